@@ -1,0 +1,213 @@
+//! One file of named columns: versioned, checksummed, memory-mapped, opened without parsing.
+//!
+//! ```text
+//! 0   magic "SEMINAR\0" | 8 kind | 16 version u32, sections u32 | 24 file length u64 | 32 checksum u64
+//! 64  section table: per section  name [16] | element size u64 | offset u64 | bytes u64
+//!     sections, each at a multiple of 64
+//! ```
+//! Numbers are little-endian. The checksum (XXH3) covers every byte of the file but its own eight.
+
+use std::fs::File;
+use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use bytemuck::Pod;
+use memmap2::Mmap;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::atomic;
+use crate::error::{Error, Result};
+
+const MAGIC: &[u8; 8] = b"SEMINAR\0";
+const VERSION: u32 = 1;
+const HEADER: usize = 64;
+const ENTRY: usize = 40;
+const ALIGN: usize = 64;
+const MAX_SECTIONS: usize = 64;
+const CHECKSUM: Range<usize> = 32..40;
+
+#[cfg(target_endian = "big")]
+compile_error!("corpus and embedding files are mapped as they are, which needs a little-endian machine");
+
+/// Collects sections and writes them as one file.
+pub(crate) struct ContainerWriter<'a> {
+    kind: [u8; 8],
+    sections: Vec<(&'static str, usize, &'a [u8])>,
+}
+
+impl<'a> ContainerWriter<'a> {
+    pub fn new(kind: &[u8; 8]) -> Self {
+        Self { kind: *kind, sections: Vec::new() }
+    }
+
+    /// Adds a column. Names have at most 16 bytes.
+    pub fn section<T: Pod>(mut self, name: &'static str, values: &'a [T]) -> Self {
+        self.sections.push((name, size_of::<T>(), bytemuck::cast_slice(values)));
+        self
+    }
+
+    /// Writes the file atomically.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        atomic::write_file(path, |out| self.write_to(out).map_err(Error::io(path, "cannot write")))
+    }
+
+    fn write_to(&self, out: &mut BufWriter<File>) -> std::io::Result<()> {
+        let mut head = vec![0; HEADER + ENTRY * self.sections.len()];
+        let mut offset = head.len().next_multiple_of(ALIGN);
+        for (entry, (name, size, bytes)) in head[HEADER..].chunks_exact_mut(ENTRY).zip(&self.sections) {
+            entry[..name.len()].copy_from_slice(name.as_bytes());
+            entry[16..24].copy_from_slice(&(*size as u64).to_le_bytes());
+            entry[24..32].copy_from_slice(&(offset as u64).to_le_bytes());
+            entry[32..40].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
+            offset = (offset + bytes.len()).next_multiple_of(ALIGN);
+        }
+        head[..8].copy_from_slice(MAGIC);
+        head[8..16].copy_from_slice(&self.kind);
+        head[16..20].copy_from_slice(&VERSION.to_le_bytes());
+        head[20..24].copy_from_slice(&(self.sections.len() as u32).to_le_bytes());
+        head[24..32].copy_from_slice(&(offset as u64).to_le_bytes());
+
+        let mut hash = Xxh3::new();
+        hash.update(&head[..CHECKSUM.start]);
+        hash.update(&head[CHECKSUM.end..]);
+        let padding = [0; ALIGN];
+        let mut put = |out: &mut BufWriter<File>, bytes: &[u8], at: &mut usize| {
+            hash.update(bytes);
+            *at += bytes.len();
+            out.write_all(bytes)
+        };
+        out.write_all(&head)?;
+        let mut at = head.len();
+        for (_, _, bytes) in &self.sections {
+            let gap = at.next_multiple_of(ALIGN) - at;
+            put(out, &padding[..gap], &mut at)?;
+            put(out, bytes, &mut at)?;
+        }
+        let gap = at.next_multiple_of(ALIGN) - at;
+        put(out, &padding[..gap], &mut at)?;
+        out.seek(SeekFrom::Start(CHECKSUM.start as u64))?;
+        out.write_all(&hash.digest().to_le_bytes())?;
+        out.flush()
+    }
+}
+
+/// An opened file whose length, table and checksum are right.
+#[derive(Debug)]
+pub(crate) struct Container {
+    path: PathBuf,
+    map: Mmap,
+    sections: Vec<(String, usize, Range<usize>)>,
+}
+
+/// A column of a container: where it lies. [`Container::get`] gives the values.
+#[derive(Clone, Debug)]
+pub(crate) struct Column<T> {
+    range: Range<usize>,
+    element: std::marker::PhantomData<fn() -> T>,
+}
+
+impl Container {
+    /// Maps a file and checks everything that does not depend on what its columns mean.
+    pub fn open(path: &Path, kind: &[u8; 8]) -> Result<Self> {
+        let file = File::open(path).map_err(Error::io(path, "cannot open"))?;
+        // SAFETY: the mapping is read-only, and this crate never writes a file in place: it renames a new
+        // one over it, which leaves the mapped inode alone. That another program overwrites the file while
+        // it is mapped is excluded by documentation only, as for every memory-mapped format.
+        let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path, "cannot map"))?;
+        let bad = |message: String| Error::damaged(path, message);
+        if map.len() < HEADER || &map[..8] != MAGIC {
+            return Err(bad(format!("not a SEMINAR file ({} bytes)", map.len())));
+        }
+        if &map[8..16] != kind {
+            let (found, wanted) = (String::from_utf8_lossy(&map[8..16]), String::from_utf8_lossy(kind));
+            return Err(bad(format!(
+                "a `{}` file where a `{}` file is expected",
+                found.trim(),
+                wanted.trim()
+            )));
+        }
+        let word = |at: usize| u32::from_le_bytes(map[at..at + 4].try_into().expect("4 bytes"));
+        let long = |at: usize| u64::from_le_bytes(map[at..at + 8].try_into().expect("8 bytes"));
+        if word(16) != VERSION {
+            return Err(bad(format!("version {} where {VERSION} is understood", word(16))));
+        }
+        if long(24) != map.len() as u64 {
+            return Err(bad(format!(
+                "{} bytes where its header says {}: cut off or extended",
+                map.len(),
+                long(24)
+            )));
+        }
+        let count = word(20) as usize;
+        if count > MAX_SECTIONS || map.len() < HEADER + ENTRY * count {
+            return Err(bad(format!("{count} sections do not fit")));
+        }
+        let mut hash = Xxh3::new();
+        hash.update(&map[..CHECKSUM.start]);
+        hash.update(&map[CHECKSUM.end..]);
+        if hash.digest() != long(CHECKSUM.start) {
+            return Err(bad("checksum differs: the file is damaged".into()));
+        }
+        let mut sections = Vec::with_capacity(count);
+        for index in 0..count {
+            let at = HEADER + ENTRY * index;
+            let name = String::from_utf8_lossy(&map[at..at + 16]).trim_end_matches('\0').to_owned();
+            let (size, offset, bytes) = (long(at + 16), long(at + 24), long(at + 32));
+            let end = offset.checked_add(bytes).filter(|&end| end <= map.len() as u64);
+            let sound = offset % ALIGN as u64 == 0 && (1..=16).contains(&size) && bytes % size == 0;
+            let Some(end) = end.filter(|_| sound) else {
+                return Err(bad(format!("section `{name}` lies outside the file")));
+            };
+            sections.push((name, size as usize, offset as usize..end as usize));
+        }
+        Ok(Self { path: path.to_path_buf(), map, sections })
+    }
+
+    /// Finds a column and checks its element size.
+    pub fn column<T: Pod>(&self, name: &str) -> Result<Column<T>> {
+        match self.sections.iter().find(|s| s.0 == name) {
+            Some((_, size, range)) if *size == size_of::<T>() => {
+                Ok(Column { range: range.clone(), element: std::marker::PhantomData })
+            }
+            Some((_, size, _)) => {
+                let wanted = size_of::<T>();
+                Err(self.damaged(format!("section `{name}` has elements of {size} bytes, not {wanted}")))
+            }
+            None => Err(self.damaged(format!("section `{name}` is missing"))),
+        }
+    }
+
+    /// The values of a column of this container.
+    pub fn get<T: Pod>(&self, column: &Column<T>) -> &[T] {
+        // Sections start at multiples of 64 in a page-aligned mapping, and their size was checked.
+        bytemuck::cast_slice(&self.map[column.range.clone()])
+    }
+
+    pub fn damaged(&self, message: impl Into<String>) -> Error {
+        Error::damaged(&self.path, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mapped_columns_equal_what_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c");
+        ContainerWriter::new(b"test    ")
+            .section("bytes", &[1u8, 2, 3])
+            .section("longs", &[7i64, -1])
+            .section("none", &[0u32; 0])
+            .write(&path)
+            .unwrap();
+        let file = Container::open(&path, b"test    ").unwrap();
+        assert_eq!(file.get(&file.column::<u8>("bytes").unwrap()), [1, 2, 3]);
+        assert_eq!(file.get(&file.column::<i64>("longs").unwrap()), [7, -1]);
+        assert!(file.get(&file.column::<u32>("none").unwrap()).is_empty());
+        assert!(file.column::<u32>("longs").is_err() && file.column::<u8>("absent").is_err());
+        assert!(Container::open(&path, b"other   ").unwrap_err().to_string().contains("`test`"));
+    }
+}

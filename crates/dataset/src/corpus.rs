@@ -1,0 +1,416 @@
+//! The prepared data set on disk: two memory-mapped files that open without parsing.
+//!
+//! `corpus.bin` holds numbers, `texts.bin` names and texts, `stats.json` what preparing counted. Opening
+//! checks checksums and that every number points at something, so that the accessors cannot fail.
+
+use std::path::Path;
+use std::str;
+
+use crate::container::{Column, Container, ContainerWriter};
+use crate::error::Result;
+use crate::event::EventKind;
+use crate::ids::PAD;
+use crate::numbered::{Numbered, Texts};
+use crate::ragged::{Ragged, row};
+
+const CORPUS: &[u8; 8] = b"corpus  ";
+const TEXTS: &[u8; 8] = b"texts   ";
+
+/// A prepared data set, opened. Cheap to share between threads.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// use seminar_dataset::{Corpus, s3rec};
+/// std::fs::write(folder.path().join("toy.txt"), "1 1 2 3 2 4\n2 2 5 1 3 4\n")?;
+/// let toy = s3rec::import(folder.path(), "toy", s3rec::QuerySource::Logged)?;
+/// Corpus::write(&toy.data, folder.path())?;
+/// let corpus = Corpus::open(folder.path())?;
+/// assert_eq!(corpus.history(1).items, [2, 5, 1, 3, 4]);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Corpus {
+    file: Container,
+    user_numbers: Column<u32>,
+    user_offsets: Column<u64>,
+    event_items: Column<u32>,
+    event_times: Column<i64>,
+    event_kinds: Column<u8>,
+    event_queries: Column<u32>,
+    queries: RaggedColumn<u32>,
+    item_queries: Column<u32>,
+    attribute_items: Column<u32>,
+    item_attributes: RaggedColumn<u32>,
+    attribute_rows: Column<u32>,
+    sampled: RaggedColumn<u32>,
+    sampled_queries: Column<u32>,
+    words: usize,
+    attributes: usize,
+    texts: TextFile,
+}
+
+/// One user's events, oldest first: four slices of equal length.
+#[derive(Clone, Copy, Debug)]
+pub struct History<'a> {
+    /// Item ids.
+    pub items: &'a [u32],
+    /// Rows of the query table; see [`Corpus::query`].
+    pub queries: &'a [u32],
+    /// Times.
+    pub times: &'a [i64],
+    kinds: &'a [u8],
+}
+
+impl History<'_> {
+    /// How event `index` came about.
+    ///
+    /// # Panics
+    /// If there is no such event.
+    pub fn kind(&self, index: usize) -> EventKind {
+        if self.kinds[index] == EventKind::Search as u8 {
+            EventKind::Search
+        } else {
+            EventKind::Recommendation
+        }
+    }
+}
+
+impl Corpus {
+    /// Writes `corpus.bin` and `texts.bin` into a folder, each atomically.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn write(data: &Numbered, folder: &Path) -> Result<()> {
+        let mut rows = vec![0u32; data.item_count() + 1];
+        for (slot, &item) in data.attribute_items.iter().enumerate() {
+            rows[item as usize] = slot as u32 + 1;
+        }
+        let sampled = data.sampled.clone().unwrap_or_default();
+        let names = [data.texts.words.len() as u64, data.texts.attributes.len() as u64];
+        ContainerWriter::new(CORPUS)
+            .section("user_numbers", &data.user_numbers)
+            .section("user_offsets", &data.user_offsets)
+            .section("event_items", &data.event_items)
+            .section("event_times", &data.event_times)
+            .section("event_kinds", &data.event_kinds)
+            .section("event_queries", &data.event_queries)
+            .section("query_offsets", &data.queries.offsets)
+            .section("query_words", &data.queries.values)
+            .section("item_queries", &data.item_queries)
+            .section("attribute_items", &data.attribute_items)
+            .section("attr_offsets", &data.item_attributes.offsets)
+            .section("attr_values", &data.item_attributes.values)
+            .section("attribute_rows", &rows)
+            .section("sampled_offsets", &sampled.items.offsets)
+            .section("sampled_items", &sampled.items.values)
+            .section("sampled_queries", &sampled.queries)
+            .section("names", &names)
+            .write(&folder.join("corpus.bin"))?;
+        write_texts(&data.texts, &folder.join("texts.bin"))
+    }
+
+    /// Opens the corpus in a folder.
+    ///
+    /// # Errors
+    /// If a file is missing, damaged in any way, or the two do not belong together.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let file = Container::open(&folder.join("corpus.bin"), CORPUS)?;
+        let texts = TextFile::open(&folder.join("texts.bin"))?;
+        let names = file.column::<u64>("names")?;
+        let [words, attributes] = *file.get(&names) else {
+            return Err(file.damaged("section `names` does not hold two numbers"));
+        };
+        let corpus = Self {
+            user_numbers: file.column("user_numbers")?,
+            user_offsets: file.column("user_offsets")?,
+            event_items: file.column("event_items")?,
+            event_times: file.column("event_times")?,
+            event_kinds: file.column("event_kinds")?,
+            event_queries: file.column("event_queries")?,
+            queries: RaggedColumn::open(&file, "query_offsets", "query_words")?,
+            item_queries: file.column("item_queries")?,
+            attribute_items: file.column("attribute_items")?,
+            item_attributes: RaggedColumn::open(&file, "attr_offsets", "attr_values")?,
+            attribute_rows: file.column("attribute_rows")?,
+            sampled: RaggedColumn::open(&file, "sampled_offsets", "sampled_items")?,
+            sampled_queries: file.column("sampled_queries")?,
+            words: words as usize,
+            attributes: attributes as usize,
+            texts,
+            file,
+        };
+        corpus.verify()?;
+        Ok(corpus)
+    }
+
+    /// Checks that every number points at something.
+    fn verify(&self) -> Result<()> {
+        let get = |column| self.file.get(column);
+        let (users, items, events) = (self.user_count(), self.item_count(), self.event_count());
+        let fail = |what: &str| Err(self.file.damaged(format!("{what} is inconsistent")));
+        let below = |column: &[u32], limit: usize| column.iter().all(|&v| (v as usize) < limit);
+        let query_rows = self.queries.rows(&self.file);
+        if get(&self.item_queries).is_empty()
+            || !offsets_fit(self.file.get(&self.user_offsets), users, events)
+        {
+            return fail("the table of users");
+        }
+        let lengths = [get(&self.event_queries).len(), self.file.get(&self.event_times).len()];
+        if lengths != [events; 2] || self.file.get(&self.event_kinds).len() != events {
+            return fail("the number of events");
+        }
+        let items_fit = get(&self.event_items).iter().all(|&i| i != PAD && i as usize <= items);
+        if !items_fit || query_rows == 0 || !below(get(&self.event_queries), query_rows) {
+            return fail("an event");
+        }
+        if !below(get(&self.item_queries), query_rows) || !self.query(0).is_empty() {
+            return fail("the table of item queries");
+        }
+        let max_attribute = get(&self.item_attributes.values).iter().max().map_or(0, |&a| a as usize);
+        let slots = get(&self.attribute_items).len();
+        if slots != self.item_attributes.rows(&self.file)
+            || get(&self.attribute_rows).len() != items + 1
+            || !below(get(&self.attribute_rows), slots + 1)
+            || !below(get(&self.attribute_items), items + 1)
+            || (self.attributes > 0 && max_attribute > self.attributes)
+        {
+            return fail("the table of attributes");
+        }
+        let (sampled, queries) = (get(&self.sampled.values), get(&self.sampled_queries));
+        let sampled_rows = self.sampled.rows(&self.file);
+        if !below(sampled, items + 1)
+            || !(sampled_rows == 0 || sampled_rows == users)
+            || !(queries.is_empty() || queries.len() == sampled.len())
+            || !below(queries, query_rows)
+        {
+            return fail("the table of sampled negatives");
+        }
+        let sizes = [users, items, self.words, self.attributes, items, items];
+        if self.texts.columns.iter().zip(sizes).any(|(column, size)| column.rows(&self.texts.file) != size) {
+            return Err(self.texts.file.damaged("does not belong to the corpus.bin beside it"));
+        }
+        Ok(())
+    }
+
+    /// Number of users; users count from 0.
+    pub fn user_count(&self) -> usize {
+        self.file.get(&self.user_numbers).len()
+    }
+
+    /// Largest item id; ids count from 1.
+    pub fn item_count(&self) -> usize {
+        self.file.get(&self.item_queries).len().saturating_sub(1)
+    }
+
+    /// Number of events of all users.
+    pub fn event_count(&self) -> usize {
+        self.file.get(&self.event_items).len()
+    }
+
+    /// Largest keyword id that occurs, or the number of known words if that is larger.
+    pub fn word_count(&self) -> usize {
+        let used = self.file.get(&self.queries.values).iter().max().map_or(0, |&w| w as usize);
+        used.max(self.words)
+    }
+
+    /// Largest attribute id that occurs, or the number of known attributes if that is larger.
+    pub fn attribute_count(&self) -> usize {
+        let used = self.file.get(&self.item_attributes.values).iter().max().map_or(0, |&a| a as usize);
+        used.max(self.attributes)
+    }
+
+    /// Number of rows of the query table, the empty query 0 included.
+    pub fn query_count(&self) -> usize {
+        self.queries.rows(&self.file)
+    }
+
+    /// A user's events, oldest first, without a copy.
+    ///
+    /// # Panics
+    /// If there is no such user.
+    pub fn history(&self, user: usize) -> History<'_> {
+        let offsets = self.file.get(&self.user_offsets);
+        let range = offsets[user] as usize..offsets[user + 1] as usize;
+        History {
+            items: &self.file.get(&self.event_items)[range.clone()],
+            queries: &self.file.get(&self.event_queries)[range.clone()],
+            times: &self.file.get(&self.event_times)[range.clone()],
+            kinds: &self.file.get(&self.event_kinds)[range],
+        }
+    }
+
+    /// The items of all events, user after user.
+    pub fn event_items(&self) -> &[u32] {
+        self.file.get(&self.event_items)
+    }
+
+    /// The number that text files write for a user.
+    ///
+    /// # Panics
+    /// If there is no such user.
+    pub fn user_number(&self, user: usize) -> u32 {
+        self.file.get(&self.user_numbers)[user]
+    }
+
+    /// The keywords of a row of the query table.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn query(&self, query: u32) -> &[u32] {
+        self.queries.row(&self.file, query as usize)
+    }
+
+    /// The query that belongs to an item itself (row of the query table), 0 for none.
+    ///
+    /// # Panics
+    /// If there is no such item.
+    pub fn item_query(&self, item: u32) -> u32 {
+        self.file.get(&self.item_queries)[item as usize]
+    }
+
+    /// The attributes of an item; `None` where the item file did not know it.
+    ///
+    /// # Panics
+    /// If there is no such item.
+    pub fn attributes(&self, item: u32) -> Option<&[u32]> {
+        let slot = self.file.get(&self.attribute_rows)[item as usize];
+        (slot > 0).then(|| self.item_attributes.row(&self.file, slot as usize - 1))
+    }
+
+    /// Items that have an attribute list, in the order of the item file.
+    pub fn attribute_items(&self) -> &[u32] {
+        self.file.get(&self.attribute_items)
+    }
+
+    /// Evaluation negatives that came with the data: items, and their queries where there are any.
+    ///
+    /// # Panics
+    /// If there is no such user.
+    pub fn sampled(&self, user: usize) -> Option<(&[u32], Option<&[u32]>)> {
+        let offsets = self.file.get(&self.sampled.offsets);
+        if offsets.len() < 2 {
+            return None;
+        }
+        let queries = self.file.get(&self.sampled_queries);
+        let items = self.sampled.row(&self.file, user);
+        Some((items, (!queries.is_empty()).then(|| row(offsets, queries, user))))
+    }
+
+    /// How many events each item has, by id; entry 0 is 0.
+    pub fn item_events(&self) -> Vec<u32> {
+        let mut counts = vec![0; self.item_count() + 1];
+        self.event_items().iter().for_each(|&item| counts[item as usize] += 1);
+        counts
+    }
+
+    /// The log's name of a user.
+    ///
+    /// # Panics
+    /// If there is no such user; likewise below.
+    pub fn user_name(&self, user: usize) -> &str {
+        self.texts.text(0, user)
+    }
+
+    /// The log's name of an item.
+    pub fn item_name(&self, item: u32) -> &str {
+        self.texts.text(1, item as usize - 1)
+    }
+
+    /// A query word; `None` where the words are numbers of the log.
+    pub fn word(&self, word: u32) -> Option<&str> {
+        (word as usize <= self.words).then(|| self.texts.text(2, word as usize - 1))
+    }
+
+    /// An attribute's name; `None` where the data only numbers them.
+    pub fn attribute_name(&self, attribute: u32) -> Option<&str> {
+        (attribute as usize <= self.attributes).then(|| self.texts.text(3, attribute as usize - 1))
+    }
+
+    /// An item's title, if it has one.
+    pub fn title(&self, item: u32) -> Option<&str> {
+        Some(self.texts.text(4, item as usize - 1)).filter(|t| !t.is_empty())
+    }
+
+    /// Where pictures of an item lie, best first.
+    pub fn image_urls(&self, item: u32) -> impl Iterator<Item = &str> {
+        self.texts.text(5, item as usize - 1).lines()
+    }
+}
+
+fn offsets_fit(offsets: &[u64], rows: usize, values: usize) -> bool {
+    offsets.len() == rows + 1
+        && offsets[0] == 0
+        && offsets[rows] == values as u64
+        && offsets.windows(2).all(|pair| pair[0] <= pair[1])
+}
+
+#[derive(Debug)]
+struct RaggedColumn<T> {
+    offsets: Column<u64>,
+    values: Column<T>,
+}
+
+impl<T: bytemuck::Pod> RaggedColumn<T> {
+    fn open(file: &Container, offsets: &str, values: &str) -> Result<Self> {
+        let column = Self { offsets: file.column(offsets)?, values: file.column(values)? };
+        let (stored, len) = (file.get(&column.offsets), file.get(&column.values).len());
+        if stored.is_empty() || !offsets_fit(stored, stored.len() - 1, len) {
+            return Err(file.damaged(format!("section `{offsets}` is inconsistent")));
+        }
+        Ok(column)
+    }
+
+    fn rows(&self, file: &Container) -> usize {
+        file.get(&self.offsets).len() - 1
+    }
+
+    fn row<'a>(&self, file: &'a Container, index: usize) -> &'a [T] {
+        row(file.get(&self.offsets), file.get(&self.values), index)
+    }
+}
+
+const TEXT_SECTIONS: [[&str; 2]; 6] = [
+    ["user_offsets", "user_names"],
+    ["item_offsets", "item_names"],
+    ["word_offsets", "words"],
+    ["attr_offsets", "attr_names"],
+    ["title_offsets", "titles"],
+    ["image_offsets", "image_urls"],
+];
+
+fn write_texts(texts: &Texts, path: &Path) -> Result<()> {
+    let columns: [&Ragged<u8>; 6] =
+        [&texts.users, &texts.items, &texts.words, &texts.attributes, &texts.titles, &texts.image_urls];
+    let writer =
+        TEXT_SECTIONS.iter().zip(columns).fold(ContainerWriter::new(TEXTS), |writer, (names, column)| {
+            writer.section(names[0], &column.offsets).section(names[1], &column.values)
+        });
+    writer.write(path)
+}
+
+#[derive(Debug)]
+struct TextFile {
+    file: Container,
+    columns: Vec<RaggedColumn<u8>>,
+}
+
+impl TextFile {
+    fn open(path: &Path) -> Result<Self> {
+        let file = Container::open(path, TEXTS)?;
+        let columns = TEXT_SECTIONS.iter().map(|[offsets, bytes]| RaggedColumn::open(&file, offsets, bytes));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        for (column, [_, name]) in columns.iter().zip(TEXT_SECTIONS) {
+            let rows = 0..column.rows(&file);
+            if rows.into_iter().any(|index| str::from_utf8(column.row(&file, index)).is_err()) {
+                return Err(file.damaged(format!("section `{name}` is not UTF-8")));
+            }
+        }
+        Ok(Self { file, columns })
+    }
+
+    fn text(&self, column: usize, index: usize) -> &str {
+        // Every row was checked when the file was opened; an empty text is the answer if that is ever wrong.
+        str::from_utf8(self.columns[column].row(&self.file, index)).unwrap_or_default()
+    }
+}

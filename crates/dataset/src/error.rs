@@ -1,0 +1,140 @@
+//! What can go wrong between a raw file and a batch, and where it happened.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Result of this crate's functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A place in an input file. Lines count from 1, bytes from 0 in the decompressed stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The file, as it was opened.
+    pub file: PathBuf,
+    /// Line number from 1; 0 where lines have no meaning.
+    pub line: u64,
+    /// Offset of the line's first byte, or of the failing byte, after decompression.
+    pub byte: u64,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if self.line > 0 {
+            write!(f, ", line {}", self.line)?;
+        }
+        write!(f, ", byte {}", self.byte)
+    }
+}
+
+/// Every failure of this crate. Each variant says what was expected, what came, and where.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file system refused.
+    #[error("{}: {what}: {source}", path.display())]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// What was attempted.
+        what: &'static str,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A gzip stream ended early or is damaged.
+    #[error("{at}: gzip data damaged or cut off after {line} whole lines: {source}", line = at.line)]
+    Gzip {
+        /// Whole lines read, and decompressed bytes before the damage.
+        at: Position,
+        /// The decoder's answer.
+        source: std::io::Error,
+    },
+    /// A strict input does not have the expected form.
+    #[error("{at}: {message}")]
+    Format {
+        /// Where.
+        at: Position,
+        /// What was expected and what came.
+        message: String,
+    },
+    /// Bytes that are not UTF-8.
+    #[error("{at}: not UTF-8; pass the lossy option to replace such bytes")]
+    Utf8 {
+        /// Line, and offset of the first bad byte.
+        at: Position,
+    },
+    /// A line or list is larger than the reader accepts.
+    #[error("{at}: {what} exceeds the limit of {limit}")]
+    TooLarge {
+        /// Where.
+        at: Position,
+        /// Which thing.
+        what: &'static str,
+        /// The limit, in bytes or entries.
+        limit: u64,
+    },
+    /// More lines were skipped than allowed.
+    #[error("{}: {bad} of {lines} lines cannot be used, more than the {allowed} allowed; first: {first}", file.display())]
+    TooManyBadLines {
+        /// The file.
+        file: PathBuf,
+        /// Skipped lines.
+        bad: u64,
+        /// Lines seen.
+        lines: u64,
+        /// Allowed number of skipped lines at this length.
+        allowed: u64,
+        /// The first skipped lines with their reasons.
+        first: String,
+    },
+    /// A csv header lacks a column that is needed.
+    #[error("{}: needed column `{column}` not found; the header has: {found}", file.display())]
+    MissingColumn {
+        /// The file.
+        file: PathBuf,
+        /// The column.
+        column: &'static str,
+        /// Columns of the header.
+        found: String,
+    },
+    /// A step left nothing to work on.
+    #[error("nothing left after {step}: {before}")]
+    Empty {
+        /// The step.
+        step: &'static str,
+        /// The counts before it.
+        before: String,
+    },
+    /// A corpus, embedding or archive file is damaged or of another version.
+    #[error("{}: {message}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and what came.
+        message: String,
+    },
+    /// A setting cannot work.
+    #[error("{field}: {message}")]
+    Config {
+        /// The setting's name.
+        field: &'static str,
+        /// What is wrong with its value.
+        message: String,
+    },
+}
+
+impl Error {
+    /// Wraps a file-system failure with its path and the attempted action.
+    pub(crate) fn io(path: &Path, what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { path: path.to_path_buf(), what, source }
+    }
+
+    pub(crate) fn damaged(path: &Path, message: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_path_buf(), message: message.into() }
+    }
+
+    pub(crate) fn format(file: &Path, line: u64, byte: u64, message: impl Into<String>) -> Self {
+        let at = Position { file: file.to_path_buf(), line, byte };
+        Self::Format { at, message: message.into() }
+    }
+}

@@ -1,0 +1,69 @@
+//! Raw shopping and video logs in, batches of plain integers out.
+//!
+//! One way through the crate, one call a step:
+//!
+//! ```text
+//! EventSource ── PrepareConfig::prepare ─▶ Numbered ── Corpus::write ─▶ corpus.bin
+//! (AmazonReviews, KuaiSar, yours)                          Corpus::open ─▶ Batches ─▶ Epoch ─▶ Batch
+//! s3rec::import ─────────────────────────▶ Numbered        s3rec::export ─▶ text files
+//! ```
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use seminar_dataset::{AmazonReviews, BatchConfig, Batches, Corpus, NegativeSampler, PrepareConfig, Split};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let line = |u, i, t| format!("{{\"reviewerID\":\"u{u}\",\"asin\":\"i{i}\",\"overall\":5,\"unixReviewTime\":{t}}}\n");
+//! # let text: String = (0..6).flat_map(|u| (0..6).map(move |i| line(u, i, i))).collect();
+//! # std::fs::write(folder.path().join("Toys_5.json"), text)?;
+//! let source = AmazonReviews::locate(folder.path(), "Toys")?;
+//! let prepared = PrepareConfig::amazon().prepare(&source)?;
+//! Corpus::write(&prepared.data, folder.path())?;
+//!
+//! let corpus = Arc::new(Corpus::open(folder.path())?);
+//! let config = BatchConfig { batch_size: 4, history_length: 8, ..BatchConfig::default() };
+//! let batches = Batches::new(corpus, Split::Test, config)?;
+//! let batch = batches.epoch(0).prefetch(0).next().ok_or("no batch")?;
+//! assert_eq!((batch.history.rows, batch.history.width), (4, 8));
+//! # Ok(()) }
+//! ```
+//!
+//! Same input, same seed, same bytes, whatever the number of threads. Bad input is a clear [`Error`] with its
+//! place, or is skipped and counted in a [`FileReport`]; nothing here prints, and files appear whole or not at all.
+
+pub mod atomic;
+mod batch;
+mod container;
+mod corpus;
+mod embeddings;
+mod error;
+mod event;
+mod ids;
+mod negatives;
+mod numbered;
+mod prepare;
+mod pth;
+mod ragged;
+pub mod rng;
+pub mod s3rec;
+mod source;
+mod split;
+mod statistics;
+pub mod synthetic;
+
+pub use batch::{Batch, BatchConfig, Batches, Epoch, IdBlock, Prefetch, TestMode};
+pub use corpus::{Corpus, History};
+pub use embeddings::{EmbeddingTable, Embeddings, Precision};
+pub use error::{Error, Position, Result};
+pub use event::{EventKind, RawEvent, RawItem};
+pub use ids::{PAD, Vocabulary};
+pub use negatives::{NegativeSampler, Sampling, Scratch, published_negatives};
+pub use numbered::{Numbered, Sampled, Texts};
+pub use prepare::{Counts, PrepareConfig, PrepareReport, Prepared, Queries, core_filter};
+pub use pth::import_pth;
+pub use ragged::Ragged;
+pub use source::{AmazonReviews, EventSource, FileReport, KuaiSar, Line, LineReader, ReadOptions};
+pub use split::{Example, Split};
+pub use statistics::{Range, Statistics};
+pub use synthetic::SyntheticConfig;

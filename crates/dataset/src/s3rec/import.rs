@@ -1,0 +1,399 @@
+//! Reading the text files.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::{Deserialize as DeriveDeserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::ids::Vocabulary;
+use crate::numbered::{Numbered, Sampled};
+use crate::prepare::{Queries, attribute_queries};
+use crate::ragged::Ragged;
+use crate::source::{LineReader, ReadOptions, lines};
+
+/// Largest id accepted.
+const MAX_ID: u32 = 1 << 31;
+/// Largest JSON file accepted, in bytes.
+const MAX_JSON: u64 = 4 << 30;
+
+/// What an import noticed that is no error.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, DeriveDeserialize)]
+pub struct ImportReport {
+    /// The files read.
+    pub files: Vec<String>,
+    /// Oddities by kind, such as sampled negatives that are in the user's history.
+    pub notes: BTreeMap<String, u64>,
+}
+
+/// An imported data set.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The data, under the files' own item numbers.
+    pub data: Numbered,
+    /// What was noticed.
+    pub report: ImportReport,
+}
+
+/// Reads the files of data set `name` in `folder`.
+///
+/// # Errors
+/// A missing `NAME.txt`, a line that does not fit the format, files that do not fit each other, or
+/// [`Queries::Description`], which the text files cannot serve.
+pub fn import(folder: &Path, name: &str, queries: Queries) -> Result<Imported> {
+    let mut import = Import {
+        folder,
+        name,
+        data: Numbered::default(),
+        report: ImportReport::default(),
+        words: Words::default(),
+    };
+    import.data.queries.push([]);
+    import.sequences()?;
+    import.attributes()?;
+    import.items()?;
+    match queries {
+        Queries::Logged => {
+            import.dummy_queries()?;
+            import.event_queries()?;
+        }
+        Queries::Attributes => attribute_queries(5, &mut import.data),
+        Queries::None => {}
+        Queries::Description => {
+            let message = "the text files hold no descriptions: use none, logged or attributes".into();
+            return Err(Error::Config { field: "queries", message });
+        }
+    }
+    import.samples(queries == Queries::Logged)?;
+    Ok(Imported { data: import.data, report: import.report })
+}
+
+struct Import<'a> {
+    folder: &'a Path,
+    name: &'a str,
+    data: Numbered,
+    report: ImportReport,
+    words: Words,
+}
+
+/// Rows of the query table by their keywords.
+#[derive(Default)]
+struct Words(Vocabulary);
+
+impl Words {
+    fn row(&mut self, words: &[u32], table: &mut Ragged<u32>) -> u32 {
+        if words.is_empty() {
+            return 0;
+        }
+        let row = self.0.insert(bytemuck::cast_slice::<u32, u8>(words));
+        if row as usize == table.len() {
+            table.push(words.iter().copied());
+        }
+        row
+    }
+}
+
+impl Import<'_> {
+    /// The path of a file of this data set, plain or gzip, if it is there.
+    fn find(&mut self, ending: &str) -> Option<PathBuf> {
+        let plain = self.folder.join(format!("{}{ending}", self.name));
+        let gzip = self.folder.join(format!("{}{ending}.gz", self.name));
+        let path = [plain, gzip].into_iter().find(|p| p.is_file())?;
+        self.report.files.push(path.file_name()?.to_string_lossy().into_owned());
+        Some(path)
+    }
+
+    fn sequences(&mut self) -> Result<()> {
+        let Some(path) = self.find(".txt") else {
+            let message = format!("neither {0}.txt nor {0}.txt.gz is here", self.name);
+            return Err(Error::format(self.folder, 0, 0, message));
+        };
+        let data = &mut self.data;
+        data.user_offsets.push(0);
+        for_each_row(&path, |place, user, fields| {
+            for field in fields {
+                let item = id(field).map_err(|m| place.error(m))?;
+                data.event_items.push(item);
+            }
+            data.user_numbers.push(user);
+            data.user_offsets.push(data.event_items.len() as u64);
+            Ok(())
+        })?;
+        let items = data.event_items.iter().max().map_or(0, |&i| i as usize);
+        let events = data.event_items.len();
+        for range in data.user_offsets.windows(2) {
+            data.event_times.extend(0..(range[1] - range[0]) as i64);
+        }
+        data.event_kinds = vec![0; events];
+        data.event_queries = vec![0; events];
+        data.item_queries = vec![0; items + 1];
+        data.texts.users = data.user_numbers.iter().map(|n| n.to_string().into_bytes()).collect();
+        data.texts.items = (1..=items).map(|n| n.to_string().into_bytes()).collect();
+        data.texts.titles = (0..items).map(|_| []).collect();
+        data.texts.image_urls = data.texts.titles.clone();
+        Ok(())
+    }
+
+    fn attributes(&mut self) -> Result<()> {
+        let Some(path) = self.find("_item2attributes.json") else { return Ok(()) };
+        let items = self.data.item_count();
+        let data = &mut self.data;
+        for_each_entry(&path, |item: String, list: Vec<u32>| {
+            let item = known_item(&item, items)?;
+            if list.contains(&0) {
+                return Err(format!("item {item}: attribute 0 is the padding"));
+            }
+            data.attribute_items.push(item);
+            data.item_attributes.push(list);
+            Ok(())
+        })
+    }
+
+    fn items(&mut self) -> Result<()> {
+        #[derive(DeriveDeserialize)]
+        struct Item {
+            item: u32,
+            asin: Option<String>,
+            title: Option<String>,
+            image_url: Option<String>,
+        }
+        let Some(path) = self.find("_items.jsonl") else { return Ok(()) };
+        let items = self.data.item_count();
+        let mut texts: Vec<[String; 3]> = vec![Default::default(); items];
+        let mut reader = LineReader::open(&path, &ReadOptions::default())?;
+        while let Some(line) = reader.next_line()? {
+            let parsed: Item = serde_json::from_str(&line.text)
+                .map_err(|e| Error::format(&path, line.number, line.byte, e.to_string()))?;
+            match texts.get_mut((parsed.item as usize).wrapping_sub(1)) {
+                Some(slot) => {
+                    *slot = [parsed.asin, parsed.title, parsed.image_url].map(Option::unwrap_or_default);
+                }
+                None => note(&mut self.report, "described items that no event has"),
+            }
+        }
+        let own = &mut self.data.texts;
+        let names = texts.iter().enumerate().map(|(i, t)| match t[0].as_str() {
+            "" => (i + 1).to_string().into_bytes(),
+            asin => asin.as_bytes().to_vec(),
+        });
+        own.items = names.collect();
+        own.titles = texts.iter().map(|t| t[1].bytes()).collect();
+        own.image_urls = texts.iter().map(|t| t[2].bytes()).collect();
+        Ok(())
+    }
+
+    fn dummy_queries(&mut self) -> Result<()> {
+        let Some(path) = self.find("_id2dummy_query.json") else { return Ok(()) };
+        let items = self.data.item_count();
+        let (data, words) = (&mut self.data, &mut self.words);
+        for_each_entry(&path, |item: String, query: String| {
+            let item = known_item(&item, items)?;
+            data.item_queries[item as usize] = words.row(&keywords(&query)?, &mut data.queries);
+            Ok(())
+        })
+    }
+
+    fn event_queries(&mut self) -> Result<()> {
+        let Some(path) = self.find("_queries.txt") else { return Ok(()) };
+        let (data, words) = (&mut self.data, &mut self.words);
+        let mut user = 0;
+        for_each_row(&path, |place, number, fields| {
+            let range = aligned_user(&place, user, number, &data.user_numbers)?;
+            let range = data.user_offsets[range] as usize..data.user_offsets[range + 1] as usize;
+            let mut events = range.clone();
+            for field in fields {
+                let Some(event) = events.next() else {
+                    return Err(place.error(too_many("queries", range.len())));
+                };
+                let list = keywords(field).map_err(|m| place.error(m))?;
+                data.event_queries[event] = words.row(&list, &mut data.queries);
+            }
+            if !events.is_empty() {
+                let message = format!("{} queries for {} items", range.len() - events.len(), range.len());
+                return Err(place.error(message));
+            }
+            user += 1;
+            Ok(())
+        })?;
+        same_length(&path, user, self.data.user_count())
+    }
+
+    fn samples(&mut self, with_queries: bool) -> Result<()> {
+        let Some(path) = self.find("_sample.txt") else { return Ok(()) };
+        let (data, report) = (&mut self.data, &mut self.report);
+        let items = data.item_count();
+        let mut sampled = Sampled::default();
+        let mut user = 0;
+        for_each_row(&path, |place, number, fields| {
+            let index = aligned_user(&place, user, number, &data.user_numbers)?;
+            let own =
+                &data.event_items[data.user_offsets[index] as usize..data.user_offsets[index + 1] as usize];
+            let mut row = Vec::with_capacity(99);
+            for field in fields {
+                let item = id(field).map_err(|m| place.error(m))?;
+                if item as usize > items {
+                    return Err(
+                        place.error(format!("item {item} is not among the {items} items of the events"))
+                    );
+                }
+                if own.contains(&item) {
+                    note(report, "sampled negatives in the user's history");
+                }
+                if row.contains(&item) {
+                    note(report, "sampled negatives that repeat");
+                }
+                row.push(item);
+            }
+            if row.len() != 99 {
+                note(report, "rows without exactly 99 sampled negatives");
+            }
+            sampled.items.push(row);
+            user += 1;
+            Ok(())
+        })?;
+        same_length(&path, user, data.user_count())?;
+        if with_queries && let Some(path) = self.find("_sample_queries.txt") {
+            self.sample_queries(&path, &mut sampled)?;
+        }
+        self.data.sampled = Some(sampled);
+        Ok(())
+    }
+
+    fn sample_queries(&mut self, path: &Path, sampled: &mut Sampled) -> Result<()> {
+        let (data, words) = (&mut self.data, &mut self.words);
+        let mut user = 0;
+        for_each_row(path, |place, number, fields| {
+            let width = sampled.items.row(aligned_user(&place, user, number, &data.user_numbers)?).len();
+            let before = sampled.queries.len();
+            for field in fields {
+                let list = keywords(field).map_err(|m| place.error(m))?;
+                sampled.queries.push(words.row(&list, &mut data.queries));
+            }
+            let found = sampled.queries.len() - before;
+            if found != width {
+                return Err(place.error(format!("{found} queries for {width} sampled items")));
+            }
+            user += 1;
+            Ok(())
+        })?;
+        same_length(path, user, data.user_count())
+    }
+}
+
+fn note(report: &mut ImportReport, what: &str) {
+    *report.notes.entry(what.to_owned()).or_default() += 1;
+}
+
+struct Place<'a> {
+    path: &'a Path,
+    line: u64,
+    byte: u64,
+}
+
+impl Place<'_> {
+    fn error(&self, message: impl Into<String>) -> Error {
+        Error::format(self.path, self.line, self.byte, message)
+    }
+}
+
+/// Hands over each line's user number and its other fields, of which there is at least one.
+fn for_each_row(
+    path: &Path,
+    mut row: impl FnMut(Place<'_>, u32, std::str::Split<'_, char>) -> Result<()>,
+) -> Result<()> {
+    let mut reader = LineReader::open(path, &ReadOptions::default())?;
+    let mut empty = true;
+    while let Some(line) = reader.next_line()? {
+        let place = Place { path, line: line.number, byte: line.byte };
+        let Some((user, rest)) = line.text.split_once(' ') else {
+            return Err(place.error("a user without any item"));
+        };
+        let user = id(user).map_err(|m| place.error(m))?;
+        row(place, user, rest.trim_end().split(' '))?;
+        empty = false;
+    }
+    if empty { Err(Error::format(path, 0, 0, "the file holds no line of data")) } else { Ok(()) }
+}
+
+fn id(field: &str) -> std::result::Result<u32, String> {
+    match field.parse::<u32>() {
+        Ok(id) if (1..=MAX_ID).contains(&id) => Ok(id),
+        _ => Err(format!("`{field}` where an id from 1 to {MAX_ID} is expected")),
+    }
+}
+
+/// `0` is the empty query; otherwise keyword ids joined by commas.
+fn keywords(field: &str) -> std::result::Result<Vec<u32>, String> {
+    if field == "0" || field.is_empty() {
+        return Ok(Vec::new());
+    }
+    let word = |w: &str| match w.parse::<u32>() {
+        Ok(word) if word <= MAX_ID => Ok(word),
+        _ => Err(format!("`{field}` where keyword ids joined by commas are expected")),
+    };
+    field.split(',').map(word).collect()
+}
+
+fn known_item(item: &str, items: usize) -> std::result::Result<u32, String> {
+    let number = id(item)?;
+    if number as usize > items {
+        return Err(format!("item {number} is not among the {items} items of the events"));
+    }
+    Ok(number)
+}
+
+fn aligned_user(place: &Place<'_>, row: usize, number: u32, users: &[u32]) -> Result<usize> {
+    match users.get(row) {
+        Some(&user) if user == number => Ok(row),
+        Some(user) => Err(place.error(format!("user {number} where NAME.txt has user {user}"))),
+        None => Err(place.error(too_many("lines", users.len()))),
+    }
+}
+
+fn too_many(what: &str, expected: usize) -> String {
+    format!("more {what} than the {expected} expected")
+}
+
+fn same_length(path: &Path, lines: usize, users: usize) -> Result<()> {
+    if lines == users {
+        return Ok(());
+    }
+    Err(Error::format(path, lines as u64 + 1, 0, format!("{lines} lines for {users} users")))
+}
+
+/// Streams the entries of a JSON object in file order.
+fn for_each_entry<V: for<'de> Deserialize<'de>>(
+    path: &Path,
+    entry: impl FnMut(String, V) -> std::result::Result<(), String>,
+) -> Result<()> {
+    struct Entries<V, F>(F, std::marker::PhantomData<V>);
+    impl<'de, V: Deserialize<'de>, F: FnMut(String, V) -> std::result::Result<(), String>> Visitor<'de>
+        for Entries<V, F>
+    {
+        type Value = ();
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object with item ids as keys")
+        }
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> std::result::Result<(), A::Error> {
+            while let Some((key, value)) = map.next_entry()? {
+                (self.0)(key, value).map_err(serde::de::Error::custom)?;
+            }
+            Ok(())
+        }
+    }
+    impl<'de, V: Deserialize<'de>, F: FnMut(String, V) -> std::result::Result<(), String>>
+        DeserializeSeed<'de> for Entries<V, F>
+    {
+        type Value = ();
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<(), D::Error> {
+            deserializer.deserialize_map(self)
+        }
+    }
+    let text = lines::read_all(path, MAX_JSON)?;
+    let mut deserializer = serde_json::Deserializer::from_str(&text);
+    let seed = Entries(entry, std::marker::PhantomData);
+    let result = seed.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    result.map_err(|e| Error::format(path, e.line() as u64, e.column() as u64, e.to_string()))
+}

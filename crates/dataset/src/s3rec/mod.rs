@@ -1,0 +1,21 @@
+//! The text files of S3-Rec and SEMINAR, in and out, byte for byte.
+//!
+//! | file | content |
+//! |---|---|
+//! | `NAME.txt` | `user item item …`, oldest first |
+//! | `NAME_queries.txt` | `user q q …`, q = keyword ids joined by commas, `0` for none |
+//! | `NAME_item2attributes.json` | `{"item": [attribute, …]}` in the order of the item file |
+//! | `NAME_id2dummy_query.json` | `{"item": "3,5,7"}`, all items |
+//! | `NAME_sample.txt`, `NAME_sample_queries.txt` | `user` and 99 negatives, or their queries |
+//! | `NAME_items.jsonl` | only read: `item`, `asin`, `title`, `image_url` of each item, where it is there |
+//!
+//! Every file may be gzip (`.gz` after its name) when read. These are strict formats: what does not fit is an
+//! error with its line.
+
+mod export;
+mod import;
+
+pub use export::export;
+pub use import::{ImportReport, Imported, import};
+
+pub use crate::prepare::Queries as QuerySource;

@@ -1,0 +1,340 @@
+//! Bounded lines out of a plain or gzip file, with positions.
+//!
+//! Decompression runs on a thread of its own, so that parsing overlaps with it; lines still come in file
+//! order. The magic bytes decide whether a file is gzip, not its name.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Position, Result};
+
+const BLOCK: usize = 1 << 18;
+const BLOCKS_IN_FLIGHT: usize = 8;
+
+/// How tolerant a reader is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReadOptions {
+    /// Share of lines that may be skipped before a file is refused; ten are always allowed.
+    pub max_bad_lines: f64,
+    /// Replace bytes that are not UTF-8 instead of refusing the file.
+    pub lossy_utf8: bool,
+    /// Longest line accepted, in bytes.
+    pub max_line_bytes: usize,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self { max_bad_lines: 0.001, lossy_utf8: false, max_line_bytes: 64 << 20 }
+    }
+}
+
+/// What a reader saw in one file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FileReport {
+    /// The file's name, without its folder.
+    pub file: String,
+    /// Lines or rows with content.
+    pub lines: u64,
+    /// Lines skipped, by reason.
+    pub skipped: BTreeMap<String, u64>,
+    /// Numbers of the first skipped lines.
+    pub first_skipped: Vec<u64>,
+    /// Things worth knowing that cost no line, by kind.
+    pub notes: BTreeMap<String, u64>,
+}
+
+impl FileReport {
+    pub(crate) fn new(path: &Path) -> Self {
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { file, ..Self::default() }
+    }
+
+    pub(crate) fn skip(&mut self, line: u64, reason: &str) {
+        count(&mut self.skipped, reason);
+        if self.first_skipped.len() < 5 {
+            self.first_skipped.push(line);
+        }
+    }
+
+    pub(crate) fn note(&mut self, what: &str) {
+        count(&mut self.notes, what);
+    }
+
+    /// Skipped lines in all.
+    pub fn bad(&self) -> u64 {
+        self.skipped.values().sum()
+    }
+
+    /// Refuses the file if it is empty or too much of it was skipped.
+    pub(crate) fn finish(self, path: &Path, options: &ReadOptions) -> Result<Self> {
+        if self.lines == 0 {
+            return Err(Error::format(path, 0, 0, "the file holds no line of data"));
+        }
+        let allowed = ((self.lines as f64 * options.max_bad_lines) as u64).max(10).min(self.lines - 1);
+        if self.bad() > allowed {
+            let reasons: Vec<String> = self.skipped.iter().map(|(r, n)| format!("{r} ({n})")).collect();
+            return Err(Error::TooManyBadLines {
+                file: path.to_path_buf(),
+                bad: self.bad(),
+                lines: self.lines,
+                allowed,
+                first: format!("lines {:?}; {}", self.first_skipped, reasons.join(", ")),
+            });
+        }
+        Ok(self)
+    }
+}
+
+fn count(counts: &mut BTreeMap<String, u64>, key: &str) {
+    match counts.get_mut(key) {
+        Some(n) => *n += 1,
+        None => drop(counts.insert(key.to_owned(), 1)),
+    }
+}
+
+/// One line with its place, without its line end.
+#[derive(Clone, Debug)]
+pub struct Line<'a> {
+    /// The text.
+    pub text: Cow<'a, str>,
+    /// Line number from 1.
+    pub number: u64,
+    /// Offset of its first byte after decompression.
+    pub byte: u64,
+}
+
+/// Opens a file for reading, decompressed if it is gzip.
+pub(crate) fn open(path: &Path) -> Result<(Box<dyn Read + Send>, bool)> {
+    let mut file = File::open(path).map_err(Error::io(path, "cannot open"))?;
+    let mut magic = Vec::new();
+    file.by_ref().take(2).read_to_end(&mut magic).map_err(Error::io(path, "cannot read"))?;
+    let gzip = magic == [0x1f, 0x8b];
+    let whole = BufReader::with_capacity(BLOCK, std::io::Cursor::new(magic).chain(file));
+    Ok(if gzip {
+        (Box::new(flate2::bufread::MultiGzDecoder::new(whole)), true)
+    } else {
+        (Box::new(whole), false)
+    })
+}
+
+/// The whole of a small file, decompressed, at most `limit` bytes.
+pub(crate) fn read_all(path: &Path, limit: u64) -> Result<String> {
+    let (reader, gzip) = open(path)?;
+    let mut bytes = Vec::new();
+    let result = reader.take(limit + 1).read_to_end(&mut bytes);
+    let at = || Position { file: path.to_path_buf(), line: 0, byte: bytes.len() as u64 };
+    match result {
+        Err(source) if gzip => return Err(Error::Gzip { at: at(), source }),
+        Err(source) => return Err(Error::io(path, "cannot read")(source)),
+        Ok(_) if bytes.len() as u64 > limit => {
+            return Err(Error::TooLarge { at: at(), what: "the file's size", limit });
+        }
+        Ok(_) => {}
+    }
+    String::from_utf8(bytes).map_err(|e| Error::Utf8 {
+        at: Position { file: path.to_path_buf(), line: 0, byte: e.utf8_error().valid_up_to() as u64 },
+    })
+}
+
+/// Non-empty lines of a file, in order.
+pub struct LineReader {
+    path: PathBuf,
+    options: ReadOptions,
+    gzip: bool,
+    blocks: Receiver<std::io::Result<Vec<u8>>>,
+    buffer: Vec<u8>,
+    start: usize,
+    number: u64,
+    byte: u64,
+    ended: bool,
+}
+
+impl LineReader {
+    /// Opens `path` and starts to decompress it.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn open(path: &Path, options: &ReadOptions) -> Result<Self> {
+        let (mut reader, gzip) = open(path)?;
+        let (sender, blocks) = sync_channel(BLOCKS_IN_FLIGHT);
+        std::thread::Builder::new()
+            .name("decompress".into())
+            .spawn(move || {
+                // A failed send means that the receiver gave up: nothing left to do.
+                loop {
+                    let mut block = Vec::with_capacity(BLOCK);
+                    let result = reader.by_ref().take(BLOCK as u64).read_to_end(&mut block);
+                    let last = block.is_empty();
+                    if !last && sender.send(Ok(block)).is_err() {
+                        return;
+                    }
+                    match result {
+                        Err(error) => return drop(sender.send(Err(error))),
+                        Ok(_) if last => return,
+                        Ok(_) => {}
+                    }
+                }
+            })
+            .map_err(Error::io(path, "cannot start the reading thread"))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            options: options.clone(),
+            gzip,
+            blocks,
+            buffer: Vec::new(),
+            start: 0,
+            number: 0,
+            byte: 0,
+            ended: false,
+        })
+    }
+
+    /// The next line that is not empty, or `None` at the end.
+    ///
+    /// # Errors
+    /// Damaged gzip data, bytes that are not UTF-8, an over-long line: each with its position.
+    pub fn next_line(&mut self) -> Result<Option<Line<'_>>> {
+        loop {
+            let Some(end) = self.fill_line()? else { return Ok(None) };
+            let start = self.start;
+            let byte = self.byte;
+            self.number += 1;
+            self.start = (end + 1).min(self.buffer.len());
+            self.byte += (self.start - start) as u64;
+            let mut line = start..end;
+            if self.number == 1 && self.buffer[line.clone()].starts_with(b"\xEF\xBB\xBF") {
+                line.start += 3;
+            }
+            if self.buffer[line.clone()].ends_with(b"\r") {
+                line.end -= 1;
+            }
+            if !self.buffer[line.clone()].iter().all(u8::is_ascii_whitespace) {
+                return self.text(line, byte).map(Some);
+            }
+        }
+    }
+
+    /// The position of byte `byte` in line `line` of this file.
+    pub fn position(&self, line: u64, byte: u64) -> Position {
+        Position { file: self.path.clone(), line, byte }
+    }
+
+    fn text(&self, line: std::ops::Range<usize>, byte: u64) -> Result<Line<'_>> {
+        let bytes = &self.buffer[line];
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) if self.options.lossy_utf8 => String::from_utf8_lossy(bytes).into_owned().into(),
+            Err(e) => {
+                let at = self.position(self.number, byte + e.valid_up_to() as u64);
+                return Err(Error::Utf8 { at });
+            }
+        };
+        Ok(Line { text, number: self.number, byte })
+    }
+
+    /// Makes `buffer[start..]` hold a whole line and returns the index of its end.
+    fn fill_line(&mut self) -> Result<Option<usize>> {
+        let mut searched = self.start;
+        loop {
+            if let Some(found) = memchr::memchr(b'\n', &self.buffer[searched..]) {
+                return self.within_limit(searched + found).map(Some);
+            }
+            searched = self.buffer.len();
+            if self.ended {
+                return if self.start < searched { self.within_limit(searched).map(Some) } else { Ok(None) };
+            }
+            self.within_limit(searched)?;
+            self.buffer.drain(..self.start);
+            searched -= self.start;
+            self.start = 0;
+            match self.blocks.recv() {
+                Ok(Ok(block)) => self.buffer.extend_from_slice(&block),
+                Ok(Err(source)) => return Err(self.read_error(source)),
+                Err(_) => self.ended = true,
+            }
+        }
+    }
+
+    fn within_limit(&self, end: usize) -> Result<usize> {
+        let limit = self.options.max_line_bytes;
+        if end - self.start <= limit {
+            return Ok(end);
+        }
+        let at = self.position(self.number + 1, self.byte);
+        Err(Error::TooLarge { at, what: "a line's length", limit: limit as u64 })
+    }
+
+    fn read_error(&self, source: std::io::Error) -> Error {
+        let at = self.position(self.number, self.byte + (self.buffer.len() - self.start) as u64);
+        if self.gzip { Error::Gzip { at, source } } else { Error::io(&self.path, "cannot read")(source) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn lines_of(bytes: &[u8], options: &ReadOptions) -> Result<Vec<(u64, u64, String)>> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let mut reader = LineReader::open(file.path(), options)?;
+        let mut lines = Vec::new();
+        while let Some(line) = reader.next_line()? {
+            lines.push((line.number, line.byte, line.text.into_owned()));
+        }
+        Ok(lines)
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn bom_crlf_empty_lines_and_missing_final_newline() {
+        let lines = lines_of(b"\xEF\xBB\xBFa\r\n\n  \nbc", &ReadOptions::default()).unwrap();
+        assert_eq!(lines, [(1, 0, "a".into()), (4, 10, "bc".into())]);
+    }
+
+    #[test]
+    fn gzip_members_follow_each_other() {
+        let bytes = [gzip(b"a\nb"), gzip(b"c\nd\n")].concat();
+        let lines = lines_of(&bytes, &ReadOptions::default()).unwrap();
+        assert_eq!(lines.iter().map(|l| l.2.as_str()).collect::<Vec<_>>(), ["a", "bc", "d"]);
+    }
+
+    #[test]
+    fn every_truncation_of_a_gzip_file_is_an_error() {
+        let text: String = (0..200).map(|i| format!("line {i}\n")).collect();
+        let whole = gzip(text.as_bytes());
+        for cut in 3..whole.len() {
+            let error = lines_of(&whole[..cut], &ReadOptions::default()).unwrap_err();
+            assert!(matches!(error, Error::Gzip { .. }), "cut at {cut}: {error}");
+        }
+    }
+
+    #[test]
+    fn bad_utf8_names_line_and_byte_or_is_replaced() {
+        let error = lines_of(b"ab\ncd\xFFe\n", &ReadOptions::default()).unwrap_err();
+        assert!(matches!(error, Error::Utf8 { at } if at.line == 2 && at.byte == 5));
+        let lossy = ReadOptions { lossy_utf8: true, ..Default::default() };
+        assert_eq!(lines_of(b"cd\xFFe\n", &lossy).unwrap()[0].2, "cd\u{FFFD}e");
+    }
+
+    #[test]
+    fn over_long_line_is_refused_before_it_is_held() {
+        let options = ReadOptions { max_line_bytes: 1000, ..Default::default() };
+        let mut text = b"short\n".to_vec();
+        text.resize(5_000_000, b'x');
+        let error = lines_of(&text, &options).unwrap_err();
+        assert!(matches!(error, Error::TooLarge { at, .. } if at.line == 2 && at.byte == 6));
+    }
+}

@@ -1,0 +1,103 @@
+//! What a corpus holds, in the published tables' terms.
+
+use serde::{Deserialize, Serialize};
+
+use crate::corpus::Corpus;
+
+/// Counts and shapes of a corpus.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Statistics {
+    /// Users.
+    pub users: u64,
+    /// Items that occur in events.
+    pub items: u64,
+    /// Events.
+    pub events: u64,
+    /// Events a user.
+    pub user_events: Range,
+    /// Events an item.
+    pub item_events: Range,
+    /// Percent of the user-item matrix that is empty.
+    pub sparsity: f64,
+    /// Query words.
+    pub queries: u64,
+    /// Events with a query.
+    pub events_with_query: u64,
+    /// Distinct attributes.
+    pub attributes: u64,
+    /// Attributes an item, over items that the item file knows.
+    pub item_attributes: Range,
+    /// Items with a title.
+    pub items_with_title: u64,
+    /// Items with an image address.
+    pub items_with_image: u64,
+    /// Events that repeat an earlier item of the same user.
+    pub repeated_pairs: u64,
+    /// Users whose last item already occurs in their history.
+    pub targets_in_history: u64,
+    /// Users with fewer than 3, 4 and 5 events: those without test, training and pretraining examples.
+    pub users_too_short: [u64; 3],
+}
+
+/// Mean, smallest and largest of some counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Range {
+    /// Mean.
+    pub mean: f64,
+    /// Smallest.
+    pub min: u64,
+    /// Largest.
+    pub max: u64,
+}
+
+impl Range {
+    fn of(values: impl Iterator<Item = u64>) -> Self {
+        let (mut count, mut sum, mut min, mut max) = (0u64, 0, u64::MAX, 0);
+        for value in values {
+            (count, sum, min, max) = (count + 1, sum + value, min.min(value), max.max(value));
+        }
+        if count == 0 { Self::default() } else { Self { mean: sum as f64 / count as f64, min, max } }
+    }
+}
+
+impl Statistics {
+    /// Counts a corpus.
+    pub fn of(corpus: &Corpus) -> Self {
+        let users = corpus.user_count();
+        let lengths = || (0..users).map(|user| corpus.history(user).items.len() as u64);
+        let per_item = corpus.item_events();
+        let used = || per_item.iter().filter(|&&n| n > 0).map(|&n| u64::from(n));
+        let (items, events) = (used().count() as u64, corpus.event_count() as u64);
+        let (mut repeated_pairs, mut targets_in_history, mut events_with_query) = (0, 0, 0);
+        let mut last_user = vec![u32::MAX; corpus.item_count() + 1];
+        for user in 0..users {
+            let history = corpus.history(user);
+            for (index, &item) in history.items.iter().enumerate() {
+                if std::mem::replace(&mut last_user[item as usize], user as u32) == user as u32 {
+                    repeated_pairs += 1;
+                    targets_in_history += u64::from(index + 1 == history.items.len());
+                }
+            }
+            events_with_query += history.queries.iter().filter(|&&q| q != 0).count() as u64;
+        }
+        let ids = || 1..=corpus.item_count() as u32;
+        let short = |limit| lengths().filter(|&n| n < limit).count() as u64;
+        Self {
+            users: users as u64,
+            items,
+            events,
+            user_events: Range::of(lengths()),
+            item_events: Range::of(used()),
+            sparsity: 100.0 * (1.0 - events as f64 / (users as f64 * items as f64)),
+            queries: corpus.word_count() as u64,
+            events_with_query,
+            attributes: corpus.attribute_count() as u64,
+            item_attributes: Range::of(ids().filter_map(|i| corpus.attributes(i)).map(|a| a.len() as u64)),
+            items_with_title: ids().filter(|&i| corpus.title(i).is_some()).count() as u64,
+            items_with_image: ids().filter(|&i| corpus.image_urls(i).next().is_some()).count() as u64,
+            repeated_pairs,
+            targets_in_history,
+            users_too_short: [short(3), short(4), short(5)],
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Raw data sets of any size with planted interests, in the form of either log.
+//!
+//! Each user has a few long-lived interests. Runs of events follow one interest, then another; inside an
+//! interest the next item often continues the series that the user left off there, perhaps hundreds of
+//! events ago. Titles, descriptions, image vectors and search words agree with the interest. So a model that
+//! searches the whole history, reads queries, or sees more than ids has something to gain, by construction.
+
+mod amazon;
+mod kuaisar;
+mod world;
+
+use serde::{Deserialize, Serialize};
+
+pub use amazon::write_amazon;
+pub use kuaisar::write_kuaisar;
+pub use world::{Planted, World};
+
+use crate::error::{Error, Result};
+
+/// Size and shape of a synthetic data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SyntheticConfig {
+    /// Users.
+    pub users: u64,
+    /// Items.
+    pub items: u64,
+    /// Events of all users together, met exactly.
+    pub events: u64,
+    /// Seed of everything.
+    pub seed: u64,
+    /// Interests a user.
+    pub interests: u64,
+    /// Mean number of events before the user turns to another interest.
+    pub mean_run: f64,
+    /// Share of events that continue the series left off in the current interest.
+    pub continuation: f64,
+    /// Share of events that follow no interest.
+    pub noise: f64,
+    /// Mean words of a review; only the volume of text depends on it.
+    pub review_words: f64,
+    /// Width of the image vectors.
+    pub image_dim: usize,
+}
+
+impl Default for SyntheticConfig {
+    fn default() -> Self {
+        Self {
+            users: 1_000,
+            items: 800,
+            events: 20_000,
+            seed: 42,
+            interests: 6,
+            mean_run: 3.0,
+            continuation: 0.6,
+            noise: 0.1,
+            review_words: 90.0,
+            image_dim: 64,
+        }
+    }
+}
+
+/// Fewest events of a user, so that nobody falls to the 5-core.
+pub(crate) const MIN_EVENTS: u64 = 5;
+
+impl SyntheticConfig {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Names the field that cannot work.
+    pub fn validate(&self) -> Result<()> {
+        let fail = |field, message: String| Err(Error::Config { field, message });
+        if self.users == 0 || self.users > u64::from(u32::MAX) {
+            return fail("users", format!("{} is not between 1 and 2^32", self.users));
+        }
+        if self.items < 8 || self.items > u64::from(u32::MAX) {
+            return fail("items", format!("{} is not between 8 and 2^32", self.items));
+        }
+        if self.events < MIN_EVENTS * self.users {
+            return fail("events", format!("{} is under {MIN_EVENTS} for each user", self.events));
+        }
+        if self.interests == 0 || self.image_dim == 0 {
+            return fail("interests", "interests and image_dim must be at least 1".into());
+        }
+        for (field, value) in [("continuation", self.continuation), ("noise", self.noise)] {
+            if !(0.0..=1.0).contains(&value) {
+                return fail(field, format!("{value} is no probability"));
+            }
+        }
+        if !(self.mean_run >= 1.0 && self.review_words >= 0.0 && self.review_words < 1e5) {
+            return fail("mean_run", "a run has one event or more, a review up to 100,000 words".into());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! A damaged corpus or embedding file is an error, whatever the damage.
+
+mod support;
+
+use std::path::Path;
+
+use seminar_dataset::{Corpus, EmbeddingTable, Embeddings, Precision};
+
+/// Every truncation and, in every byte, a flipped bit or two.
+fn every_damage_is_an_error(path: &Path, open: impl Fn() -> bool) {
+    let whole = std::fs::read(path).unwrap();
+    assert!(open());
+    for cut in 0..whole.len() {
+        std::fs::write(path, &whole[..cut]).unwrap();
+        assert!(!open(), "cut to {cut} bytes");
+    }
+    for at in 0..whole.len() {
+        for change in [0x01, 0x80, 0xff] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= change;
+            std::fs::write(path, &damaged).unwrap();
+            assert!(!open(), "byte {at} changed by {change:#x}");
+        }
+    }
+    let mut longer = whole.clone();
+    longer.push(0);
+    std::fs::write(path, &longer).unwrap();
+    assert!(!open(), "extended");
+    std::fs::write(path, &whole).unwrap();
+    assert!(open());
+}
+
+#[test]
+fn corpus_and_texts() {
+    let folder = tempfile::tempdir().unwrap();
+    support::corpus_of(&[vec![1, 2, 3, 2], vec![3, 1, 4]], folder.path());
+    for file in ["corpus.bin", "texts.bin"] {
+        every_damage_is_an_error(&folder.path().join(file), || Corpus::open(folder.path()).is_ok());
+    }
+}
+
+#[test]
+fn files_of_two_corpora_do_not_mix() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    support::corpus_of(&[vec![1, 2, 3, 2]], one.path());
+    support::corpus_of(&[vec![1, 2, 3, 2], vec![1, 2, 3]], two.path());
+    std::fs::copy(two.path().join("texts.bin"), one.path().join("texts.bin")).unwrap();
+    let error = Corpus::open(one.path()).unwrap_err().to_string();
+    assert!(error.contains("does not belong"), "{error}");
+}
+
+#[test]
+fn embeddings_in_both_precisions() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("text.emb");
+    let mut table = EmbeddingTable::new(9, 3).unwrap();
+    table.set(2, &[1.0, -2.5, 0.0]).unwrap();
+    table.set(9, &[0.5, 0.25, 8.0]).unwrap();
+    table.set(4, &[f32::NAN, 0.0, 0.0]).unwrap();
+    assert!(table.set(10, &[0.0; 3]).is_err() && table.set(1, &[0.0; 2]).is_err());
+    assert_eq!(table.refused, 1);
+    for precision in [Precision::F32, Precision::F16] {
+        table.write(&path, precision).unwrap();
+        let file = Embeddings::open(&path).unwrap();
+        assert_eq!((file.item_count(), file.dim(), file.ids()), (9, 3, &[2, 9][..]));
+        let mut row = [7.0; 3];
+        assert!(file.read(9, &mut row) && row == [0.5, 0.25, 8.0]);
+        assert!(!file.read(4, &mut row) && row == [0.5, 0.25, 8.0]);
+        assert!(file.is_present(2) && !file.is_present(4) && !file.is_present(1000));
+        every_damage_is_an_error(&path, || Embeddings::open(&path).is_ok());
+    }
+}
