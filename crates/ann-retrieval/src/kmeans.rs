@@ -134,7 +134,8 @@ fn means(rows: &Vectors, nearest: &[(u32, f32)], old: &[f32]) -> Vec<f32> {
     let mut centroids = Vec::with_capacity(old.len());
     for cluster in 0..clusters {
         match counts[cluster] {
-            0 => centroids.extend_from_slice(spare.next().map_or(&old[cluster * dim..][..dim], |row| rows.row(row))),
+            0 => centroids
+                .extend_from_slice(spare.next().map_or(&old[cluster * dim..][..dim], |row| rows.row(row))),
             n => centroids.extend(sums[cluster * dim..][..dim].iter().map(|s| (s / f64::from(n)) as f32)),
         }
     }

@@ -62,6 +62,40 @@ impl PqConfig {
 }
 
 impl ProductQuantizer {
+    /// A quantiser with given codebooks: one table `[ksub, dsub]` a sub-vector.
+    ///
+    /// # Errors
+    /// If there is none, or they differ in size.
+    pub fn new(codebooks: Vec<Vectors>) -> Result<Self> {
+        let Some(first) = codebooks.first() else {
+            return Err(Error::Config { field: "codebooks", message: "at least one is needed".into() });
+        };
+        let (len, dsub) = (first.len(), first.dim());
+        if len == 0 || len > 1 << 16 || codebooks.iter().any(|book| (book.len(), book.dim()) != (len, dsub)) {
+            let message = "all have the same number of centroids, 1 to 65536, of the same width".into();
+            return Err(Error::Config { field: "codebooks", message });
+        }
+        Ok(Self { dim: dsub * codebooks.len(), codebooks })
+    }
+
+    /// All centroids, `[M, ksub, dsub]`.
+    pub fn centroids(&self) -> impl Iterator<Item = f32> {
+        self.codebooks.iter().flat_map(|book| book.as_slice().iter().copied())
+    }
+
+    /// The quantiser with each codebook changed in place.
+    ///
+    /// # Errors
+    /// If a changed number is not finite.
+    pub fn map_centroids(self, change: impl Fn(&mut [f32])) -> Result<Self> {
+        let changed = self.codebooks.into_iter().map(|book| {
+            let mut rows = book.as_slice().to_vec();
+            change(&mut rows);
+            Vectors::new(book.dim(), rows)
+        });
+        Self::new(changed.collect::<Result<_>>()?)
+    }
+
     /// Width of the vectors.
     pub fn dim(&self) -> usize {
         self.dim

@@ -61,7 +61,10 @@ fn gift_cards_before_the_core_filter() {
     let raw = counted_again(0);
     let items: BTreeSet<_> = raw.iter().flatten().collect();
     assert_eq!((raw.len(), items.len(), raw.iter().map(Vec::len).sum()), (458, 148, 2972));
-    assert_eq!((prepared.data.user_count(), prepared.data.item_count(), prepared.data.event_items.len()), (458, 148, 2972));
+    assert_eq!(
+        (prepared.data.user_count(), prepared.data.item_count(), prepared.data.event_items.len()),
+        (458, 148, 2972)
+    );
 }
 
 #[test]

@@ -47,7 +47,8 @@ fn every_file_of_the_toy_comes_back_unchanged() {
 #[test]
 fn exported_samples_come_back_unchanged() {
     let folder = tempfile::tempdir().unwrap();
-    let sequences: Vec<Vec<u32>> = (0..30).map(|u| (0..6).map(|i| 1 + (u * 7 + i * 13) % 130).collect()).collect();
+    let sequences: Vec<Vec<u32>> =
+        (0..30).map(|u| (0..6).map(|i| 1 + (u * 7 + i * 13) % 130).collect()).collect();
     let corpus = support::corpus_of(&sequences, folder.path());
     let sampler = NegativeSampler::new(&corpus, Sampling::Uniform, 5);
     s3rec::export(&corpus, folder.path(), "one", Some(&sampler)).unwrap();

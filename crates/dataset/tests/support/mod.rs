@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use seminar_dataset::s3rec::{self, QuerySource};
 use seminar_dataset::Corpus;
+use seminar_dataset::s3rec::{self, QuerySource};
 
 #[allow(dead_code, reason = "each test file compiles its own copy of this module")]
 /// The sample data that lies in the repository.

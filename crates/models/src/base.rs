@@ -1,0 +1,59 @@
+//! Base: attention over the K most recent events, no search.
+//!
+//! Cost per candidate once the history is projected: `H·L·D` multiply-adds.
+
+use burn::module::Module;
+use burn::tensor::{Bool, Device, Tensor};
+
+use crate::config::ModelConfig;
+use crate::events::Events;
+use crate::init::Init;
+use crate::losses;
+use crate::model::{Scores, Search, SequenceModel};
+use crate::parts::{Head, PairEncoder, TargetAttention, select_last_k};
+
+/// Embedding → last K → exact search unit → head.
+#[derive(Module, Debug)]
+pub struct Base {
+    /// Modalities to pairs.
+    pub pair: PairEncoder,
+    /// The exact search unit.
+    pub attention: TargetAttention,
+    /// The output.
+    pub head: Head,
+    top_k: usize,
+    mask_padding: bool,
+    logits_loss: bool,
+}
+
+impl Base {
+    /// A model with initial weights. The configuration must be valid.
+    pub fn new(config: &ModelConfig, device: &Device) -> Self {
+        let init = &mut Init::new(config.seed, device);
+        Self {
+            pair: PairEncoder::new(config, init),
+            attention: TargetAttention::new(config, init),
+            head: Head::new(config.width, init),
+            top_k: config.top_k,
+            mask_padding: config.switches.mask_padding,
+            logits_loss: config.switches.logits_loss,
+        }
+    }
+}
+
+impl SequenceModel for Base {
+    fn score(&self, history: &Events, candidates: &Events) -> Scores {
+        let pairs = self.pair.pairs(&history.rows);
+        let targets = self.pair.pairs(&candidates.rows);
+        let selection = select_last_k(history, self.top_k, self.mask_padding);
+        let projected = self.attention.project(history, pairs, candidates, targets.clone());
+        let relevance = projected.relevance();
+        let attended = self.attention.attend(projected, Some(relevance.clone()), &selection, history);
+        let logits = self.head.forward(attended.clone(), candidates.place(targets));
+        Scores { logits, stage_one: None, search: Some(Search { relevance, selection, attended }) }
+    }
+
+    fn loss(&self, scores: &Scores, labels: &Tensor<2>, real: &Tensor<2, Bool>) -> Tensor<1> {
+        losses::cross_entropy(scores.logits.clone(), labels, real, self.logits_loss)
+    }
+}

@@ -1,0 +1,278 @@
+//! One configuration for all models, and the switches between published and repaired behaviour.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// What an item or event is seen through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModalityKind {
+    /// A trained vector an item.
+    Id,
+    /// The search words of an event.
+    Query,
+    /// A frozen text embedding, projected.
+    Text,
+    /// A frozen image embedding, projected.
+    Image,
+    /// The mean of the item's trained attribute vectors.
+    Attribute,
+}
+
+/// How a query and an item become one pair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FusionKind {
+    /// `a · query + (1 − a) · item`.
+    #[default]
+    WeightedAverage,
+    /// `query + item`.
+    Add,
+    /// Two gates, a softmax of the item.
+    SoftmaxGate,
+    /// The same with Gumbel noise while training.
+    GumbelGate,
+}
+
+/// Where the weights of the item modalities come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateKind {
+    /// One trained vector for all events, as published.
+    #[default]
+    Global,
+    /// The event's own modalities.
+    PerEvent,
+}
+
+/// How SEMINAR's general search unit compares events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SoftSearch {
+    /// The attention's own heads, as in TWIN.
+    #[default]
+    Mhta,
+    /// Equal bits of random projections, as in ETA.
+    Lsh,
+    /// Multi-modal product quantisation.
+    MultiPq,
+}
+
+/// Which repairs of the published code are on. Each field names what `true` does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Switches {
+    /// Q, K and V of the attention are trained; published: they stay as drawn.
+    pub train_attention: bool,
+    /// Padding is never selected nor attended to; published: it competes, and enters as zero rows.
+    pub mask_padding: bool,
+    /// Relevance is InfoNCE; published: pos / neg is minimised, which pushes matching pairs apart.
+    pub contrastive_relevance: bool,
+    /// Alignment is symmetric InfoNCE over real rows; published: soft targets over all rows.
+    pub contrastive_alignment: bool,
+    /// SEMINAR's projections start at the identity, and all are used in pretraining; published: random ones, and
+    /// text and image enter pretraining unprojected.
+    pub identity_projections: bool,
+    /// SIM's stage one is a softmax over real rows; published: raw scores over all rows.
+    pub normalised_stage_one: bool,
+    /// QIN attends over pairs and learns its stage one; published: ids only, a random stage one.
+    pub pair_query_network: bool,
+    /// Codebooks are trained and targets are not quantised; published: random codes, equal codes counted.
+    pub trained_codebooks: bool,
+    /// Cross-entropy of logits; published: sigmoid first, logarithms clamped at −100.
+    pub logits_loss: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self::all(true)
+    }
+}
+
+impl Switches {
+    /// The published code, bug for bug.
+    pub fn reference() -> Self {
+        Self::all(false)
+    }
+
+    fn all(on: bool) -> Self {
+        Self {
+            train_attention: on,
+            mask_padding: on,
+            contrastive_relevance: on,
+            contrastive_alignment: on,
+            identity_projections: on,
+            normalised_stage_one: on,
+            pair_query_network: on,
+            trained_codebooks: on,
+            logits_loss: on,
+        }
+    }
+}
+
+/// The settings of every model. A model ignores what it has no part for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    /// D: width of embeddings and of each attention head.
+    pub width: usize,
+    /// H.
+    pub heads: usize,
+    /// K: events that the exact search unit attends to.
+    pub top_k: usize,
+    /// K1: events that QIN's first stage keeps.
+    pub stage_one_top_k: usize,
+    /// What events are seen through.
+    pub modalities: Vec<ModalityKind>,
+    /// Width of the frozen text embeddings.
+    pub text_width: usize,
+    /// Width of the frozen image embeddings.
+    pub image_width: usize,
+    /// How queries and items are fused.
+    pub fusion: FusionKind,
+    /// a: weight of the query in a weighted average.
+    pub query_weight: f64,
+    /// Where modality weights come from.
+    pub gate: GateKind,
+    /// Bits of ETA's and SEMINAR's hash.
+    pub hash_bits: usize,
+    /// SEMINAR's search.
+    pub soft_search: SoftSearch,
+    /// Sub-vectors and centroids of SEMINAR's quantiser.
+    pub sub_vectors: usize,
+    /// Centroids a sub-vector.
+    pub centroids: usize,
+    /// τ of SEMINAR's alignment and relevance.
+    pub temperature: f64,
+    /// Rows that alignment compares with each other.
+    pub alignment_rows: usize,
+    /// Weights of next pair, alignment and relevance in the pretraining loss; 0 switches one off.
+    pub pretrain_weights: [f64; 3],
+    /// Seed of the initial weights.
+    pub seed: u64,
+    /// Repairs of the published code.
+    pub switches: Switches,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            width: 64,
+            heads: 4,
+            top_k: 50,
+            stage_one_top_k: 80,
+            modalities: vec![ModalityKind::Id, ModalityKind::Query],
+            text_width: 512,
+            image_width: 512,
+            fusion: FusionKind::WeightedAverage,
+            query_weight: 0.5,
+            gate: GateKind::Global,
+            hash_bits: 256,
+            soft_search: SoftSearch::Mhta,
+            sub_vectors: 16,
+            centroids: 256,
+            temperature: 0.05,
+            alignment_rows: 256,
+            pretrain_weights: [1.0; 3],
+            seed: 42,
+            switches: Switches::default(),
+        }
+    }
+}
+
+impl ModelConfig {
+    /// The published models, bug for bug.
+    pub fn reference() -> Self {
+        Self { hash_bits: 16, centroids: 512, switches: Switches::reference(), ..Self::default() }
+    }
+
+    /// Whether events are seen through this modality.
+    pub fn has(&self, modality: ModalityKind) -> bool {
+        self.modalities.contains(&modality)
+    }
+
+    /// Checks the settings against each other and against the history's length L.
+    ///
+    /// # Errors
+    /// Names the field that cannot work.
+    pub fn validate(&self, history_length: usize) -> Result<()> {
+        let fail = |field, message: String| Err(Error::Config { field, message });
+        let positive = [
+            ("width", self.width),
+            ("heads", self.heads),
+            ("top_k", self.top_k),
+            ("stage_one_top_k", self.stage_one_top_k),
+            ("hash_bits", self.hash_bits),
+            ("text_width", self.text_width),
+            ("image_width", self.image_width),
+            ("centroids", self.centroids),
+            ("alignment_rows", self.alignment_rows),
+        ];
+        if let Some((field, _)) = positive.iter().find(|(_, value)| *value == 0) {
+            return fail(field, "must be at least 1".into());
+        }
+        if self.top_k > history_length {
+            return fail(
+                "top_k",
+                format!("{} is more than the history's {history_length} events", self.top_k),
+            );
+        }
+        if self.stage_one_top_k < self.top_k {
+            let (first, second) = (self.stage_one_top_k, self.top_k);
+            return fail(
+                "stage_one_top_k",
+                format!("{first} is fewer than the {second} that stage two keeps"),
+            );
+        }
+        if self.modalities.iter().all(|&m| m == ModalityKind::Query) {
+            return fail("modalities", "one of id, text, image and attribute is needed".into());
+        }
+        if (1..self.modalities.len()).any(|i| self.modalities[..i].contains(&self.modalities[i])) {
+            return fail("modalities", "one is named twice".into());
+        }
+        if !(0.0..=1.0).contains(&self.query_weight) {
+            return fail("query_weight", format!("{} is not between 0 and 1", self.query_weight));
+        }
+        if self.sub_vectors == 0 || !self.width.is_multiple_of(self.sub_vectors) {
+            return fail(
+                "sub_vectors",
+                format!("{} does not divide the width {}", self.sub_vectors, self.width),
+            );
+        }
+        if self.centroids > 1 << 16 {
+            return fail("centroids", format!("{} is over 65536", self.centroids));
+        }
+        if self.temperature.is_nan() || self.temperature <= 0.0 {
+            return fail("temperature", format!("{} is not above 0", self.temperature));
+        }
+        if self.pretrain_weights.iter().any(|w| !(w.is_finite() && *w >= 0.0)) {
+            return fail("pretrain_weights", "weights are finite and not negative".into());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_name_their_field() {
+        let field_of = |change: fn(&mut ModelConfig)| {
+            let mut config = ModelConfig::default();
+            change(&mut config);
+            match config.validate(100) {
+                Err(Error::Config { field, .. }) => field,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(ModelConfig::default().validate(100).is_ok());
+        assert_eq!(field_of(|c| c.top_k = 101), "top_k");
+        assert_eq!(field_of(|c| c.heads = 0), "heads");
+        assert_eq!(field_of(|c| c.modalities = vec![ModalityKind::Query]), "modalities");
+        assert_eq!(field_of(|c| c.stage_one_top_k = 3), "stage_one_top_k");
+        assert_eq!(field_of(|c| c.query_weight = 1.5), "query_weight");
+        assert_eq!(field_of(|c| c.sub_vectors = 7), "sub_vectors");
+    }
+}

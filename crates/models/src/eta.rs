@@ -1,0 +1,71 @@
+//! ETA (arXiv 2209.12212): equal bits of a random projection pick K events, attention reads them.
+//!
+//! Cost per candidate: `bits·L` comparisons for the search, `H·L·D` multiply-adds for the attention.
+
+use burn::module::Module;
+use burn::tensor::{Bool, Device, Tensor};
+
+use crate::config::ModelConfig;
+use crate::events::Events;
+use crate::init::Init;
+use crate::losses;
+use crate::model::{Scores, SequenceModel};
+use crate::parts::{HashBits, Head, PairEncoder, TargetAttention, select_top_k};
+use crate::two_stage::attend_shared;
+
+/// Embedding → hash, top K → exact search unit → head.
+#[derive(Module, Debug)]
+pub struct Eta {
+    /// Modalities to pairs.
+    pub pair: PairEncoder,
+    /// The projection, never trained.
+    pub hash: HashBits,
+    /// The exact search unit.
+    pub attention: TargetAttention,
+    /// The output.
+    pub head: Head,
+    top_k: usize,
+    mask_padding: bool,
+    logits_loss: bool,
+}
+
+impl Eta {
+    /// A model with initial weights. The configuration must be valid.
+    pub fn new(config: &ModelConfig, device: &Device) -> Self {
+        let init = &mut Init::new(config.seed, device);
+        Self {
+            pair: PairEncoder::new(config, init),
+            hash: HashBits::new(config.width, config.hash_bits, init),
+            attention: TargetAttention::new(config, init),
+            head: Head::new(config.width, init),
+            top_k: config.top_k,
+            mask_padding: config.switches.mask_padding,
+            logits_loss: config.switches.logits_loss,
+        }
+    }
+}
+
+impl SequenceModel for Eta {
+    fn score(&self, history: &Events, candidates: &Events) -> Scores {
+        let pairs = self.pair.pairs(&history.rows);
+        let targets = self.pair.pairs(&candidates.rows);
+        let history_bits = history.place(self.hash.bits(pairs.clone()));
+        let relevance = HashBits::equal_bits(candidates.place(self.hash.bits(targets.clone())), history_bits);
+        let selection = select_top_k(&relevance, history, self.top_k, self.mask_padding, None);
+        let both = [pairs, targets.clone()];
+        let search = attend_shared(
+            &self.attention,
+            [history, candidates],
+            both,
+            relevance,
+            selection,
+            self.mask_padding,
+        );
+        let logits = self.head.forward(search.attended.clone(), candidates.place(targets));
+        Scores { logits, stage_one: None, search: Some(search) }
+    }
+
+    fn loss(&self, scores: &Scores, labels: &Tensor<2>, real: &Tensor<2, Bool>) -> Tensor<1> {
+        losses::cross_entropy(scores.logits.clone(), labels, real, self.logits_loss)
+    }
+}

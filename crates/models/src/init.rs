@@ -1,0 +1,69 @@
+//! Initial weights from a seed alone, the same on every device.
+
+use burn::module::Param;
+use burn::nn::Linear;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Draws the weights of one model, layer after layer.
+pub(crate) struct Init {
+    rng: ChaCha8Rng,
+    device: Device,
+}
+
+impl Init {
+    pub fn new(seed: u64, device: &Device) -> Self {
+        Self { rng: ChaCha8Rng::seed_from_u64(seed), device: device.clone() }
+    }
+
+    /// Weight and bias uniform in ±1/√inputs, PyTorch's default.
+    pub fn uniform(&mut self, inputs: usize, outputs: usize, bias: bool) -> Linear {
+        let bound = 1.0 / (inputs as f32).sqrt();
+        let mut draw = |shape: &[usize]| self.draw(shape, |rng| bound * (2.0 * rng.random::<f32>() - 1.0));
+        let weight = draw(&[inputs, outputs]);
+        let bias = bias.then(|| draw(&[outputs]));
+        self.linear(weight, bias)
+    }
+
+    /// Weights normal with deviation 0.02, bias zero: the published initialiser.
+    pub fn normal(&mut self, inputs: usize, outputs: usize) -> Linear {
+        let weight = self.draw(&[inputs, outputs], |rng| 0.02 * standard_normal(rng));
+        self.linear(weight, Some(TensorData::new(vec![0.0f32; outputs], [outputs])))
+    }
+
+    /// A square layer without bias that changes nothing.
+    pub fn identity(&mut self, width: usize) -> Linear {
+        let mut weight = vec![0.0f32; width * width];
+        weight.iter_mut().step_by(width + 1).for_each(|w| *w = 1.0);
+        self.linear(TensorData::new(weight, [width, width]), None)
+    }
+
+    /// A row vector uniform in ±1/√width.
+    pub fn row(&mut self, width: usize) -> Param<Tensor<2>> {
+        let bound = 1.0 / (width as f32).sqrt();
+        let data = self.draw(&[1, width], |rng| bound * (2.0 * rng.random::<f32>() - 1.0));
+        Param::from_data(data, &self.device)
+    }
+
+    /// Standard normal numbers.
+    pub fn standard_normal<const R: usize>(&mut self, shape: [usize; R]) -> Param<Tensor<R>> {
+        let data = self.draw(&shape, standard_normal);
+        Param::from_data(data, &self.device)
+    }
+
+    fn draw(&mut self, shape: &[usize], mut value: impl FnMut(&mut ChaCha8Rng) -> f32) -> TensorData {
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_| value(&mut self.rng)).collect();
+        TensorData::new(values, shape)
+    }
+
+    fn linear(&self, weight: TensorData, bias: Option<TensorData>) -> Linear {
+        let bias = bias.map(|data| Param::from_data(data, &self.device));
+        Linear { weight: Param::from_data(weight, &self.device), bias }
+    }
+}
+
+fn standard_normal(rng: &mut impl Rng) -> f32 {
+    let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
+    (radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()) as f32
+}

@@ -1,0 +1,9 @@
+//! What training minimises.
+
+mod alignment;
+mod cross_entropy;
+mod relevance;
+
+pub use alignment::{alignment, published_alignment};
+pub use cross_entropy::cross_entropy;
+pub use relevance::{published_relevance, relevance};

@@ -1,0 +1,181 @@
+//! SEMINAR (arXiv 2407.10714): TWIN's consistent search over pairs of queries and multi-modal items, pretrained.
+//!
+//! ```text
+//! tables ─ PSU space ─ G_id G_query G_text G_image ─ gate ─ fusion ─ GSU (mhta | lsh | multi_pq), top K ─ ESU ─ head
+//!              └─ alignment, relevance (pretraining)            └─ next pair (pretraining)
+//! ```
+
+mod codes;
+mod pretrain;
+mod projection;
+
+use burn::module::Module;
+use burn::tensor::{Bool, Device, Tensor};
+
+pub use codes::Codebooks;
+pub use projection::Projection;
+
+use crate::config::{ModelConfig, SoftSearch};
+use crate::error::Result;
+use crate::events::Events;
+use crate::init::Init;
+use crate::losses;
+use crate::model::{PretrainBatch, PretrainLosses, Scores, Search, SequenceModel};
+use crate::parts::{Channel, HashBits, Head, PairEncoder, TargetAttention, select_top_k};
+use crate::twin::consistent_search;
+use crate::two_stage::attend_shared;
+
+/// The model of the publication.
+#[derive(Module, Debug)]
+pub struct Seminar {
+    /// Modalities to pairs.
+    pub pair: PairEncoder,
+    /// From the pretraining search unit's space to the search units'.
+    pub projection: Projection,
+    /// Bits of the `lsh` search.
+    pub hash: Option<HashBits>,
+    /// Codebooks of the `multi_pq` search.
+    pub codebooks: Option<Codebooks>,
+    /// Search and attention.
+    pub attention: TargetAttention,
+    /// The output.
+    pub head: Head,
+    #[module(skip)]
+    config: ModelConfig,
+}
+
+/// Distinct events on their way through the model.
+struct Encoded {
+    query: Tensor<2>,
+    channels: Vec<Channel>,
+    pairs: Tensor<2>,
+}
+
+impl Seminar {
+    /// A model with initial weights. The configuration must be valid.
+    pub fn new(config: &ModelConfig, device: &Device) -> Self {
+        let init = &mut Init::new(config.seed, device);
+        let lsh = config.soft_search == SoftSearch::Lsh;
+        let pq = config.soft_search == SoftSearch::MultiPq;
+        Self {
+            pair: PairEncoder::new(config, init),
+            projection: Projection::new(config, init),
+            attention: TargetAttention::new(config, init),
+            head: Head::new(config.width, init),
+            hash: lsh.then(|| HashBits::new(config.width, config.hash_bits, init)),
+            codebooks: pq.then(|| Codebooks::new(config, init)),
+            config: config.clone(),
+        }
+    }
+
+    /// The full path: every modality and the query projected, gated, fused.
+    fn encode(&self, events: &Events) -> Encoded {
+        let channels = self.projection.channels(self.pair.channels(&events.rows));
+        let query = self.projection.query.forward(events.rows.query.clone());
+        let item = self.pair.mix(&channels);
+        // As published, fine-tuning takes the weighted average whatever kind of fusion is set.
+        let pairs = match self.config.switches.mask_padding {
+            true => self.pair.fuse(query.clone(), item),
+            false => self.pair.fusion.weighted_average(query.clone(), item),
+        };
+        Encoded { query, channels, pairs }
+    }
+
+    /// Pair vectors of distinct events as the search units see them, `[U, D]`.
+    pub fn encode_pairs(&self, events: &Events) -> Tensor<2> {
+        self.encode(events).pairs
+    }
+
+    fn search(&self, events: [&Events; 2], history: Encoded, targets: &Encoded) -> Search {
+        let (k, mask) = (self.config.top_k, self.config.switches.mask_padding);
+        let [past, candidates] = events;
+        let relevance = match (&self.hash, &self.codebooks) {
+            (Some(hash), _) => {
+                let bits = candidates.place(hash.bits(targets.pairs.clone()));
+                HashBits::equal_bits(bits, past.place(hash.bits(history.pairs.clone())))
+            }
+            (_, Some(codebooks)) => self.quantised_relevance(codebooks, events, &history, targets),
+            (None, None) => {
+                return consistent_search(
+                    &self.attention,
+                    events,
+                    [history.pairs, targets.pairs.clone()],
+                    k,
+                    mask,
+                );
+            }
+        };
+        let selection = select_top_k(&relevance, past, k, mask, None);
+        attend_shared(
+            &self.attention,
+            events,
+            [history.pairs, targets.pairs.clone()],
+            relevance,
+            selection,
+            mask,
+        )
+    }
+
+    /// `[B, 1, C, L]` by codes. Default: the target's pair vector against the decoded history, fused with the same
+    /// weights (asymmetric, all modality pairs folded into one product). As published: equal codes counted.
+    fn quantised_relevance(
+        &self,
+        codebooks: &Codebooks,
+        [past, candidates]: [&Events; 2],
+        history: &Encoded,
+        targets: &Encoded,
+    ) -> Tensor<4> {
+        if !self.config.switches.trained_codebooks {
+            return codebooks.equal_codes(
+                [past, candidates],
+                history.published(),
+                targets.published(),
+                &self.config,
+            );
+        }
+        let mut channels = history.channels.clone();
+        for (index, channel) in channels.iter_mut().enumerate() {
+            channel.rows = codebooks.decoded(1 + index, &channel.rows);
+        }
+        let query = codebooks.decoded(0, &history.query);
+        let keys = past.place(self.pair.fuse(query, self.pair.mix(&channels)));
+        candidates.place(targets.pairs.clone()).matmul(keys.swap_dims(1, 2)).unsqueeze_dim(1)
+    }
+}
+
+impl Encoded {
+    /// The two modalities that the published quantiser sees: query and id.
+    fn published(&self) -> [Tensor<2>; 2] {
+        [self.query.clone(), self.channels[0].rows.clone()]
+    }
+}
+
+impl SequenceModel for Seminar {
+    fn score(&self, history: &Events, candidates: &Events) -> Scores {
+        let targets = self.encode(candidates);
+        let search = self.search([history, candidates], self.encode(history), &targets);
+        let logits = self.head.forward(search.attended.clone(), candidates.place(targets.pairs));
+        Scores { logits, stage_one: None, search: Some(search) }
+    }
+
+    fn loss(&self, scores: &Scores, labels: &Tensor<2>, real: &Tensor<2, Bool>) -> Tensor<1> {
+        losses::cross_entropy(scores.logits.clone(), labels, real, self.config.switches.logits_loss)
+    }
+
+    fn pretrain_losses(&self, batch: &PretrainBatch) -> Option<PretrainLosses> {
+        Some(self.pretraining(batch))
+    }
+
+    fn refresh(mut self, sample: &Events) -> Result<Self> {
+        if let Some(codebooks) = self.codebooks.take() {
+            let encoded = self.encode(sample);
+            let rows = std::iter::once(encoded.query).chain(encoded.channels.into_iter().map(|c| c.rows));
+            let refreshed = match self.config.switches.trained_codebooks {
+                true => codebooks.retrained(rows, &self.config)?,
+                false => codebooks,
+            };
+            self.codebooks = Some(refreshed);
+        }
+        Ok(self)
+    }
+}

@@ -1,0 +1,78 @@
+//! TWIN (arXiv 2302.02352): the search uses the attention's own heads, so both stages agree on what is relevant.
+//!
+//! Each head picks its own K events. Cost per candidate once the history is projected: `H·L·D` multiply-adds,
+//! shared by both stages.
+
+use burn::module::Module;
+use burn::tensor::{Bool, Device, Tensor};
+
+use crate::config::ModelConfig;
+use crate::events::Events;
+use crate::init::Init;
+use crate::losses;
+use crate::model::{Scores, Search, SequenceModel};
+use crate::parts::{Head, PairEncoder, TargetAttention, select_top_k};
+
+/// Embedding → multi-head search, top K a head → the same heads' attention → head.
+#[derive(Module, Debug)]
+pub struct Twin {
+    /// Modalities to pairs.
+    pub pair: PairEncoder,
+    /// Search and attention.
+    pub attention: TargetAttention,
+    /// The output.
+    pub head: Head,
+    top_k: usize,
+    mask_padding: bool,
+    logits_loss: bool,
+}
+
+impl Twin {
+    /// A model with initial weights. The configuration must be valid.
+    pub fn new(config: &ModelConfig, device: &Device) -> Self {
+        let init = &mut Init::new(config.seed, device);
+        Self {
+            pair: PairEncoder::new(config, init),
+            attention: TargetAttention::new(config, init),
+            head: Head::new(config.width, init),
+            top_k: config.top_k,
+            mask_padding: config.switches.mask_padding,
+            logits_loss: config.switches.logits_loss,
+        }
+    }
+}
+
+/// Multi-head search and attention over pairs `[U, D]` for targets `[V, D]`; SEMINAR's `mhta` is the same.
+pub(crate) fn consistent_search(
+    attention: &TargetAttention,
+    [history, candidates]: [&Events; 2],
+    [pairs, targets]: [Tensor<2>; 2],
+    top_k: usize,
+    mask_padding: bool,
+) -> Search {
+    let projected = attention.project(history, pairs, candidates, targets);
+    let relevance = projected.relevance();
+    let selection = select_top_k(&relevance, history, top_k, mask_padding, None);
+    let attended = if mask_padding {
+        attention.attend(projected, Some(relevance.clone()), &selection, history)
+    } else {
+        attention.attend(attention.with_zero_rows(projected, history), None, &selection, history)
+    };
+    Search { relevance, selection, attended }
+}
+
+impl SequenceModel for Twin {
+    fn score(&self, history: &Events, candidates: &Events) -> Scores {
+        let pairs = self.pair.pairs(&history.rows);
+        let targets = self.pair.pairs(&candidates.rows);
+        let both = [pairs, targets.clone()];
+        let search =
+            consistent_search(&self.attention, [history, candidates], both, self.top_k, self.mask_padding);
+        let logits = self.head.forward(search.attended.clone(), candidates.place(targets));
+        Scores { logits, stage_one: None, search: Some(search) }
+    }
+
+    fn loss(&self, scores: &Scores, labels: &Tensor<2>, real: &Tensor<2, Bool>) -> Tensor<1> {
+        losses::cross_entropy(scores.logits.clone(), labels, real, self.logits_loss)
+    }
+}
