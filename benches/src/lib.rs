@@ -1,1 +1,1 @@
-//! x
+//! Criterion benches live beside this crate, one file a bench.

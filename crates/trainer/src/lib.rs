@@ -1,1 +1,49 @@
-//! x
+//! Trains any [`SequenceModel`](seminar_models::SequenceModel) on a prepared corpus and ranks its candidates.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use burn::tensor::Device;
+//! use seminar_dataset::{BatchConfig, Corpus, Split, s3rec};
+//! use seminar_models::{ModelConfig, ModelKind};
+//! use seminar_trainer::{Modalities, Silent, Tables, TrainConfig, Trainer};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let line = |u: u32| format!("{} {}\n", u + 1, (0..8).map(|i| (1 + (u + i) % 30).to_string()).collect::<Vec<_>>().join(" "));
+//! # std::fs::write(folder.path().join("toy.txt"), (0..40).map(line).collect::<String>())?;
+//! # let toy = s3rec::import(folder.path(), "toy", s3rec::QuerySource::None)?;
+//! # Corpus::write(&toy.data, folder.path())?;
+//! let corpus = Arc::new(Corpus::open(folder.path())?);
+//! let device = Device::flex().autodiff();
+//! let batches = BatchConfig { batch_size: 16, history_length: 10, evaluation_negatives: 20, ..Default::default() };
+//! let config = TrainConfig { width: 16, batches: batches.clone(), ..Default::default() };
+//! let model = ModelKind::Twin.build(&ModelConfig { width: 16, top_k: 5, ..Default::default() }, 10, &device)?;
+//!
+//! let tables = Tables::new(&config, &corpus, Modalities::default())?;
+//! let mut trainer = Trainer::new(model, tables, config, corpus, device)?;
+//! trainer.fit(&mut Silent)?;
+//! let figures = trainer.evaluate(Split::Test, &batches)?;
+//! assert_eq!(figures.users, 40);
+//! # Ok(()) }
+//! ```
+//!
+//! A step: rows of the [`Table`]s are gathered into leaf tensors, the model scores, the gradients of dense weights
+//! go to burn's Adam and those of the rows to the tables' own.
+
+mod config;
+mod embed;
+mod error;
+pub mod metrics;
+mod observer;
+mod popularity;
+mod table;
+mod trainer;
+
+pub use config::TrainConfig;
+pub use embed::{EmbeddedBatch, Modalities, Tables, TablesSnapshot};
+pub use error::{Error, Result};
+pub use metrics::{Evaluation, Metrics};
+pub use observer::{EpochInfo, Observer, Silent, StepInfo};
+pub use popularity::popularity;
+pub use table::{AdamConfig, Table};
+pub use trainer::{FitReport, Trainer};

@@ -1,0 +1,350 @@
+//! From a batch of integers to the tensors that a model sees.
+//!
+//! Each distinct event is embedded once; the rows that a batch needs are gathered into leaf tensors, whose
+//! gradients come back already summed per row.
+
+use burn::tensor::{Bool, Device, Gradients, Tensor, TensorData};
+use hashbrown::HashMap;
+use seminar_dataset::{Batch, Corpus, Embeddings, IdBlock, PAD};
+use seminar_models::{Events, Modality, Rows, bag_means, integers};
+
+use crate::config::TrainConfig;
+use crate::error::{Error, Result};
+use crate::table::{Snapshot, Table};
+
+/// Attributes of an item that are used at most.
+const MAX_ATTRIBUTES: usize = 32;
+
+/// Everything that an item or keyword number is turned into: trained tables and frozen embeddings.
+#[derive(Debug)]
+pub struct Tables {
+    /// Item vectors; the last row is EOS.
+    pub items: Table,
+    /// Keyword vectors; the last row is EOS.
+    pub keywords: Table,
+    /// Attribute vectors, if the model sees attributes.
+    pub attributes: Option<Table>,
+    /// Frozen text embeddings, if the model sees text.
+    pub text: Option<Embeddings>,
+    /// Frozen image embeddings, if the model sees images.
+    pub image: Option<Embeddings>,
+    over_padding: bool,
+}
+
+/// The values of all trained tables, to go back to.
+#[derive(Clone, Debug)]
+pub struct TablesSnapshot(Vec<Snapshot>);
+
+/// A batch as tensors.
+#[derive(Debug)]
+pub struct EmbeddedBatch {
+    /// Histories, `[B, L]`.
+    pub history: Events,
+    /// Candidates, `[B, C]`, the positive first.
+    pub candidates: Events,
+    /// 1 in column 0, else 0, `[B, C]`.
+    pub labels: Tensor<2>,
+    leaves: Leaves,
+}
+
+/// The rows of each trained table that the batch uses, as leaf tensors.
+#[derive(Debug, Default)]
+struct Leaves {
+    items: Option<Leaf>,
+    keywords: Option<Leaf>,
+    attributes: Option<Leaf>,
+}
+
+#[derive(Debug)]
+struct Leaf {
+    ids: Vec<u32>,
+    rows: Tensor<2>,
+}
+
+impl Leaf {
+    fn new(mut ids: Vec<u32>, device: &Device, read: impl FnOnce(&[u32]) -> Vec<f32>) -> Option<Self> {
+        ids.sort_unstable();
+        ids.dedup();
+        let values = read(&ids);
+        let shape = [ids.len(), values.len().checked_div(ids.len())?];
+        let rows = Tensor::from_data(TensorData::new(values, shape), device);
+        let rows = if device.is_autodiff() { rows.require_grad() } else { rows };
+        Some(Self { ids, rows })
+    }
+
+    /// The leaf's row of an id; of one that it does not hold, row 0, which callers weigh with nothing.
+    fn row(&self, id: u32) -> u32 {
+        self.ids.binary_search(&id).unwrap_or(0) as u32
+    }
+}
+
+/// The distinct events of a block, and the number of the one at each position.
+struct Distinct<'a> {
+    items: Vec<u32>,
+    queries: Vec<&'a [u32]>,
+    index: Vec<u32>,
+}
+
+impl<'a> Distinct<'a> {
+    fn new(block: &'a IdBlock) -> Self {
+        let mut numbers: HashMap<(u32, &[u32]), u32> = HashMap::with_capacity(block.items.len() / 4);
+        let mut distinct =
+            Self { items: Vec::new(), queries: Vec::new(), index: Vec::with_capacity(block.items.len()) };
+        for (&item, query) in block.items.iter().zip(block.queries.chunks_exact(block.query_length)) {
+            let number = *numbers.entry((item, query)).or_insert_with(|| {
+                distinct.items.push(item);
+                distinct.queries.push(query);
+                distinct.items.len() as u32 - 1
+            });
+            distinct.index.push(number);
+        }
+        distinct
+    }
+}
+
+impl Tables {
+    /// Tables for a corpus; `modalities` adds attribute vectors and frozen embeddings.
+    ///
+    /// # Errors
+    /// If there are fewer keyword rows than the corpus has keywords, or embeddings of another corpus.
+    pub fn new(config: &TrainConfig, corpus: &Corpus, modalities: Modalities) -> Result<Self> {
+        let needed = corpus.word_count() + 2;
+        let keyword_rows = if config.keyword_rows == 0 { needed } else { config.keyword_rows };
+        if keyword_rows < needed {
+            let message = format!("{keyword_rows} for keyword ids up to {}", needed - 1);
+            return Err(Error::Config { field: "keyword_rows", message });
+        }
+        for embeddings in [&modalities.text, &modalities.image].into_iter().flatten() {
+            if embeddings.item_count() != corpus.item_count() {
+                let message = format!(
+                    "made for {} items, the corpus has {}",
+                    embeddings.item_count(),
+                    corpus.item_count()
+                );
+                return Err(Error::Config { field: "embeddings", message });
+            }
+        }
+        let table = |rows: usize, name: u64| {
+            let padding_is_zero = !config.published_tables;
+            let (seed, deviation) = (config.batches.seed, config.initial_deviation);
+            Table::new(rows, config.width, seed, name, deviation, padding_is_zero, config.adam.clone())
+        };
+        Ok(Self {
+            items: table(corpus.item_count() + 2, 1),
+            keywords: table(keyword_rows, 2),
+            attributes: modalities.attributes.then(|| table(corpus.attribute_count() + 1, 3)),
+            text: modalities.text,
+            image: modalities.image,
+            over_padding: config.published_tables,
+        })
+    }
+
+    /// Embeds a batch for training: rows are brought up to date with `step` steps taken.
+    pub fn embed(&mut self, batch: &Batch, corpus: &Corpus, step: u64, device: &Device) -> EmbeddedBatch {
+        let [history, candidates] = [&batch.history, &batch.candidates].map(Distinct::new);
+        let needs = Needs::of([&history, &candidates], corpus, self.attributes.is_some(), self.over_padding);
+        let leaves = Leaves {
+            items: Leaf::new(needs.items, device, |ids| self.items.gather(ids, step)),
+            keywords: Leaf::new(needs.keywords, device, |ids| self.keywords.gather(ids, step)),
+            attributes: match &mut self.attributes {
+                Some(table) => Leaf::new(needs.attributes, device, |ids| table.gather(ids, step)),
+                None => None,
+            },
+        };
+        self.assemble(batch, corpus, [history, candidates], leaves, device)
+    }
+
+    /// Embeds a batch for evaluation; the tables must have been caught up.
+    pub fn embed_fixed(&self, batch: &Batch, corpus: &Corpus, device: &Device) -> EmbeddedBatch {
+        let [history, candidates] = [&batch.history, &batch.candidates].map(Distinct::new);
+        let needs = Needs::of([&history, &candidates], corpus, self.attributes.is_some(), self.over_padding);
+        let leaves = Leaves {
+            items: Leaf::new(needs.items, device, |ids| self.items.read(ids)),
+            keywords: Leaf::new(needs.keywords, device, |ids| self.keywords.read(ids)),
+            attributes: self
+                .attributes
+                .as_ref()
+                .and_then(|t| Leaf::new(needs.attributes, device, |ids| t.read(ids))),
+        };
+        self.assemble(batch, corpus, [history, candidates], leaves, device)
+    }
+
+    /// Takes the optimiser's step on every row of the batch.
+    pub fn update(&mut self, batch: &EmbeddedBatch, grads: &mut Gradients, step: u64) {
+        let mut update = |table: &mut Table, leaf: &Option<Leaf>| {
+            let Some(leaf) = leaf else { return };
+            let gradient = match leaf.rows.grad_remove(grads) {
+                Some(gradient) => host(gradient),
+                None => return,
+            };
+            table.update(&leaf.ids, &gradient, step);
+        };
+        update(&mut self.items, &batch.leaves.items);
+        update(&mut self.keywords, &batch.leaves.keywords);
+        if let Some(table) = &mut self.attributes {
+            update(table, &batch.leaves.attributes);
+        }
+    }
+
+    /// Brings every row up to date: before evaluating or saving.
+    pub fn catch_up(&mut self, step: u64) {
+        self.each().into_iter().for_each(|table| table.catch_up(step));
+    }
+
+    /// The values of all tables, which must be up to date.
+    pub fn snapshot(&self) -> TablesSnapshot {
+        let tables = [Some(&self.items), Some(&self.keywords), self.attributes.as_ref()];
+        TablesSnapshot(tables.into_iter().flatten().map(Table::snapshot).collect())
+    }
+
+    /// Goes back to a snapshot of these tables.
+    pub fn restore(&mut self, snapshot: &TablesSnapshot) {
+        self.each().into_iter().zip(&snapshot.0).for_each(|(table, snapshot)| table.restore(snapshot));
+    }
+
+    fn each(&mut self) -> Vec<&mut Table> {
+        [Some(&mut self.items), Some(&mut self.keywords), self.attributes.as_mut()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn assemble(
+        &self,
+        batch: &Batch,
+        corpus: &Corpus,
+        [history, candidates]: [Distinct<'_>; 2],
+        leaves: Leaves,
+        device: &Device,
+    ) -> EmbeddedBatch {
+        let events = |block: &IdBlock, distinct: Distinct<'_>| {
+            let real: Vec<bool> = block.items.iter().map(|&item| item != PAD).collect();
+            let shape = [block.rows, block.width];
+            Events {
+                rows: self.rows(&distinct, &leaves, corpus, device),
+                index: integers(shape, &distinct.index, device),
+                real: Tensor::<2, Bool>::from_data(TensorData::new(real, shape), device),
+            }
+        };
+        let (rows, width) = (batch.candidates.rows, batch.candidates.width);
+        let labels: Vec<f32> = (0..rows * width).map(|at| if at % width == 0 { 1.0 } else { 0.0 }).collect();
+        EmbeddedBatch {
+            history: events(&batch.history, history),
+            candidates: events(&batch.candidates, candidates),
+            labels: Tensor::from_data(TensorData::new(labels, [rows, width]), device),
+            leaves,
+        }
+    }
+
+    fn rows(&self, distinct: &Distinct<'_>, leaves: &Leaves, corpus: &Corpus, device: &Device) -> Rows {
+        let count = distinct.items.len();
+        let items = leaves.items.as_ref().expect("a batch has items");
+        let numbers: Vec<u32> = distinct.items.iter().map(|&item| items.row(item)).collect();
+        let item = items.rows.clone().select(0, integers([count], &numbers, device));
+        let asked: Vec<f32> =
+            distinct.queries.iter().map(|q| if q.iter().any(|&w| w != PAD) { 1.0 } else { 0.0 }).collect();
+        let query = match &leaves.keywords {
+            Some(leaf) => {
+                let slots = distinct.queries[0].len();
+                let words = || distinct.queries.iter().copied().flatten();
+                let bags: Vec<u32> = words().map(|&word| leaf.row(word)).collect();
+                let real: Vec<bool> = words().map(|&word| word != PAD).collect();
+                bag_means(leaf.rows.clone(), &bags, &real, slots, self.over_padding)
+            }
+            None => item.zeros_like(),
+        };
+        Rows {
+            attribute: self
+                .attributes
+                .as_ref()
+                .map(|table| attributes(distinct, leaves, corpus, table.width(), device)),
+            text: self.text.as_ref().map(|file| frozen(file, distinct, device)),
+            image: self.image.as_ref().map(|file| frozen(file, distinct, device)),
+            asked: Tensor::from_data(TensorData::new(asked, [count, 1]), device),
+            item,
+            query,
+        }
+    }
+}
+
+/// What the models are given beside ids and queries.
+#[derive(Debug, Default)]
+pub struct Modalities {
+    /// Whether to train attribute vectors.
+    pub attributes: bool,
+    /// Text embeddings.
+    pub text: Option<Embeddings>,
+    /// Image embeddings.
+    pub image: Option<Embeddings>,
+}
+
+/// The ids that a batch needs from each table, with repeats.
+struct Needs {
+    items: Vec<u32>,
+    keywords: Vec<u32>,
+    attributes: Vec<u32>,
+}
+
+impl Needs {
+    fn of(blocks: [&Distinct<'_>; 2], corpus: &Corpus, with_attributes: bool, with_padding: bool) -> Self {
+        let items: Vec<u32> = blocks.iter().flat_map(|b| b.items.iter().copied()).collect();
+        let words = blocks.iter().flat_map(|b| b.queries.iter().copied().flatten().copied());
+        let keywords = words.filter(|&word| with_padding || word != PAD).collect();
+        let attributes = match with_attributes {
+            true => items.iter().flat_map(|&item| attributes_of(corpus, item)).copied().collect(),
+            false => Vec::new(),
+        };
+        Self { items, keywords, attributes }
+    }
+}
+
+fn attributes_of(corpus: &Corpus, item: u32) -> &[u32] {
+    let known = item != PAD && item as usize <= corpus.item_count();
+    let list = known.then(|| corpus.attributes(item)).flatten().unwrap_or_default();
+    &list[..list.len().min(MAX_ATTRIBUTES)]
+}
+
+/// Mean attribute vectors of distinct events.
+fn attributes(
+    distinct: &Distinct<'_>,
+    leaves: &Leaves,
+    corpus: &Corpus,
+    width: usize,
+    device: &Device,
+) -> Modality {
+    let lists: Vec<&[u32]> = distinct.items.iter().map(|&item| attributes_of(corpus, item)).collect();
+    let present: Vec<f32> = lists.iter().map(|list| if list.is_empty() { 0.0 } else { 1.0 }).collect();
+    let slots = lists.iter().map(|list| list.len()).max().unwrap_or(0);
+    let rows = match &leaves.attributes {
+        Some(leaf) if slots > 0 => {
+            let slot = |list: &&[u32], i: usize| list.get(i).map(|&a| leaf.row(a));
+            let bags: Vec<Option<u32>> =
+                lists.iter().flat_map(|list| (0..slots).map(move |i| slot(list, i))).collect();
+            let real: Vec<bool> = bags.iter().map(Option::is_some).collect();
+            let bags: Vec<u32> = bags.into_iter().map(Option::unwrap_or_default).collect();
+            bag_means(leaf.rows.clone(), &bags, &real, slots, false)
+        }
+        _ => Tensor::zeros([lists.len(), width], device),
+    };
+    Modality { rows, present: Tensor::from_data(TensorData::new(present, [lists.len(), 1]), device) }
+}
+
+/// Frozen embeddings of distinct events; zero where an item has none.
+fn frozen(file: &Embeddings, distinct: &Distinct<'_>, device: &Device) -> Modality {
+    let (count, width) = (distinct.items.len(), file.dim());
+    let mut rows = vec![0.0; count * width];
+    let present: Vec<f32> = distinct
+        .items
+        .iter()
+        .zip(rows.chunks_exact_mut(width))
+        .map(|(&item, row)| if file.read(item, row) { 1.0 } else { 0.0 })
+        .collect();
+    Modality {
+        rows: Tensor::from_data(TensorData::new(rows, [count, width]), device),
+        present: Tensor::from_data(TensorData::new(present, [count, 1]), device),
+    }
+}
+
+pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data_as::<f32>().try_into_vec().expect("the data was converted to f32")
+}

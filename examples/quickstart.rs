@@ -1,0 +1,86 @@
+//! Bundled raw reviews → corpus → text embeddings → every model trained and ranked → a leaderboard.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Parser;
+use seminar_dataset::atomic::write_text;
+use seminar_dataset::{AmazonReviews, BatchConfig, Corpus, PrepareConfig, Split};
+use seminar_examples::device::DeviceKind;
+use seminar_examples::progress::TrainingBar;
+use seminar_examples::results::{RunResult, leaderboard};
+use seminar_examples::run::{Run, available, train_and_evaluate};
+use seminar_examples::{embed, prepare};
+use seminar_models::{ModelConfig, ModelKind};
+use seminar_trainer::{TrainConfig, popularity};
+use serde_json::json;
+
+/// Runs the whole path on a small real data set.
+#[derive(Parser)]
+struct Args {
+    /// Folder to write.
+    #[arg(long, default_value = "out/quickstart")]
+    out: PathBuf,
+    /// Where tensors live.
+    #[arg(long, default_value = "flex")]
+    device: DeviceKind,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).init();
+    let device = args.device.open()?;
+
+    println!("Amazon Gift Cards, raw reviews and metadata, 5-core");
+    let raw = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/gift_cards"));
+    let data = args.out.join("corpus");
+    let prepared = PrepareConfig::amazon().prepare(&AmazonReviews::locate(raw, "Gift_Cards")?)?;
+    let report = prepared.report;
+    let stats = prepare::write_corpus(
+        prepared.data,
+        &report,
+        (raw, "Gift_Cards"),
+        &data,
+        true,
+        true,
+        Instant::now(),
+    )?;
+    println!("{}\n", prepare::summary(&stats));
+    let corpus = Arc::new(Corpus::open(&data)?);
+    embed::hashed_titles(&corpus, &data.join("text.emb"))?;
+
+    let batches =
+        BatchConfig { batch_size: 64, history_length: 20, targets_per_user: 20, ..BatchConfig::default() };
+    let mut rows = vec![RunResult::of(
+        "popularity",
+        "Gift_Cards",
+        batches.test_mode,
+        popularity(&corpus, Split::Test, &batches)?,
+    )];
+    for kind in ModelKind::ALL {
+        let modalities = available(&corpus, &data);
+        let run = Run {
+            kind,
+            model: ModelConfig { top_k: 10, stage_one_top_k: 15, modalities, ..ModelConfig::default() },
+            train: TrainConfig {
+                epochs: 12,
+                patience: 3,
+                batches: batches.clone(),
+                ..TrainConfig::default()
+            },
+            dataset: "Gift_Cards",
+            data: &data,
+        };
+        let mut bar = TrainingBar::new(kind.name());
+        rows.extend(train_and_evaluate(&run, &corpus, &device, std::slice::from_ref(&batches), &mut bar)?);
+    }
+    println!("Test: the last item of each user among 99 sampled ones. `text` is hashed words, not CLIP.\n");
+    println!("{}", leaderboard(&rows));
+    let best = rows.iter().max_by(|a, b| a.metrics["MRR"].total_cmp(&b.metrics["MRR"]));
+    write_text(&args.out.join("metrics.json"), &format!("{:#}\n", serde_json::to_value(best)?))?;
+    let results = json!({ "dataset": "Gift_Cards", "rows": rows, "published": [] });
+    write_text(&args.out.join("results.json"), &format!("{results:#}\n"))?;
+    println!("written: {}", args.out.display());
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! A source becomes a corpus folder, whole or not at all.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use seminar_dataset::atomic::{StagedFolder, write_text};
+use seminar_dataset::{
+    Corpus, EmbeddingTable, LineReader, NegativeSampler, Numbered, Precision, ReadOptions, Sampling,
+    Statistics, s3rec,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::machine::peak_rss_bytes;
+
+/// Seed of the exported test negatives.
+const NEGATIVES_SEED: u64 = 42;
+
+/// Writes the corpus, the text files and `stats.json` of a numbered data set into `out`.
+///
+/// `raw` is the folder and name of the raw files: image vectors beside them become `image.emb`. `report` tells what
+/// preparing counted. `text_files` asks for the files of S3-Rec as well.
+pub fn write_corpus(
+    data: Numbered,
+    report: &impl Serialize,
+    raw: (&Path, &str),
+    out: &Path,
+    force: bool,
+    text_files: bool,
+    start: Instant,
+) -> anyhow::Result<Value> {
+    let staged = StagedFolder::new(out, force)?;
+    Corpus::write(&data, staged.path())?;
+    drop(data);
+    let corpus = Arc::new(Corpus::open(staged.path())?);
+    let (folder, name) = raw;
+    if text_files {
+        let sampler = NegativeSampler::new(&corpus, Sampling::Uniform, NEGATIVES_SEED);
+        s3rec::export(&corpus, staged.path(), name, Some(&sampler))?;
+    }
+    let vectors = folder.join(format!("{name}_image_vectors.tsv.gz"));
+    if vectors.is_file() {
+        image_vectors(&corpus, &vectors)?.write(&staged.path().join("image.emb"), Precision::F32)?;
+    }
+    let statistics = Statistics::of(&corpus);
+    let mut stats = serde_json::to_value(&statistics)?;
+    let extra = json!({
+        "name": name,
+        "seconds": start.elapsed().as_secs_f64(),
+        "peak_rss_bytes": peak_rss_bytes(),
+        "report": report,
+    });
+    if let (Some(stats), Value::Object(extra)) = (stats.as_object_mut(), extra) {
+        stats.extend(extra);
+    }
+    write_text(&staged.path().join("stats.json"), &format!("{stats:#}\n"))?;
+    staged.commit()?;
+    Ok(stats)
+}
+
+/// Vectors by item name, tab-separated: `name\tx\ty…`.
+fn image_vectors(corpus: &Corpus, path: &Path) -> anyhow::Result<EmbeddingTable> {
+    let ids: std::collections::HashMap<&str, u32> =
+        (1..=corpus.item_count() as u32).map(|id| (corpus.item_name(id), id)).collect();
+    let mut lines = LineReader::open(path, &ReadOptions::default())?;
+    let mut table: Option<EmbeddingTable> = None;
+    while let Some(line) = lines.next_line()? {
+        let mut fields = line.text.split('\t');
+        let Some(&id) = fields.next().and_then(|name| ids.get(name)) else { continue };
+        let vector: Result<Vec<f32>, _> = fields.map(str::parse).collect();
+        let place = || format!("{}, line {}", path.display(), line.number);
+        let vector = vector.with_context(place)?;
+        let table = match &mut table {
+            Some(table) => table,
+            None => table.insert(EmbeddingTable::new(corpus.item_count(), vector.len())?),
+        };
+        table.set(id, &vector).with_context(place)?;
+    }
+    table.with_context(|| format!("{}: no line names an item of the corpus", path.display()))
+}
+
+/// The figures of `stats.json` that a person looks for, one a line.
+pub fn summary(stats: &Value) -> String {
+    let number = |pointer: &str| stats.pointer(pointer).cloned().unwrap_or_default();
+    let range = |field: &str| {
+        let [mean, min, max] = ["mean", "min", "max"].map(|f| number(&format!("/{field}/{f}")));
+        format!("{:.4} ({min} to {max})", mean.as_f64().unwrap_or_default())
+    };
+    format!(
+        "users       {}, events each {}\nitems       {}, events each {}\nevents      {}, sparsity {:.2} %\n\
+         queries     {} words\nattributes  {}, per item {}\ntitles      {}\nimages      {}\ntime        {:.1} s, peak memory {:.0} MB",
+        number("/users"),
+        range("user_events"),
+        number("/items"),
+        range("item_events"),
+        number("/events"),
+        number("/sparsity").as_f64().unwrap_or_default(),
+        number("/queries"),
+        number("/attributes"),
+        range("item_attributes"),
+        number("/items_with_title"),
+        number("/items_with_image"),
+        number("/seconds").as_f64().unwrap_or_default(),
+        number("/peak_rss_bytes").as_f64().unwrap_or_default() / 1e6,
+    )
+}
