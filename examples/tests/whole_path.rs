@@ -1,0 +1,114 @@
+//! From synthetic raw files to trained models, in both raw forms.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use seminar_dataset::synthetic::{write_amazon, write_kuaisar};
+use seminar_dataset::{
+    AmazonReviews, BatchConfig, Corpus, KuaiSar, PrepareConfig, Prepared, Split, Statistics, SyntheticConfig,
+};
+use seminar_examples::embed::hashed_titles;
+use seminar_examples::prepare::write_corpus;
+use seminar_examples::run::{Run, available, train_and_evaluate};
+use seminar_models::{ModelConfig, ModelKind};
+use seminar_trainer::{AdamConfig, Silent, TrainConfig, popularity};
+
+fn world() -> SyntheticConfig {
+    SyntheticConfig { users: 300, items: 160, events: 6_000, review_words: 5.0, ..Default::default() }
+}
+
+fn files_of(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| !path.ends_with("stats.json"))
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+fn finish(prepared: Prepared, raw: (&Path, &str), out: &Path) {
+    write_corpus(prepared.data, &prepared.report, raw, out, true, true, Instant::now()).unwrap();
+}
+
+#[test]
+fn same_input_same_bytes_with_any_number_of_threads() {
+    let made: Vec<_> = [1, 2]
+        .map(|threads| {
+            let folder = tempfile::tempdir().unwrap();
+            let (raw, out) = (folder.path().join("raw"), folder.path().join("out"));
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                write_amazon(&world(), &raw, "World", &|_| {}).unwrap();
+                let source = AmazonReviews::locate(&raw, "World").unwrap();
+                finish(PrepareConfig::amazon().prepare(&source).unwrap(), (&raw, "World"), &out);
+            });
+            (files_of(&raw), files_of(&out))
+        })
+        .into();
+    assert!(made[0] == made[1]);
+    assert_eq!(made[0].1.len(), 9, "corpus, texts, image vectors and six text files");
+}
+
+#[test]
+fn kuaisar_form_keeps_searches_and_their_words() {
+    let folder = tempfile::tempdir().unwrap();
+    write_kuaisar(&world(), folder.path(), &|_| {}).unwrap();
+    let prepared = PrepareConfig::kuaisar().prepare(&KuaiSar::new(folder.path())).unwrap();
+    assert_eq!((prepared.report.before.users, prepared.report.before.events), (300, 6_000));
+    let out = folder.path().join("out");
+    finish(prepared, (folder.path(), "kuaisar"), &out);
+    let statistics = Statistics::of(&Corpus::open(&out).unwrap());
+    let share = statistics.events_with_query as f64 / statistics.events as f64;
+    assert!((0.18..0.28).contains(&share), "{share}");
+    assert!(statistics.attributes > 20 && statistics.queries > 20);
+}
+
+#[test]
+fn every_model_learns_planted_interests_and_runs_repeat_exactly() {
+    let folder = tempfile::tempdir().unwrap();
+    let (raw, out) = (folder.path().join("raw"), folder.path().join("out"));
+    write_amazon(&world(), &raw, "World", &|_| {}).unwrap();
+    let source = AmazonReviews::locate(&raw, "World").unwrap();
+    finish(PrepareConfig::amazon().prepare(&source).unwrap(), (&raw, "World"), &out);
+    let corpus = Arc::new(Corpus::open(&out).unwrap());
+    hashed_titles(&corpus, &out.join("text.emb")).unwrap();
+    let batches =
+        BatchConfig { batch_size: 64, history_length: 16, targets_per_user: 8, ..Default::default() };
+    let baseline = popularity(&corpus, Split::Test, &batches).unwrap().metrics["MRR"];
+    for kind in ModelKind::ALL {
+        let run = Run {
+            kind,
+            model: ModelConfig {
+                width: 16,
+                heads: 2,
+                top_k: 6,
+                stage_one_top_k: 10,
+                modalities: available(&corpus, &out),
+                ..Default::default()
+            },
+            train: TrainConfig {
+                width: 16,
+                epochs: 12,
+                batches: batches.clone(),
+                adam: AdamConfig { learning_rate: 5e-3, ..Default::default() },
+                ..Default::default()
+            },
+            dataset: "world",
+            data: &out,
+        };
+        let device = Device::flex();
+        let mrr = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let config = std::slice::from_ref(&batches);
+            let result = pool.install(|| train_and_evaluate(&run, &corpus, &device, config, &mut Silent));
+            result.unwrap()[0].metrics["MRR"]
+        };
+        let first = mrr(1);
+        assert!(first > 1.3 * baseline, "{kind:?}: {first} against popularity's {baseline}");
+        assert_eq!(first, mrr(2), "{kind:?}: the same run with two threads");
+    }
+}
