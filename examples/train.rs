@@ -59,6 +59,9 @@ struct Args {
     /// Adam's step size.
     #[arg(long, default_value_t = 1e-3)]
     learning_rate: f64,
+    /// Deviation of initial table rows; 0.1, or 0.02 as published.
+    #[arg(long)]
+    initial_deviation: Option<f32>,
     /// Seed of everything.
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -143,6 +146,7 @@ fn main() -> anyhow::Result<()> {
                 batches: batches.clone(),
                 keyword_rows: args.keyword_vocab,
                 published_tables: published,
+                initial_deviation: args.initial_deviation.unwrap_or(if published { 0.02 } else { 0.1 }),
                 adam: seminar_trainer::AdamConfig { learning_rate: args.learning_rate, ..Default::default() },
                 ..TrainConfig::default()
             },

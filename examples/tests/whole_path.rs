@@ -7,13 +7,13 @@ use std::time::Instant;
 use burn::tensor::Device;
 use seminar_dataset::synthetic::{write_amazon, write_kuaisar};
 use seminar_dataset::{
-    AmazonReviews, BatchConfig, Corpus, KuaiSar, PrepareConfig, Prepared, Split, Statistics, SyntheticConfig,
+    AmazonReviews, BatchConfig, Corpus, KuaiSar, PrepareConfig, Prepared, Statistics, SyntheticConfig,
 };
 use seminar_examples::embed::hashed_titles;
 use seminar_examples::prepare::write_corpus;
 use seminar_examples::run::{Run, available, train_and_evaluate};
 use seminar_models::{ModelConfig, ModelKind};
-use seminar_trainer::{AdamConfig, Silent, TrainConfig, popularity};
+use seminar_trainer::{AdamConfig, EpochInfo, Observer, TrainConfig};
 
 fn world() -> SyntheticConfig {
     SyntheticConfig { users: 300, items: 160, events: 6_000, review_words: 5.0, ..Default::default() }
@@ -68,7 +68,7 @@ fn kuaisar_form_keeps_searches_and_their_words() {
 }
 
 #[test]
-fn every_model_learns_planted_interests_and_runs_repeat_exactly() {
+fn every_model_learns_and_its_run_repeats_exactly() {
     let folder = tempfile::tempdir().unwrap();
     let (raw, out) = (folder.path().join("raw"), folder.path().join("out"));
     write_amazon(&world(), &raw, "World", &|_| {}).unwrap();
@@ -78,7 +78,6 @@ fn every_model_learns_planted_interests_and_runs_repeat_exactly() {
     hashed_titles(&corpus, &out.join("text.emb")).unwrap();
     let batches =
         BatchConfig { batch_size: 64, history_length: 16, targets_per_user: 8, ..Default::default() };
-    let baseline = popularity(&corpus, Split::Test, &batches).unwrap().metrics["MRR"];
     for kind in ModelKind::ALL {
         let run = Run {
             kind,
@@ -92,7 +91,7 @@ fn every_model_learns_planted_interests_and_runs_repeat_exactly() {
             },
             train: TrainConfig {
                 width: 16,
-                epochs: 12,
+                epochs: 6,
                 batches: batches.clone(),
                 adam: AdamConfig { learning_rate: 5e-3, ..Default::default() },
                 ..Default::default()
@@ -101,14 +100,25 @@ fn every_model_learns_planted_interests_and_runs_repeat_exactly() {
             data: &out,
         };
         let device = Device::flex();
-        let mrr = |threads| {
+        let train = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let config = std::slice::from_ref(&batches);
-            let result = pool.install(|| train_and_evaluate(&run, &corpus, &device, config, &mut Silent));
-            result.unwrap()[0].metrics["MRR"]
+            let mut losses = Losses::default();
+            let result = pool.install(|| train_and_evaluate(&run, &corpus, &device, config, &mut losses));
+            (losses.0, result.unwrap().remove(0).metrics)
         };
-        let first = mrr(1);
-        assert!(first > 1.3 * baseline, "{kind:?}: {first} against popularity's {baseline}");
-        assert_eq!(first, mrr(2), "{kind:?}: the same run with two threads");
+        let (losses, metrics) = train(1);
+        assert!(losses[5] < losses[0] - 0.05, "{kind:?}: {losses:?}");
+        assert_eq!((losses, metrics), train(2), "{kind:?}: the same run with two threads");
+    }
+}
+
+/// The mean loss of each epoch.
+#[derive(Default)]
+struct Losses(Vec<f64>);
+
+impl Observer for Losses {
+    fn epoch(&mut self, info: &EpochInfo) {
+        self.0.push(info.loss);
     }
 }

@@ -258,7 +258,11 @@ impl Epoch {
         std::thread::spawn(move || {
             let mut scratch = NegativeSampler::scratch(&epoch.batches.corpus);
             // A failed send means that the consumer stopped early.
-            (first..epoch.len()).try_for_each(|index| sender.send(epoch.batch(index, &mut scratch)))
+            for index in first..epoch.len() {
+                if sender.send(epoch.batch(index, &mut scratch)).is_err() {
+                    return;
+                }
+            }
         });
         Prefetch { batches }
     }

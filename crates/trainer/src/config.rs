@@ -20,7 +20,7 @@ pub struct TrainConfig {
     pub batches: BatchConfig,
     /// D: width of the tables.
     pub width: usize,
-    /// Deviation of initial table rows.
+    /// Deviation of initial table rows; 0.02 as published.
     pub initial_deviation: f32,
     /// Published tables: random padding rows, and query means over padding words.
     pub published_tables: bool,
@@ -38,7 +38,7 @@ impl Default for TrainConfig {
             adam: AdamConfig::default(),
             batches: BatchConfig::default(),
             width: 64,
-            initial_deviation: 0.02,
+            initial_deviation: 0.1,
             published_tables: false,
             keyword_rows: 0,
             evaluation_batch: 128,

@@ -158,7 +158,9 @@ impl Table {
         let ids: Vec<u32> = (0..self.len() as u32).filter(stale).collect();
         let (adam, initial) = (self.adam.clone(), self.initial.clone());
         self.tasks(&ids).into_par_iter().for_each(|rows| {
-            rows.into_iter().for_each(|row| drop(row.caught_up(&adam, &initial, step)));
+            for row in rows {
+                row.caught_up(&adam, &initial, step);
+            }
         });
     }
 

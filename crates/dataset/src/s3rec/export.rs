@@ -58,17 +58,16 @@ pub fn export(
         return Ok(());
     }
     let mut scratch = NegativeSampler::scratch(corpus);
-    let mut sampled =
-        |user: usize, use_row: &mut dyn FnMut(&[u32], Option<&[u32]>) -> std::io::Result<()>| {
-            if let Some((items, queries)) = corpus.sampled(user) {
-                return use_row(items, queries);
-            }
-            let mut items = Vec::with_capacity(NEGATIVES);
-            if let Some(sampler) = negatives {
-                sampler.evaluation(user, crate::Split::Test, NEGATIVES, &mut scratch, &mut items);
-            }
-            use_row(&items, None)
-        };
+    let mut sampled = |user: usize, use_row: UseRow<'_>| {
+        if let Some((items, queries)) = corpus.sampled(user) {
+            return use_row(items, queries);
+        }
+        let mut items = Vec::with_capacity(NEGATIVES);
+        if let Some(sampler) = negatives {
+            sampler.evaluation(user, crate::Split::Test, NEGATIVES, &mut scratch, &mut items);
+        }
+        use_row(&items, None)
+    };
     write_rows(corpus, &file("_sample.txt"), |out, user| {
         sampled(user, &mut |items, _| items.iter().try_for_each(|item| write!(out, " {item}")))
     })?;
@@ -87,6 +86,8 @@ pub fn export(
 }
 
 type Out = BufWriter<File>;
+/// Takes a user's negatives, and their queries where those were imported.
+type UseRow<'a> = &'a mut dyn FnMut(&[u32], Option<&[u32]>) -> std::io::Result<()>;
 
 /// One line a user: its number, then what `fields` writes.
 fn write_rows(

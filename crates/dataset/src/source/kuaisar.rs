@@ -208,7 +208,9 @@ mod tests {
     const REC: &str = "user_id,item_id,duration_ms,timestamp,click,time\n";
     const SRC: &str = "keyword,item_id,click_cnt,user_id,search_session_timestamp,extra\n";
 
-    fn events(rec: &str, src: &str) -> Result<Vec<(String, String, Vec<u64>, i64)>> {
+    type Seen = (String, String, Vec<u64>, i64);
+
+    fn events(rec: &str, src: &str) -> Result<Vec<Seen>> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("rec_inter.csv"), rec).unwrap();
         std::fs::write(folder.path().join("src_inter.csv"), src).unwrap();
