@@ -33,7 +33,7 @@ impl Base {
         Self {
             pair: PairEncoder::new(config, init),
             attention: TargetAttention::new(config, init),
-            head: Head::new(config.width, init),
+            head: Head::new(config, init),
             top_k: config.top_k,
             mask_padding: config.switches.mask_padding,
             logits_loss: config.switches.logits_loss,

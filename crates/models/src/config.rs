@@ -80,6 +80,9 @@ pub struct Switches {
     pub pair_query_network: bool,
     /// Codebooks are trained and targets are not quantised; published: random codes, equal codes counted.
     pub trained_codebooks: bool,
+    /// The head adds the inner product of user vector and target to its logit, which a layer of 64 units on their
+    /// concatenation learns slowly; published: the layer alone.
+    pub interaction: bool,
     /// Cross-entropy of logits; published: sigmoid first, logarithms clamped at −100.
     pub logits_loss: bool,
 }
@@ -106,6 +109,7 @@ impl Switches {
             normalised_stage_one: on,
             pair_query_network: on,
             trained_codebooks: on,
+            interaction: on,
             logits_loss: on,
         }
     }

@@ -37,7 +37,7 @@ impl Eta {
             pair: PairEncoder::new(config, init),
             hash: HashBits::new(config.width, config.hash_bits, init),
             attention: TargetAttention::new(config, init),
-            head: Head::new(config.width, init),
+            head: Head::new(config, init),
             top_k: config.top_k,
             mask_padding: config.switches.mask_padding,
             logits_loss: config.switches.logits_loss,

@@ -61,7 +61,7 @@ impl Seminar {
             pair: PairEncoder::new(config, init),
             projection: Projection::new(config, init),
             attention: TargetAttention::new(config, init),
-            head: Head::new(config.width, init),
+            head: Head::new(config, init),
             hash: lsh.then(|| HashBits::new(config.width, config.hash_bits, init)),
             codebooks: pq.then(|| Codebooks::new(config, init)),
             config: config.clone(),
