@@ -238,7 +238,8 @@ impl ModelConfig {
         if !(0.0..=1.0).contains(&self.query_weight) {
             return fail("query_weight", format!("{} is not between 0 and 1", self.query_weight));
         }
-        if self.sub_vectors == 0 || !self.width.is_multiple_of(self.sub_vectors) {
+        let quantised = self.soft_search == SoftSearch::MultiPq;
+        if quantised && (self.sub_vectors == 0 || !self.width.is_multiple_of(self.sub_vectors)) {
             return fail(
                 "sub_vectors",
                 format!("{} does not divide the width {}", self.sub_vectors, self.width),
@@ -277,6 +278,10 @@ mod tests {
         assert_eq!(field_of(|c| c.modalities = vec![ModalityKind::Query]), "modalities");
         assert_eq!(field_of(|c| c.stage_one_top_k = 3), "stage_one_top_k");
         assert_eq!(field_of(|c| c.query_weight = 1.5), "query_weight");
-        assert_eq!(field_of(|c| c.sub_vectors = 7), "sub_vectors");
+        let uneven = |c: &mut ModelConfig| {
+            c.soft_search = SoftSearch::MultiPq;
+            c.sub_vectors = 7;
+        };
+        assert_eq!(field_of(uneven), "sub_vectors");
     }
 }
