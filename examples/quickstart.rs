@@ -69,6 +69,7 @@ fn main() -> anyhow::Result<()> {
                 batches: batches.clone(),
                 ..TrainConfig::default()
             },
+            pretrain_epochs: if kind == ModelKind::Seminar { 2 } else { 0 },
             dataset: "Gift_Cards",
             data: &data,
         };

@@ -29,6 +29,9 @@ struct Args {
     /// Passes over the training examples.
     #[arg(long, default_value_t = 1)]
     epochs: u64,
+    /// Epochs of pretraining before that; seminar only.
+    #[arg(long, default_value_t = 0)]
+    pretrain_epochs: u64,
     /// Stop after so many epochs without a better validation MRR, and keep the best; 0 never stops.
     #[arg(long, default_value_t = 0)]
     patience: u64,
@@ -150,6 +153,7 @@ fn main() -> anyhow::Result<()> {
                 adam: seminar_trainer::AdamConfig { learning_rate: args.learning_rate, ..Default::default() },
                 ..TrainConfig::default()
             },
+            pretrain_epochs: args.pretrain_epochs,
             dataset: &name,
             data: &args.data,
         };

@@ -7,3 +7,8 @@ pub mod prepare;
 pub mod progress;
 pub mod results;
 pub mod run;
+
+/// Tensors of several megabytes come and go at every operation: the system's allocator maps and unmaps each of
+/// them, and the page faults cost as much as the arithmetic.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

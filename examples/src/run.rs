@@ -22,6 +22,8 @@ pub struct Run<'a> {
     pub model: ModelConfig,
     /// The trainer's.
     pub train: TrainConfig,
+    /// Epochs of pretraining before training; only SEMINAR has any.
+    pub pretrain_epochs: u64,
     /// The data set's name.
     pub dataset: &'a str,
     /// The corpus folder, where embedding files lie.
@@ -119,6 +121,11 @@ fn train(
     let model = run.kind.build(&config, run.train.batches.history_length, &device)?;
     let tables = Tables::new(&run.train, corpus, modalities)?;
     let mut trainer = Trainer::new(model, tables, run.train.clone(), corpus.clone(), device)?;
-    let fit = trainer.fit(observer)?;
+    let pretraining = match run.pretrain_epochs {
+        0 => 0.0,
+        epochs => trainer.pretrain(epochs, observer)?.seconds,
+    };
+    let mut fit = trainer.fit(observer)?;
+    fit.seconds += pretraining;
     Ok((trainer, fit))
 }

@@ -1,6 +1,6 @@
 //! Base: attention over the K most recent events, no search.
 //!
-//! Cost per candidate once the history is projected: `H·L·D` multiply-adds.
+//! Cost per candidate: `H·L·D` multiply-adds for the scores, and as many for the values.
 
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};

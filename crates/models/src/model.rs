@@ -63,7 +63,7 @@ pub struct Scores {
 /// The inside of a two-stage model.
 #[derive(Clone, Debug)]
 pub struct Search {
-    /// Relevance of each event for each candidate, `[B, H or 1, C, L]`.
+    /// Relevance of each event for each candidate, `[B, C, H or 1, L]`.
     pub relevance: Tensor<4>,
     /// Which events were kept.
     pub selection: Selection,

@@ -66,14 +66,14 @@ impl Qin {
         if self.pairs { self.pair.pairs(rows) } else { rows.item.clone() }
     }
 
-    /// Relevance of history items for the candidates' queries, and for the candidates' items, `[B, 1, C, L]`.
+    /// Relevance of history items for the candidates' queries, and for the candidates' items, `[B, C, 1, L]`.
     ///
     /// As published, an event is scored in stage two after its padding was zeroed: its key is then the bias.
     pub fn relevance(&self, history: &Events, candidates: &Events) -> [Tensor<4>; 2] {
         let keys = history.place(self.search_key.forward(self.items(&history.rows)));
         let against = |keys: Tensor<3>, rows: Tensor<2>| -> Tensor<4> {
             let queries = candidates.place(self.search_query.forward(rows));
-            queries.matmul(keys.swap_dims(1, 2)).unsqueeze_dim(1)
+            queries.matmul(keys.swap_dims(1, 2)).unsqueeze_dim(2)
         };
         let zeroed = if self.mask_padding {
             keys.clone()
@@ -92,7 +92,7 @@ impl Qin {
             return kept;
         }
         let [batch, count] = candidates.dims();
-        let asked = candidates.place(candidates.rows.asked.clone()).reshape([batch, 1, count, 1]);
+        let asked = candidates.place(candidates.rows.asked.clone()).reshape([batch, count, 1, 1]);
         let everything = Selection::real(history).bias;
         Selection { bias: kept.bias * asked.clone() + everything * (asked.neg() + 1.0) }
     }
@@ -109,7 +109,7 @@ impl SequenceModel for Qin {
         let selection = select_top_k(&by_item, history, self.top_k, self.mask_padding, Some(&first));
         let stage_one = self.pairs.then(|| {
             let [batch, count] = candidates.dims();
-            let asked = candidates.place(candidates.rows.asked.clone()).reshape([batch, 1, count, 1]);
+            let asked = candidates.place(candidates.rows.asked.clone()).reshape([batch, count, 1, 1]);
             let any = history.mask().max_dim(1).reshape([-1, 1, 1, 1]);
             let scale = (seen.dims()[1] as f64).sqrt();
             let scores = (by_query * asked + by_item.clone()) / scale + Selection::real(history).bias;

@@ -1,7 +1,7 @@
 //! SIM with soft search (arXiv 2006.05639): a learned inner product picks K events, attention reads them.
 //!
-//! The general search unit has a head and a loss of its own. Cost per candidate once the history is projected:
-//! `L·D` for the search, `H·L·D` for the attention.
+//! The general search unit has a head and a loss of its own. Cost per candidate: `L·D` multiply-adds for
+//! the search, `H·L·D` twice for the attention.
 
 use burn::module::Module;
 use burn::nn::Linear;
@@ -56,7 +56,7 @@ impl Sim {
         }
     }
 
-    /// `W_K x_l · W_Q t`, `[B, 1, C, L]`, not scaled.
+    /// `W_K x_l · W_Q t`, `[B, C, 1, L]`, not scaled.
     fn relevance(
         &self,
         history: &Events,
@@ -66,7 +66,7 @@ impl Sim {
     ) -> Tensor<4> {
         let queries = candidates.place(self.search_query.forward(targets));
         let keys = history.place(self.search_key.forward(pairs));
-        queries.matmul(keys.swap_dims(1, 2)).unsqueeze_dim(1)
+        queries.matmul(keys.swap_dims(1, 2)).unsqueeze_dim(2)
     }
 }
 

@@ -1,7 +1,7 @@
 //! TWIN (arXiv 2302.02352): the search uses the attention's own heads, so both stages agree on what is relevant.
 //!
-//! Each head picks its own K events. Cost per candidate once the history is projected: `H·L·D` multiply-adds,
-//! shared by both stages.
+//! Each head picks its own K events. Cost per candidate: `H·L·D` multiply-adds for the scores, which
+//! both stages share, and as many for the values.
 
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
@@ -56,7 +56,7 @@ pub(crate) fn consistent_search(
     let attended = if mask_padding {
         attention.attend(projected, Some(relevance.clone()), &selection, history)
     } else {
-        attention.attend(attention.with_zero_rows(projected, history), None, &selection, history)
+        attention.attend(projected.with_zero_rows(history), None, &selection, history)
     };
     Search { relevance, selection, attended }
 }

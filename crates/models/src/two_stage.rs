@@ -17,13 +17,13 @@ pub(crate) fn attend_shared(
 ) -> Search {
     let mut projected = attention.project(history, pairs, candidates, targets);
     if !mask_padding {
-        projected = attention.with_zero_rows(projected, history);
+        projected = projected.with_zero_rows(history);
     }
     let attended = attention.attend(projected, None, &selection, history);
     Search { relevance, selection, attended }
 }
 
-/// `Σ_l w_l x_l` for each candidate: weights `[B, 1, C, L]`, rows `[U, D]`; the stage-one vector `[B, C, D]`.
+/// `Σ_l w_l x_l` for each candidate: weights `[B, C, 1, L]`, rows `[U, D]`; the stage-one vector `[B, C, D]`.
 pub(crate) fn pooled(weights: Tensor<4>, history: &Events, pairs: Tensor<2>) -> Tensor<3> {
-    weights.squeeze_dim::<3>(1).matmul(history.place(pairs))
+    weights.squeeze_dim::<3>(2).matmul(history.place(pairs))
 }

@@ -20,15 +20,15 @@ fn check_fused(golden: &Golden, history: Tensor<2>, candidates: Tensor<2>, event
 }
 
 fn check_search(golden: &Golden, search: &Search) {
-    let [_, _, count, _] = search.relevance.dims();
+    let [_, count, _, _] = search.relevance.dims();
     golden.check("mid.pos.esu_out", search.attended.clone().narrow(1, 0, 1), STAGE);
     golden.check("mid.neg.esu_out", search.attended.clone().narrow(1, 1, count - 1), STAGE);
 }
 
 /// Scores of the positive, a head at a time.
 fn check_relevance(golden: &Golden, search: &Search) {
-    for head in 0..search.relevance.dims()[1] {
-        let scores = search.relevance.clone().narrow(1, head, 1).narrow(2, 0, 1);
+    for head in 0..search.relevance.dims()[2] {
+        let scores = search.relevance.clone().narrow(2, head, 1).narrow(1, 0, 1);
         let name = format!("mid.pos.gsu_scores.{head}");
         if golden.has(&name) {
             golden.check(&name, scores, STAGE);
@@ -49,14 +49,14 @@ fn recorded(golden: &Golden, c: usize, i: usize) -> Vec<Vec<u32>> {
 
 /// Our choice has the recorded scores, and the recorded events: only among padding, which ties, it may differ.
 fn check_positions(golden: &Golden, search: &Search, ties: bool) {
-    let [_, heads, count, length] = search.relevance.dims();
+    let [_, count, heads, length] = search.relevance.dims();
     let scores = values(search.relevance.clone());
     let ids = golden.integers("in.input_ids").1;
     let ours = search.selection.positions();
     for c in 0..count {
         for h in 0..heads {
             for (b, theirs) in recorded(golden, c, h).iter().enumerate() {
-                let row = (b * heads + h) * count + c;
+                let row = (b * count + c) * heads + h;
                 let score = |l: usize| scores[row * length + l];
                 let sorted = |mut s: Vec<f32>| {
                     s.sort_by(f32::total_cmp);
@@ -151,16 +151,16 @@ fn eta() {
         let search = model.score(&history, &candidates).search.unwrap();
         check_relevance(&golden, &search);
         check_positions(&golden, &search, true);
-        let [batch, _, count, length] = search.relevance.dims();
+        let [batch, count, _, length] = search.relevance.dims();
         let mut bias = vec![-1e9f32; batch * count * length];
         for c in 0..count {
             for (b, positions) in recorded(&golden, c, 0).iter().enumerate() {
                 positions.iter().for_each(|&l| bias[(b * count + c) * length + l as usize] = 0.0);
             }
         }
-        let bias = Tensor::from_data(TensorData::new(bias, [batch, 1, count, length]), &golden.device);
+        let bias = Tensor::from_data(TensorData::new(bias, [batch, count, 1, length]), &golden.device);
         let projected = model.attention.project(&history, pairs, &candidates, targets.clone());
-        let projected = model.attention.with_zero_rows(projected, &history);
+        let projected = projected.with_zero_rows(&history);
         let attended = model.attention.attend(projected, None, &Selection { bias }, &history);
         let logits = model.head.forward(attended.clone(), candidates.place(targets));
         check_search(&golden, &Search { attended, ..search });
@@ -180,8 +180,8 @@ fn qin() {
         golden.check("mid.seq_query_emb", history.place(history.rows.query.clone()), STAGE);
 
         let [by_query, by_item] = model.relevance(&history, &candidates);
-        golden.check("mid.pos.gsu_scores.0", by_query.clone().narrow(2, 0, 1), STAGE);
-        let [_, _, count, length] = by_item.dims();
+        golden.check("mid.pos.gsu_scores.0", by_query.clone().narrow(1, 0, 1), STAGE);
+        let [_, count, _, length] = by_item.dims();
         let ids = golden.integers("in.input_ids").1;
         let first = model.query_stage(&by_query, &history, &candidates).positions();
         let search = model.score(&history, &candidates).search.unwrap();

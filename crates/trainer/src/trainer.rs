@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use burn::optim::{AdamConfig as DenseAdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
+use seminar_dataset::rng::Stream;
 use seminar_dataset::{Batch, BatchConfig, Batches, Corpus, Split};
-use seminar_models::SequenceModel;
+use seminar_models::{PretrainBatch, SequenceModel};
 
 use crate::config::TrainConfig;
 use crate::embed::{EmbeddedBatch, Tables, host};
@@ -44,6 +45,27 @@ pub struct FitReport {
     pub valid_mrr: Vec<f64>,
 }
 
+/// Names the stream of relevance negatives.
+const RELEVANCE: u64 = 0x7265_6c65;
+/// Relevance negatives a position.
+const RELEVANCE_NEGATIVES: usize = 5;
+
+fn dense_optimizer(config: &TrainConfig) -> ModuleOptimizer {
+    let adam = &config.adam;
+    let dense = DenseAdamConfig::new().with_beta_1(adam.beta_1).with_beta_2(adam.beta_2);
+    dense.with_epsilon(adam.epsilon).init()
+}
+
+/// For each position of a history, a few others, as far as there are any.
+fn other_positions(length: usize, stream: &mut Stream) -> Vec<Vec<u32>> {
+    let draw = |own: usize, stream: &mut Stream| {
+        let mut other = stream.below(length.max(2) as u64 - 1) as usize;
+        other += usize::from(other >= own);
+        other.min(length - 1) as u32
+    };
+    (0..length).map(|own| (0..RELEVANCE_NEGATIVES).map(|_| draw(own, stream)).collect()).collect()
+}
+
 impl<M: SequenceModel> Trainer<M> {
     /// A trainer for a model whose weights lie on `device` with autodiff.
     ///
@@ -57,12 +79,7 @@ impl<M: SequenceModel> Trainer<M> {
         device: Device,
     ) -> Result<Self> {
         config.validate()?;
-        let adam = &config.adam;
-        let optimizer = DenseAdamConfig::new()
-            .with_beta_1(adam.beta_1)
-            .with_beta_2(adam.beta_2)
-            .with_epsilon(adam.epsilon)
-            .init();
+        let optimizer = dense_optimizer(&config);
         Ok(Self { model, tables, optimizer, config, corpus, device, step: 0 })
     }
 
@@ -114,6 +131,54 @@ impl<M: SequenceModel> Trainer<M> {
         self.tables.catch_up(self.step);
         report.seconds = start.elapsed().as_secs_f64();
         Ok(report)
+    }
+
+    /// Pretrains for some epochs, then starts the optimiser afresh, as a separate published run does.
+    ///
+    /// # Errors
+    /// If the model has no pretraining, no user has enough events, or a loss is not finite.
+    pub fn pretrain(&mut self, epochs: u64, observer: &mut dyn Observer) -> Result<FitReport> {
+        let start = Instant::now();
+        let batches = Batches::new(self.corpus.clone(), Split::Pretrain, self.config.batches.clone())?;
+        let mut report = FitReport { epochs, ..FitReport::default() };
+        for epoch in 0..epochs {
+            let mut sum = 0.0;
+            for (index, batch) in batches.epoch(epoch).prefetch(0).enumerate() {
+                let loss = self.pretrain_step(&batch, epoch, index as u64)?;
+                let examples = batch.users.len() as u64;
+                report.steps += 1;
+                report.examples += examples;
+                sum += loss * examples as f64;
+                let steps = batches.len() as u64;
+                observer.step(&StepInfo { epoch, step: index as u64, steps, examples, loss });
+            }
+            let loss = sum / batches.example_count() as f64;
+            report.losses.push(loss);
+            observer.epoch(&EpochInfo { epoch, loss, valid_mrr: None });
+        }
+        self.tables.catch_up(self.step);
+        let values = self.tables.snapshot();
+        self.tables.restore(&values);
+        self.optimizer = dense_optimizer(&self.config);
+        self.step = 0;
+        report.seconds = start.elapsed().as_secs_f64();
+        report.step_seconds = report.seconds;
+        Ok(report)
+    }
+
+    fn pretrain_step(&mut self, batch: &Batch, epoch: u64, index: u64) -> Result<f64> {
+        let embedded = self.tables.embed(batch, &self.corpus, self.step, &self.device);
+        let key = [self.config.batches.seed, RELEVANCE, epoch, index];
+        let input = PretrainBatch {
+            history: embedded.history.clone(),
+            candidates: embedded.candidates.clone(),
+            labels: embedded.labels.clone(),
+            negatives: other_positions(batch.history.width, &mut Stream::new(&key)),
+        };
+        let Some(losses) = self.model.pretrain_losses(&input) else {
+            return Err(Error::Config { field: "pretrain", message: "this model has no pretraining".into() });
+        };
+        self.apply(embedded, losses.joint)
     }
 
     fn train_epoch(

@@ -13,9 +13,11 @@ use crate::parts::Selection;
 /// Heads of full width D: `s = Q(t) · K(x) / √D`, `p = softmax(s)` over the selected events, `o = p · V(x)`, and
 /// `W_O [o₁ ; … ; o_H]`.
 ///
-/// The history is projected once a user, whatever the number of candidates, and attended to densely: events
-/// that were not selected get the weight zero. That is the same result as gathering K rows a candidate, for
-/// `C` times fewer projections.
+/// None of it needs a projected history. As `Q(t) · K(x) = (t W_Q W_Kᵀ + b_Q W_Kᵀ) · x + Q(t) · b_K`, keys are
+/// absorbed into the distinct targets; as the weights sum to 1, `p · V(x) W_O = (p · x) W_V W_O + b_V W_O`, and values
+/// into the output. The history enters once, as `[B, L, D]`, for all heads and candidates, and is attended to
+/// densely: events that were not selected get the weight zero. The numbers are those of gathering K projected rows
+/// for each candidate and head.
 #[derive(Module, Debug)]
 pub struct TargetAttention {
     /// Q, a layer a head.
@@ -29,21 +31,30 @@ pub struct TargetAttention {
     mask_padding: bool,
 }
 
-/// Targets and history after the heads' projections.
+/// Targets and history, ready for both stages.
 #[derive(Clone, Debug)]
 pub struct Projected {
-    /// `[B, H, C, D]`.
-    pub query: Tensor<4>,
-    /// `[B, H, L, D]`; of padded positions, what the padding row gives.
-    pub key: Tensor<4>,
-    /// `[B, H, L, D]`.
-    pub value: Tensor<4>,
+    /// `W_K Q(t)`, `[B, C·H, D]`.
+    target: Tensor<3>,
+    /// `Q(t) · b_K`, `[B, C, H, 1]`.
+    shift: Tensor<4>,
+    /// x, `[B, L, D]`; of padded positions, the padding row.
+    history: Tensor<3>,
 }
 
 impl Projected {
-    /// `Q(t) · K(x)`, not scaled, `[B, H, C, L]`: TWIN's relevance.
+    /// `Q(t) · K(x)`, not scaled, `[B, C, H, L]`: TWIN's relevance.
     pub fn relevance(&self) -> Tensor<4> {
-        self.query.clone().matmul(self.key.clone().swap_dims(2, 3))
+        let [batch, candidates, heads, _] = self.shift.dims();
+        let length = self.history.dims()[1];
+        let products = self.target.clone().matmul(self.history.clone().swap_dims(1, 2));
+        products.reshape([batch, candidates, heads, length]) + self.shift.clone()
+    }
+
+    /// As published: padding is a zero row, whose key and value are the biases.
+    pub fn with_zero_rows(self, history: &Events) -> Self {
+        let mask = history.mask().unsqueeze_dim(2);
+        Self { history: self.history * mask, ..self }
     }
 }
 
@@ -62,7 +73,7 @@ impl TargetAttention {
         Self { query, key, value, output, mask_padding: config.switches.mask_padding }
     }
 
-    /// Projects distinct events and places them: `history_rows` `[U, D]`, `target_rows` `[V, D]`.
+    /// Takes distinct events, `history_rows` `[U, D]` and `target_rows` `[V, D]`, to their positions.
     pub fn project(
         &self,
         history: &Events,
@@ -70,14 +81,30 @@ impl TargetAttention {
         candidates: &Events,
         target_rows: Tensor<2>,
     ) -> Projected {
+        let heads = self.query.len();
+        let width = target_rows.dims()[1];
+        let [batch, count] = candidates.dims();
+        let per_head = self.query.iter().zip(&self.key);
+        let (targets, shifts): (Vec<_>, Vec<_>) = per_head
+            .map(|(query, key)| {
+                let weight = key.weight.val();
+                let absorbed = query.weight.val().matmul(weight.clone().transpose());
+                let offset = row(bias(query)).matmul(weight.transpose());
+                let targets = target_rows.clone().matmul(absorbed) + offset;
+                let shift = query.forward(target_rows.clone()).matmul(row(bias(key)).transpose());
+                (targets, shift)
+            })
+            .unzip();
         Projected {
-            query: self.split_heads(candidates.place(all_heads(&self.query, target_rows))),
-            key: self.split_heads(history.place(all_heads(&self.key, history_rows.clone()))),
-            value: self.split_heads(history.place(all_heads(&self.value, history_rows))),
+            target: candidates.place(Tensor::cat(targets, 1)).reshape([batch, count * heads, width]),
+            shift: candidates.place(Tensor::cat(shifts, 1)).reshape([batch, count, heads, 1]),
+            history: history.place(history_rows),
         }
     }
 
     /// Attends to the selected events: `[B, C, D]`. Users without any event get a zero vector.
+    ///
+    /// `relevance` saves computing [`Projected::relevance`] again.
     pub fn attend(
         &self,
         projected: Projected,
@@ -85,13 +112,14 @@ impl TargetAttention {
         selection: &Selection,
         history: &Events,
     ) -> Tensor<3> {
-        let [_, heads, _, width] = projected.query.dims();
+        let [batch, length, width] = projected.history.dims();
         let scores = relevance.unwrap_or_else(|| projected.relevance());
+        let [_, candidates, heads, _] = scores.dims();
         let weights = softmax(scores / (width as f64).sqrt() + selection.bias.clone(), 3);
-        let attended = weights.matmul(projected.value);
-        let [batch, _, candidates, _] = attended.dims();
-        let concatenated = attended.swap_dims(1, 2).reshape([batch, candidates, heads * width]);
-        let output = self.output.forward(concatenated);
+        let attended = weights.reshape([batch, candidates * heads, length]).matmul(projected.history);
+        let (weight, offset) = self.values_and_output(width);
+        let output = attended.reshape([batch * candidates, heads * width]).matmul(weight) + offset;
+        let output = output.reshape([batch, candidates, width]);
         if !self.mask_padding {
             return output;
         }
@@ -99,34 +127,22 @@ impl TargetAttention {
         output * any
     }
 
-    /// As published: selected padding takes part as a zero row, whose key and value are the biases.
-    pub fn with_zero_rows(&self, projected: Projected, history: &Events) -> Projected {
-        let [batch, length] = history.dims();
-        let mask = history.mask().reshape([batch, 1, length, 1]);
-        let empty = mask.clone().neg() + 1.0;
-        let biased = |rows: Tensor<4>, layers: &[Linear]| {
-            let bias = layers.iter().map(|l| l.bias.as_ref().expect("heads have a bias").val());
-            let bias = Tensor::cat(bias.collect(), 0).reshape([1, layers.len() as i32, 1, -1]);
-            rows * mask.clone() + empty.clone() * bias
-        };
-        Projected {
-            query: projected.query,
-            key: biased(projected.key, &self.key),
-            value: biased(projected.value, &self.value),
-        }
-    }
-
-    /// `[B, L, H·D]` to `[B, H, L, D]`.
-    fn split_heads(&self, rows: Tensor<3>) -> Tensor<4> {
-        let [batch, length, width] = rows.dims();
-        let heads = self.query.len();
-        rows.reshape([batch, length, heads, width / heads]).swap_dims(1, 2)
+    /// `W_V W_O` of all heads, `[H·D, D]`, and what their biases add up to, `[1, D]`.
+    fn values_and_output(&self, width: usize) -> (Tensor<2>, Tensor<2>) {
+        let output = self.output.weight.val();
+        let part = |head: usize| output.clone().narrow(0, head * width, width);
+        let weights = self.value.iter().enumerate().map(|(head, v)| v.weight.val().matmul(part(head)));
+        let weight = Tensor::cat(weights.collect(), 0);
+        let offsets = self.value.iter().enumerate().map(|(head, v)| row(bias(v)).matmul(part(head)));
+        let offset = offsets.fold(row(bias(&self.output)), |sum, next| sum + next);
+        (weight, offset)
     }
 }
 
-/// All heads of a projection as one product: `[U, D]` to `[U, H·D]`.
-fn all_heads(layers: &[Linear], rows: Tensor<2>) -> Tensor<2> {
-    let weight = Tensor::cat(layers.iter().map(|l| l.weight.val()).collect(), 1);
-    let bias = layers.iter().map(|l| l.bias.as_ref().expect("heads have a bias").val());
-    rows.matmul(weight) + Tensor::cat(bias.collect(), 0).unsqueeze_dim(0)
+fn bias(layer: &Linear) -> Tensor<1> {
+    layer.bias.as_ref().expect("attention layers have a bias").val()
+}
+
+fn row(values: Tensor<1>) -> Tensor<2> {
+    values.unsqueeze_dim(0)
 }

@@ -23,12 +23,12 @@ impl HashBits {
         self.projection.forward(rows.detach()).greater_elem(0.0).float()
     }
 
-    /// How many bits are equal: of codes `[B, C, bits]` and `[B, L, bits]`, `[B, 1, C, L]`. Whole numbers, exact.
+    /// How many bits are equal: of codes `[B, C, bits]` and `[B, L, bits]`, `[B, C, 1, L]`. Whole numbers, exact.
     pub fn equal_bits(targets: Tensor<3>, history: Tensor<3>) -> Tensor<4> {
         let bits = targets.dims()[2] as f64;
         // As ±1, the inner product is equal − unequal = 2 · equal − bits.
         let signs = |bits: Tensor<3>| bits * 2.0 - 1.0;
         let products = signs(targets).matmul(signs(history).swap_dims(1, 2));
-        ((products + bits) / 2.0).unsqueeze_dim(1)
+        ((products + bits) / 2.0).unsqueeze_dim(2)
     }
 }

@@ -11,12 +11,12 @@ const NOT_SELECTED: f32 = -1e9;
 /// The selected events.
 #[derive(Clone, Debug)]
 pub struct Selection {
-    /// 0 where an event is selected, −10⁹ elsewhere, `[B or 1, H or 1, C or 1, L]`: added to attention scores.
+    /// 0 where an event is selected, −10⁹ elsewhere, `[B or 1, C or 1, H or 1, L]`: added to attention scores.
     pub bias: Tensor<4>,
 }
 
 impl Selection {
-    /// The selected positions of each row of `[B, H, C]`, ascending.
+    /// The selected positions of each row of `[B, C, H]`, ascending.
     pub fn positions(&self) -> Vec<Vec<usize>> {
         let [.., length] = self.bias.dims();
         let kept = |row: &[f32]| (0..length).filter(|&l| row[l] == 0.0).collect();
@@ -36,7 +36,7 @@ impl Selection {
     }
 }
 
-/// The K most relevant events of each row of `relevance` `[B, H, C, L]`; among equals, the more recent ones.
+/// The K most relevant events of each row of `relevance` `[B, C, H, L]`; among equals, the more recent ones.
 ///
 /// With `mask_padding`, padding is never selected, and users with fewer than K events keep those they have.
 /// Positions that `within` leaves out are never selected either.
@@ -47,7 +47,7 @@ pub fn select_top_k(
     mask_padding: bool,
     within: Option<&Selection>,
 ) -> Selection {
-    let [batch, heads, candidates, length] = relevance.dims();
+    let [batch, candidates, heads, length] = relevance.dims();
     let device = relevance.device();
     if within.is_none() {
         if k >= length && !mask_padding {
@@ -80,7 +80,7 @@ pub fn select_top_k(
         }
     });
     Selection {
-        bias: Tensor::from_data(TensorData::new(scores, [batch, heads, candidates, length]), &device),
+        bias: Tensor::from_data(TensorData::new(scores, [batch, candidates, heads, length]), &device),
     }
 }
 

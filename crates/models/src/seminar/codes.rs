@@ -52,7 +52,7 @@ impl Codebooks {
         picked.reshape([codes.len() / sub_vectors, sub_vectors * width]).detach()
     }
 
-    /// As published: `a · #equal(query codes) + (1 − a) · #equal(id codes)`, `[B, 1, C, L]`.
+    /// As published: `a · #equal(query codes) + (1 − a) · #equal(id codes)`, `[B, C, 1, L]`.
     pub(super) fn equal_codes(
         &self,
         [past, candidates]: [&Events; 2],
@@ -65,7 +65,7 @@ impl Codebooks {
         let scores = modalities.map(|(modality, ((history, targets), weight))| {
             let one_hot = |rows: &Tensor<2>, events: &Events| events.place(self.one_hot(modality, rows));
             let keys = one_hot(&history, past);
-            one_hot(&targets, candidates).matmul(keys.swap_dims(1, 2)).unsqueeze_dim(1) * weight
+            one_hot(&targets, candidates).matmul(keys.swap_dims(1, 2)).unsqueeze_dim(2) * weight
         });
         scores.reduce(|sum, next| sum + next).expect("two modalities")
     }

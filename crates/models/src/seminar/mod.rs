@@ -116,7 +116,7 @@ impl Seminar {
         )
     }
 
-    /// `[B, 1, C, L]` by codes. Default: the target's pair vector against the decoded history, fused with the same
+    /// `[B, C, 1, L]` by codes. Default: the target's pair vector against the decoded history, fused with the same
     /// weights (asymmetric, all modality pairs folded into one product). As published: equal codes counted.
     fn quantised_relevance(
         &self,
@@ -139,7 +139,7 @@ impl Seminar {
         }
         let query = codebooks.decoded(0, &history.query);
         let keys = past.place(self.pair.fuse(query, self.pair.mix(&channels)));
-        candidates.place(targets.pairs.clone()).matmul(keys.swap_dims(1, 2)).unsqueeze_dim(1)
+        candidates.place(targets.pairs.clone()).matmul(keys.swap_dims(1, 2)).unsqueeze_dim(2)
     }
 }
 
