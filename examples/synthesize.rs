@@ -28,6 +28,12 @@ struct Args {
     /// Seed of everything.
     #[arg(long, default_value_t = 42)]
     seed: u64,
+    /// Interests a user.
+    #[arg(long, default_value_t = 6)]
+    interests: u64,
+    /// Mean number of events before the user turns to another interest.
+    #[arg(long, default_value_t = 3.0)]
+    mean_run: f64,
     /// Mean words of a review.
     #[arg(long, default_value_t = 90.0)]
     review_words: f64,
@@ -49,6 +55,8 @@ fn main() -> anyhow::Result<()> {
         items: args.items,
         events: args.events,
         seed: args.seed,
+        interests: args.interests,
+        mean_run: args.mean_run,
         review_words: args.review_words,
         ..SyntheticConfig::default()
     };

@@ -74,6 +74,9 @@ pub struct Switches {
     /// SEMINAR's projections start at the identity, and all are used in pretraining; published: random ones, and
     /// text and image enter pretraining unprojected.
     pub identity_projections: bool,
+    /// Search and attention start as a comparison of embeddings: identity added to the random Q, K, V, and a mean of
+    /// heads to the output; published: random alone, which takes thousands of steps to see anything.
+    pub identity_attention: bool,
     /// SIM's stage one is a softmax over real rows; published: raw scores over all rows.
     pub normalised_stage_one: bool,
     /// QIN attends over pairs and learns its stage one; published: ids only, a random stage one.
@@ -106,6 +109,7 @@ impl Switches {
             contrastive_relevance: on,
             contrastive_alignment: on,
             identity_projections: on,
+            identity_attention: on,
             normalised_stage_one: on,
             pair_query_network: on,
             trained_codebooks: on,

@@ -39,6 +39,17 @@ impl Init {
         self.linear(TensorData::new(weight, [width, width]), None)
     }
 
+    /// A layer with the identity added to each square block of inputs, divided by the number of blocks.
+    pub fn plus_identity(&self, layer: Linear) -> Linear {
+        let [inputs, outputs] = layer.weight.dims();
+        let share = outputs as f32 / inputs as f32;
+        let drawn = layer.weight.val().into_data_as::<f32>().try_into_vec::<f32>();
+        let mut weight = drawn.expect("the data was converted to f32");
+        (0..inputs).for_each(|row| weight[row * outputs + row % outputs] += share);
+        let weight = Param::from_data(TensorData::new(weight, [inputs, outputs]), &self.device);
+        Linear { weight, bias: layer.bias }
+    }
+
     /// A row vector uniform in ±1/√width.
     pub fn row(&mut self, width: usize) -> Param<Tensor<2>> {
         let bound = 1.0 / (width as f32).sqrt();

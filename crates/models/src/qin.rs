@@ -13,7 +13,7 @@ use crate::events::{Events, Rows};
 use crate::init::Init;
 use crate::losses;
 use crate::model::{Scores, SequenceModel};
-use crate::parts::{Head, PairEncoder, Selection, TargetAttention, select_top_k};
+use crate::parts::{Head, PairEncoder, Selection, TargetAttention, search_layer, select_top_k};
 use crate::two_stage::{attend_shared, pooled};
 
 /// Embedding → query stage → item stage → exact search unit → head.
@@ -42,11 +42,10 @@ impl Qin {
     /// A model with initial weights. The configuration must be valid.
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
         let init = &mut Init::new(config.seed, device);
-        let width = config.width;
         Self {
             pair: PairEncoder::new(config, init),
-            search_query: init.uniform(width, width, true),
-            search_key: init.uniform(width, width, true),
+            search_query: search_layer(config, init),
+            search_key: search_layer(config, init),
             attention: TargetAttention::new(config, init),
             head: Head::new(config, init),
             search_head: Head::new(config, init),

@@ -62,7 +62,7 @@ impl TargetAttention {
     pub(crate) fn new(config: &ModelConfig, init: &mut Init) -> Self {
         let width = config.width;
         let mut heads = || -> Vec<Linear> {
-            let layers = (0..config.heads).map(|_| init.uniform(width, width, true));
+            let layers = (0..config.heads).map(|_| search_layer(config, init));
             match config.switches.train_attention {
                 true => layers.collect(),
                 false => layers.map(|layer| layer.no_grad()).collect(),
@@ -70,6 +70,7 @@ impl TargetAttention {
         };
         let (query, key, value) = (heads(), heads(), heads());
         let output = init.normal(config.heads * width, width);
+        let output = if config.switches.identity_attention { init.plus_identity(output) } else { output };
         Self { query, key, value, output, mask_padding: config.switches.mask_padding }
     }
 
@@ -137,6 +138,12 @@ impl TargetAttention {
         let offset = offsets.fold(row(bias(&self.output)), |sum, next| sum + next);
         (weight, offset)
     }
+}
+
+/// A D×D layer of a search or an attention, with its initial weights.
+pub(crate) fn search_layer(config: &ModelConfig, init: &mut Init) -> Linear {
+    let layer = init.uniform(config.width, config.width, true);
+    if config.switches.identity_attention { init.plus_identity(layer) } else { layer }
 }
 
 fn bias(layer: &Linear) -> Tensor<1> {

@@ -8,6 +8,7 @@ mod head;
 mod pair;
 mod select;
 
+pub(crate) use attention::search_layer;
 pub use attention::{Projected, TargetAttention};
 pub use fusion::PairFusion;
 pub use gate::ModalityGate;
