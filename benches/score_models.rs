@@ -28,10 +28,6 @@ fn score(criterion: &mut Criterion) {
             let config = ModelConfig { top_k, stage_one_top_k: top_k + 30, ..ModelConfig::default() };
             let model = kind.build(&config, length, &device).expect("a valid configuration");
             for count in [1, 100] {
-                // A long history times many candidates is scored for fewer users at once, as the trainer does.
-                if length * count > 20_000 && count > 1 {
-                    continue;
-                }
                 let candidates = events(count, &device);
                 let name = format!("{}, {count} candidates", kind.name());
                 group.bench_function(name, |b| {
