@@ -213,22 +213,24 @@ fn gradients_agree_with_finite_differences() {
             if array.values.iter().all(|&g| g == 0.0) {
                 continue;
             }
-            // One random direction a tensor, a central difference in f32.
+            // One random direction a tensor, central differences in f32.
             let direction: Vec<f32> = array.values.iter().map(|_| 2.0 * rng.random::<f32>() - 1.0).collect();
             let analytic: f64 = array.values.iter().zip(&direction).map(|(g, d)| f64::from(g * d)).sum();
-            let step = 2e-3;
-            let at = |sign: f32| {
+            let at = |step: f32| {
                 let mut moved = state.clone();
                 let values = &mut moved.get_mut(tensor).unwrap().values;
-                values.iter_mut().zip(&direction).for_each(|(v, d)| *v += sign * step * d);
+                values.iter_mut().zip(&direction).for_each(|(v, d)| *v += step * d);
                 let plain = Device::flex();
                 let fresh = kind.build(&config, 7, &plain).unwrap();
                 let model = load_state_dict(fresh, &moved, "test").unwrap().0;
                 f64::from(loss(&model, &plain).into_scalar::<f32>())
             };
-            let numeric = (at(1.0) - at(-1.0)) / (2.0 * f64::from(step));
+            // A large step may cross a kink of a relu, a small one drowns in f32 rounding: one of three has to agree.
+            let central = |step: f32| (at(step) - at(-step)) / (2.0 * f64::from(step));
+            let numeric = [4e-3, 1e-3, 2.5e-4].map(central);
             let bound = 2e-3 + 0.03 * analytic.abs();
-            assert!((numeric - analytic).abs() < bound, "{name}, {tensor}: {numeric} against {analytic}");
+            let agrees = numeric.iter().any(|n| (n - analytic).abs() < bound);
+            assert!(agrees, "{name}, {tensor}: {numeric:?} against {analytic}");
         }
         let trained = gradient.values().filter(|a| a.values.iter().any(|&g| g != 0.0)).count();
         assert!(trained > 8, "{name}: only {trained} tensors get a gradient");
