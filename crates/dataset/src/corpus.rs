@@ -47,6 +47,8 @@ pub struct Corpus {
     sampled_queries: Column<u32>,
     words: usize,
     attributes: usize,
+    /// Largest ids that occur, found once when the file is checked.
+    largest: Largest,
     texts: TextFile,
 }
 
@@ -121,7 +123,7 @@ impl Corpus {
         let [words, attributes] = *file.get(&names) else {
             return Err(file.damaged("section `names` does not hold two numbers"));
         };
-        let corpus = Self {
+        let mut corpus = Self {
             user_numbers: file.column("user_numbers")?,
             user_offsets: file.column("user_offsets")?,
             event_items: file.column("event_items")?,
@@ -137,8 +139,14 @@ impl Corpus {
             sampled_queries: file.column("sampled_queries")?,
             words: words as usize,
             attributes: attributes as usize,
+            largest: Largest::default(),
             texts,
             file,
+        };
+        let largest = |column| corpus.file.get::<u32>(column).iter().max().map_or(0, |&id| id as usize);
+        corpus.largest = Largest {
+            word: largest(&corpus.queries.values),
+            attribute: largest(&corpus.item_attributes.values),
         };
         corpus.verify()?;
         Ok(corpus)
@@ -167,13 +175,12 @@ impl Corpus {
         if !below(get(&self.item_queries), query_rows) || !self.query(0).is_empty() {
             return fail("the table of item queries");
         }
-        let max_attribute = get(&self.item_attributes.values).iter().max().map_or(0, |&a| a as usize);
         let slots = get(&self.attribute_items).len();
         if slots != self.item_attributes.rows(&self.file)
             || get(&self.attribute_rows).len() != items + 1
             || !below(get(&self.attribute_rows), slots + 1)
             || !below(get(&self.attribute_items), items + 1)
-            || (self.attributes > 0 && max_attribute > self.attributes)
+            || (self.attributes > 0 && self.largest.attribute > self.attributes)
         {
             return fail("the table of attributes");
         }
@@ -210,14 +217,12 @@ impl Corpus {
 
     /// Largest keyword id that occurs, or the number of known words if that is larger.
     pub fn word_count(&self) -> usize {
-        let used = self.file.get(&self.queries.values).iter().max().map_or(0, |&w| w as usize);
-        used.max(self.words)
+        self.largest.word.max(self.words)
     }
 
     /// Largest attribute id that occurs, or the number of known attributes if that is larger.
     pub fn attribute_count(&self) -> usize {
-        let used = self.file.get(&self.item_attributes.values).iter().max().map_or(0, |&a| a as usize);
-        used.max(self.attributes)
+        self.largest.attribute.max(self.attributes)
     }
 
     /// Number of rows of the query table, the empty query 0 included.
@@ -343,6 +348,12 @@ fn offsets_fit(offsets: &[u64], rows: usize, values: usize) -> bool {
         && offsets[0] == 0
         && offsets[rows] == values as u64
         && offsets.windows(2).all(|pair| pair[0] <= pair[1])
+}
+
+#[derive(Debug, Default)]
+struct Largest {
+    word: usize,
+    attribute: usize,
 }
 
 #[derive(Debug)]

@@ -124,8 +124,8 @@ impl SequenceModel for AnyModel {
         each!(self, model => model.auxiliary_loss(scores, labels, real))
     }
 
-    fn loss(&self, scores: &Scores, labels: &Tensor<2>, real: &Tensor<2, Bool>) -> Tensor<1> {
-        each!(self, model => model.loss(scores, labels, real))
+    fn logits_loss(&self) -> bool {
+        each!(self, model => model.logits_loss())
     }
 
     fn pretrain_losses(&self, batch: &PretrainBatch) -> Option<PretrainLosses> {

@@ -3,12 +3,11 @@
 //! Cost per candidate: `H·L·D` multiply-adds for the scores, and as many for the values.
 
 use burn::module::Module;
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::Device;
 
 use crate::config::ModelConfig;
 use crate::events::Events;
 use crate::init::Init;
-use crate::losses;
 use crate::model::{Scores, Search, SequenceModel};
 use crate::parts::{Head, PairEncoder, TargetAttention, select_last_k};
 
@@ -53,7 +52,7 @@ impl SequenceModel for Base {
         Scores { logits, stage_one: None, search: Some(Search { relevance, selection, attended }) }
     }
 
-    fn loss(&self, scores: &Scores, labels: &Tensor<2>, real: &Tensor<2, Bool>) -> Tensor<1> {
-        losses::cross_entropy(scores.logits.clone(), labels, real, self.logits_loss)
+    fn logits_loss(&self) -> bool {
+        self.logits_loss
     }
 }

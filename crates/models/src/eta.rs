@@ -3,12 +3,11 @@
 //! Cost per candidate: `bits·L` comparisons for the search, `H·L·D` multiply-adds for the attention.
 
 use burn::module::Module;
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::Device;
 
 use crate::config::ModelConfig;
 use crate::events::Events;
 use crate::init::Init;
-use crate::losses;
 use crate::model::{Scores, SequenceModel};
 use crate::parts::{HashBits, Head, PairEncoder, TargetAttention, select_top_k};
 use crate::two_stage::attend_shared;
@@ -65,7 +64,7 @@ impl SequenceModel for Eta {
         Scores { logits, stage_one: None, search: Some(search) }
     }
 
-    fn loss(&self, scores: &Scores, labels: &Tensor<2>, real: &Tensor<2, Bool>) -> Tensor<1> {
-        losses::cross_entropy(scores.logits.clone(), labels, real, self.logits_loss)
+    fn logits_loss(&self) -> bool {
+        self.logits_loss
     }
 }

@@ -14,21 +14,27 @@ pub trait SequenceModel: Module {
     /// Scores every candidate of every user in one pass: logits `[B, C]`.
     fn score(&self, history: &Events, candidates: &Events) -> Scores;
 
-    /// A further objective, such as a stage-one loss; none for most models.
+    /// Whether the loss is taken from logits, or as published from clamped logarithms of a sigmoid.
+    fn logits_loss(&self) -> bool {
+        true
+    }
+
+    /// A further objective: by default the cross-entropy of the stage-one logits, where the model has any.
     fn auxiliary_loss(
         &self,
-        _scores: &Scores,
-        _labels: &Tensor<2>,
-        _real: &Tensor<2, Bool>,
+        scores: &Scores,
+        labels: &Tensor<2>,
+        real: &Tensor<2, Bool>,
     ) -> Option<Tensor<1>> {
-        None
+        let stage_one = scores.stage_one.clone()?;
+        Some(losses::cross_entropy(stage_one, labels, real, self.logits_loss()))
     }
 
     /// What training minimises: cross-entropy of the logits, and the auxiliary loss where there is one.
     ///
     /// `labels` and `real` are `[B, C]`; candidates that are not real count for nothing.
     fn loss(&self, scores: &Scores, labels: &Tensor<2>, real: &Tensor<2, Bool>) -> Tensor<1> {
-        let loss = losses::cross_entropy(scores.logits.clone(), labels, real, true);
+        let loss = losses::cross_entropy(scores.logits.clone(), labels, real, self.logits_loss());
         match self.auxiliary_loss(scores, labels, real) {
             Some(auxiliary) => loss + auxiliary,
             None => loss,

@@ -6,12 +6,11 @@
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::activation::softmax;
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use crate::config::ModelConfig;
 use crate::events::{Events, Rows};
 use crate::init::Init;
-use crate::losses;
 use crate::model::{Scores, SequenceModel};
 use crate::parts::{Head, PairEncoder, Selection, TargetAttention, search_layer, select_top_k};
 use crate::two_stage::{attend_shared, pooled};
@@ -128,21 +127,7 @@ impl SequenceModel for Qin {
         Scores { logits, stage_one, search: Some(search) }
     }
 
-    fn auxiliary_loss(
-        &self,
-        scores: &Scores,
-        labels: &Tensor<2>,
-        real: &Tensor<2, Bool>,
-    ) -> Option<Tensor<1>> {
-        let stage_one = scores.stage_one.clone()?;
-        Some(losses::cross_entropy(stage_one, labels, real, self.logits_loss))
-    }
-
-    fn loss(&self, scores: &Scores, labels: &Tensor<2>, real: &Tensor<2, Bool>) -> Tensor<1> {
-        let exact = losses::cross_entropy(scores.logits.clone(), labels, real, self.logits_loss);
-        match self.auxiliary_loss(scores, labels, real) {
-            Some(auxiliary) => exact + auxiliary,
-            None => exact,
-        }
+    fn logits_loss(&self) -> bool {
+        self.logits_loss
     }
 }

@@ -4,12 +4,11 @@
 //! both stages share, and as many for the values.
 
 use burn::module::Module;
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use crate::config::ModelConfig;
 use crate::events::Events;
 use crate::init::Init;
-use crate::losses;
 use crate::model::{Scores, Search, SequenceModel};
 use crate::parts::{Head, PairEncoder, TargetAttention, select_top_k};
 
@@ -72,7 +71,7 @@ impl SequenceModel for Twin {
         Scores { logits, stage_one: None, search: Some(search) }
     }
 
-    fn loss(&self, scores: &Scores, labels: &Tensor<2>, real: &Tensor<2, Bool>) -> Tensor<1> {
-        losses::cross_entropy(scores.logits.clone(), labels, real, self.logits_loss)
+    fn logits_loss(&self) -> bool {
+        self.logits_loss
     }
 }

@@ -10,7 +10,7 @@ mod pretrain;
 mod projection;
 
 use burn::module::Module;
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::{Device, Tensor};
 
 pub use codes::Codebooks;
 pub use projection::Projection;
@@ -19,7 +19,6 @@ use crate::config::{ModelConfig, SoftSearch};
 use crate::error::Result;
 use crate::events::Events;
 use crate::init::Init;
-use crate::losses;
 use crate::model::{PretrainBatch, PretrainLosses, Scores, Search, SequenceModel};
 use crate::parts::{Channel, HashBits, Head, PairEncoder, TargetAttention, select_top_k};
 use crate::twin::consistent_search;
@@ -158,8 +157,8 @@ impl SequenceModel for Seminar {
         Scores { logits, stage_one: None, search: Some(search) }
     }
 
-    fn loss(&self, scores: &Scores, labels: &Tensor<2>, real: &Tensor<2, Bool>) -> Tensor<1> {
-        losses::cross_entropy(scores.logits.clone(), labels, real, self.config.switches.logits_loss)
+    fn logits_loss(&self) -> bool {
+        self.config.switches.logits_loss
     }
 
     fn pretrain_losses(&self, batch: &PretrainBatch) -> Option<PretrainLosses> {
