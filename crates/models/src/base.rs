@@ -8,8 +8,10 @@ use burn::tensor::Device;
 use crate::config::ModelConfig;
 use crate::events::Events;
 use crate::init::Init;
-use crate::model::{Scores, Search, SequenceModel};
-use crate::parts::{Head, PairEncoder, TargetAttention, select_last_k};
+use crate::model::{Scores, SequenceModel};
+use crate::parts::stage_one::StageOne;
+use crate::parts::{Head, PairEncoder, TargetAttention};
+use crate::two_stage::search_and_attend;
 
 /// Embedding → last K → exact search unit → head.
 #[derive(Module, Debug)]
@@ -44,12 +46,18 @@ impl SequenceModel for Base {
     fn score(&self, history: &Events, candidates: &Events) -> Scores {
         let pairs = self.pair.pairs(&history.rows);
         let targets = self.pair.pairs(&candidates.rows);
-        let selection = select_last_k(history, self.top_k, self.mask_padding);
-        let projected = self.attention.project(history, pairs, candidates, targets.clone());
-        let relevance = projected.relevance();
-        let attended = self.attention.attend(projected, Some(relevance.clone()), &selection, history);
-        let logits = self.head.forward(attended.clone(), candidates.place(targets));
-        Scores { logits, stage_one: None, search: Some(Search { relevance, selection, attended }) }
+        let both = [pairs, targets.clone()];
+        let events = [history, candidates];
+        let search = search_and_attend(
+            &self.attention,
+            events,
+            both,
+            &StageOne::Recent,
+            self.top_k,
+            self.mask_padding,
+        );
+        let logits = self.head.forward(search.attended.clone(), candidates.place(targets));
+        Scores { logits, stage_one: None, search: Some(search) }
     }
 
     fn logits_loss(&self) -> bool {

@@ -9,8 +9,9 @@ use crate::config::ModelConfig;
 use crate::events::Events;
 use crate::init::Init;
 use crate::model::{Scores, SequenceModel};
-use crate::parts::{HashBits, Head, PairEncoder, TargetAttention, select_top_k};
-use crate::two_stage::attend_shared;
+use crate::parts::stage_one::{Product, StageOne};
+use crate::parts::{HashBits, Head, PairEncoder, TargetAttention};
+use crate::two_stage::search_and_attend;
 
 /// Embedding → hash, top K → exact search unit → head.
 #[derive(Module, Debug)]
@@ -48,18 +49,12 @@ impl SequenceModel for Eta {
     fn score(&self, history: &Events, candidates: &Events) -> Scores {
         let pairs = self.pair.pairs(&history.rows);
         let targets = self.pair.pairs(&candidates.rows);
-        let history_bits = history.place(self.hash.bits(pairs.clone()));
-        let relevance = HashBits::equal_bits(candidates.place(self.hash.bits(targets.clone())), history_bits);
-        let selection = select_top_k(&relevance, history, self.top_k, self.mask_padding, None);
+        let stage_one =
+            StageOne::Bits(Product::new(self.hash.bits(targets.clone()), self.hash.bits(pairs.clone())));
         let both = [pairs, targets.clone()];
-        let search = attend_shared(
-            &self.attention,
-            [history, candidates],
-            both,
-            relevance,
-            selection,
-            self.mask_padding,
-        );
+        let events = [history, candidates];
+        let search =
+            search_and_attend(&self.attention, events, both, &stage_one, self.top_k, self.mask_padding);
         let logits = self.head.forward(search.attended.clone(), candidates.place(targets));
         Scores { logits, stage_one: None, search: Some(search) }
     }

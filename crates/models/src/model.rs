@@ -60,7 +60,7 @@ pub trait SequenceModel: Module {
 pub struct Scores {
     /// `[B, C]`; larger is better.
     pub logits: Tensor<2>,
-    /// Logits of the general search unit alone, `[B, C]`, where a model trains on them.
+    /// Logits of the general search unit alone, `[B, C]`, where a model trains on them and gradients are recorded.
     pub stage_one: Option<Tensor<2>>,
     /// What the search found, for tests and recall reports.
     pub search: Option<Search>,
@@ -69,12 +69,13 @@ pub struct Scores {
 /// The inside of a two-stage model.
 #[derive(Clone, Debug)]
 pub struct Search {
-    /// Relevance of each event for each candidate, `[B, C, H or 1, L]`.
-    pub relevance: Tensor<4>,
-    /// Which events were kept.
-    pub selection: Selection,
-    /// The vector that the exact search unit made of them, `[B, C, D]`.
+    /// The vector that the exact search unit made of the kept events, `[B, C, D]`.
     pub attended: Tensor<3>,
+    /// Relevance of each event for each candidate, `[B, C, H or 1, L]`; only where gradients are recorded, as
+    /// scoring without a tape never holds it.
+    pub relevance: Option<Tensor<4>>,
+    /// Which events were kept; likewise.
+    pub selection: Option<Selection>,
 }
 
 /// A batch for pretraining.

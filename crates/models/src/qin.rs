@@ -12,8 +12,9 @@ use crate::config::ModelConfig;
 use crate::events::{Events, Rows};
 use crate::init::Init;
 use crate::model::{Scores, SequenceModel};
-use crate::parts::{Head, PairEncoder, Selection, TargetAttention, search_layer, select_top_k};
-use crate::two_stage::{attend_shared, pooled};
+use crate::parts::stage_one::{Product, StageOne};
+use crate::parts::{Head, PairEncoder, Selection, TargetAttention, search_layer};
+use crate::two_stage::{pooled, presence, search_and_attend};
 
 /// Embedding → query stage → item stage → exact search unit → head.
 #[derive(Module, Debug)]
@@ -64,35 +65,53 @@ impl Qin {
         if self.pairs { self.pair.pairs(rows) } else { rows.item.clone() }
     }
 
-    /// Relevance of history items for the candidates' queries, and for the candidates' items, `[B, C, 1, L]`.
+    /// The two searches, of the candidates' queries and of their items, among history items.
     ///
     /// As published, an event is scored in stage two after its padding was zeroed: its key is then the bias.
-    pub fn relevance(&self, history: &Events, candidates: &Events) -> [Tensor<4>; 2] {
-        let keys = history.place(self.search_key.forward(self.items(&history.rows)));
-        let against = |keys: Tensor<3>, rows: Tensor<2>| -> Tensor<4> {
-            let queries = candidates.place(self.search_query.forward(rows));
-            queries.matmul(keys.swap_dims(1, 2)).unsqueeze_dim(2)
-        };
-        let zeroed = if self.mask_padding {
-            keys.clone()
-        } else {
-            let mask: Tensor<3> = history.mask().unsqueeze_dim(2);
-            let bias = self.search_key.bias.as_ref().expect("the layer has a bias").val().reshape([1, 1, -1]);
-            keys.clone() * mask.clone() + (mask.neg() + 1.0) * bias
-        };
-        [against(keys, candidates.rows.query.clone()), against(zeroed, self.items(&candidates.rows))]
+    pub(crate) fn searches(&self, history: &Rows, candidates: &Rows) -> StageOne {
+        let keys = self.search_key.forward(self.items(history));
+        let against = |rows: Tensor<2>| Product::new(self.search_query.forward(rows), keys.clone());
+        let mut by_item = against(self.items(candidates));
+        if !self.mask_padding {
+            by_item.padding = self.search_key.bias.as_ref().map(|bias| bias.val().unsqueeze_dim(0));
+        }
+        StageOne::QueryThenItem {
+            by_query: against(candidates.query.clone()),
+            by_item,
+            keep: self.stage_one_top_k,
+            asked: self.pairs.then(|| candidates.asked.clone()),
+        }
     }
 
-    /// Stage one's selection; candidates without a query keep every event.
-    pub fn query_stage(&self, by_query: &Tensor<4>, history: &Events, candidates: &Events) -> Selection {
-        let kept = select_top_k(by_query, history, self.stage_one_top_k, self.mask_padding, None);
-        if !self.pairs {
-            return kept;
-        }
+    /// Relevance of history items for the candidates' queries, and for the candidates' items, `[B, C, 1, L]`; and
+    /// what the first of them keeps.
+    pub fn stages(&self, history: &Events, candidates: &Events) -> ([Tensor<4>; 2], Selection) {
+        let searches = self.searches(&history.rows, &candidates.rows);
+        let kept = searches.query_stage(history, candidates, self.mask_padding);
+        let StageOne::QueryThenItem { by_query, by_item, .. } = searches else {
+            unreachable!("made just above")
+        };
+        ([by_query, by_item].map(|product| product.relevance(history, candidates)), kept)
+    }
+
+    /// A head on both searches trains them: events weighted by their relevance, logits `[B, C]`.
+    fn stage_one(
+        &self,
+        searches: &StageOne,
+        [history, candidates]: [&Events; 2],
+        seen: Tensor<2>,
+        targets: Tensor<3>,
+    ) -> Option<Tensor<2>> {
+        let StageOne::QueryThenItem { by_query, by_item, asked: Some(asked), .. } = searches else {
+            return None;
+        };
         let [batch, count] = candidates.dims();
-        let asked = candidates.place(candidates.rows.asked.clone()).reshape([batch, count, 1, 1]);
-        let everything = Selection::real(history).bias;
-        Selection { bias: kept.bias * asked.clone() + everything * (asked.neg() + 1.0) }
+        let asked = candidates.place(asked.clone()).reshape([batch, count, 1, 1]);
+        let (any, padding) = presence(history);
+        let scale = (seen.dims()[1] as f64).sqrt();
+        let scores = by_query.relevance(history, candidates) * asked + by_item.relevance(history, candidates);
+        let weights = softmax(scores / scale + padding, 3) * any;
+        Some(self.search_head.forward(pooled(weights, history, seen), targets))
     }
 }
 
@@ -101,28 +120,18 @@ impl SequenceModel for Qin {
         let seen = self.seen(&history.rows);
         let targets = self.seen(&candidates.rows);
         let placed = candidates.place(targets.clone());
-
-        let [by_query, by_item] = self.relevance(history, candidates);
-        let first = self.query_stage(&by_query, history, candidates);
-        let selection = select_top_k(&by_item, history, self.top_k, self.mask_padding, Some(&first));
-        let stage_one = self.pairs.then(|| {
-            let [batch, count] = candidates.dims();
-            let asked = candidates.place(candidates.rows.asked.clone()).reshape([batch, count, 1, 1]);
-            let any = history.mask().max_dim(1).reshape([-1, 1, 1, 1]);
-            let scale = (seen.dims()[1] as f64).sqrt();
-            let scores = (by_query * asked + by_item.clone()) / scale + Selection::real(history).bias;
-            self.search_head.forward(pooled(softmax(scores, 3) * any, history, seen.clone()), placed.clone())
-        });
-
-        let both = [seen, targets];
-        let search = attend_shared(
+        let searches = self.searches(&history.rows, &candidates.rows);
+        let events = [history, candidates];
+        let search = search_and_attend(
             &self.attention,
-            [history, candidates],
-            both,
-            by_item,
-            selection,
+            events,
+            [seen.clone(), targets],
+            &searches,
+            self.top_k,
             self.mask_padding,
         );
+        let trained = search.relevance.is_some();
+        let stage_one = trained.then(|| self.stage_one(&searches, events, seen, placed.clone())).flatten();
         let logits = self.head.forward(search.attended.clone(), placed);
         Scores { logits, stage_one, search: Some(search) }
     }

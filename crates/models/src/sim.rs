@@ -12,8 +12,9 @@ use crate::config::ModelConfig;
 use crate::events::Events;
 use crate::init::Init;
 use crate::model::{Scores, SequenceModel};
-use crate::parts::{Head, PairEncoder, Selection, TargetAttention, search_layer, select_top_k};
-use crate::two_stage::{attend_shared, pooled};
+use crate::parts::stage_one::{Product, StageOne};
+use crate::parts::{Head, PairEncoder, TargetAttention, search_layer};
+use crate::two_stage::{pooled, presence, search_and_attend};
 
 /// Embedding → inner product, top K → exact search unit → head; and a head on the search itself.
 #[derive(Module, Debug)]
@@ -54,17 +55,21 @@ impl Sim {
         }
     }
 
-    /// `W_K x_l · W_Q t`, `[B, C, 1, L]`, not scaled.
-    fn relevance(
+    /// The search's own vector: events weighted by their relevance `[B, C, 1, L]`, and its logits `[B, C]`.
+    fn stage_one(
         &self,
+        relevance: Tensor<4>,
         history: &Events,
         pairs: Tensor<2>,
-        candidates: &Events,
-        targets: Tensor<2>,
-    ) -> Tensor<4> {
-        let queries = candidates.place(self.search_query.forward(targets));
-        let keys = history.place(self.search_key.forward(pairs));
-        queries.matmul(keys.swap_dims(1, 2)).unsqueeze_dim(2)
+        targets: Tensor<3>,
+    ) -> Tensor<2> {
+        let weights = if self.normalised {
+            let (any, padding) = presence(history);
+            softmax(relevance / (pairs.dims()[1] as f64).sqrt() + padding, 3) * any
+        } else {
+            relevance
+        };
+        self.search_head.forward(pooled(weights, history, pairs), targets)
     }
 }
 
@@ -73,24 +78,21 @@ impl SequenceModel for Sim {
         let pairs = self.pair.pairs(&history.rows);
         let targets = self.pair.pairs(&candidates.rows);
         let placed = candidates.place(targets.clone());
-
-        let relevance = self.relevance(history, pairs.clone(), candidates, targets.clone());
-        let weights = match self.normalised {
-            true => {
-                let width = pairs.dims()[1] as f64;
-                let any = history.mask().max_dim(1).reshape([-1, 1, 1, 1]);
-                softmax(relevance.clone() / width.sqrt() + Selection::real(history).bias, 3) * any
-            }
-            false => relevance.clone(),
-        };
-        let stage_one = self.search_head.forward(pooled(weights, history, pairs.clone()), placed.clone());
-
-        let selection = select_top_k(&relevance, history, self.top_k, self.mask_padding, None);
-        let events = [history, candidates];
-        let search =
-            attend_shared(&self.attention, events, [pairs, targets], relevance, selection, self.mask_padding);
+        // `W_K x_l · W_Q t`, not scaled.
+        let (queries, keys) =
+            (self.search_query.forward(targets.clone()), self.search_key.forward(pairs.clone()));
+        let search = search_and_attend(
+            &self.attention,
+            [history, candidates],
+            [pairs.clone(), targets],
+            &StageOne::Product(Product::new(queries, keys)),
+            self.top_k,
+            self.mask_padding,
+        );
+        let relevance = search.relevance.clone();
+        let stage_one = relevance.map(|scores| self.stage_one(scores, history, pairs, placed.clone()));
         let logits = self.head.forward(search.attended.clone(), placed);
-        Scores { logits, stage_one: Some(stage_one), search: Some(search) }
+        Scores { logits, stage_one, search: Some(search) }
     }
 
     fn logits_loss(&self) -> bool {

@@ -4,13 +4,15 @@
 //! both stages share, and as many for the values.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
 use crate::config::ModelConfig;
 use crate::events::Events;
 use crate::init::Init;
-use crate::model::{Scores, Search, SequenceModel};
-use crate::parts::{Head, PairEncoder, TargetAttention, select_top_k};
+use crate::model::{Scores, SequenceModel};
+use crate::parts::stage_one::StageOne;
+use crate::parts::{Head, PairEncoder, TargetAttention};
+use crate::two_stage::search_and_attend;
 
 /// Embedding → multi-head search, top K a head → the same heads' attention → head.
 #[derive(Module, Debug)]
@@ -41,32 +43,14 @@ impl Twin {
     }
 }
 
-/// Multi-head search and attention over pairs `[U, D]` for targets `[V, D]`; SEMINAR's `mhta` is the same.
-pub(crate) fn consistent_search(
-    attention: &TargetAttention,
-    [history, candidates]: [&Events; 2],
-    [pairs, targets]: [Tensor<2>; 2],
-    top_k: usize,
-    mask_padding: bool,
-) -> Search {
-    let projected = attention.project(history, pairs, candidates, targets);
-    let relevance = projected.relevance();
-    let selection = select_top_k(&relevance, history, top_k, mask_padding, None);
-    let attended = if mask_padding {
-        attention.attend(projected, Some(relevance.clone()), &selection, history)
-    } else {
-        attention.attend(projected.with_zero_rows(history), None, &selection, history)
-    };
-    Search { relevance, selection, attended }
-}
-
 impl SequenceModel for Twin {
     fn score(&self, history: &Events, candidates: &Events) -> Scores {
         let pairs = self.pair.pairs(&history.rows);
         let targets = self.pair.pairs(&candidates.rows);
         let both = [pairs, targets.clone()];
+        let events = [history, candidates];
         let search =
-            consistent_search(&self.attention, [history, candidates], both, self.top_k, self.mask_padding);
+            search_and_attend(&self.attention, events, both, &StageOne::Heads, self.top_k, self.mask_padding);
         let logits = self.head.forward(search.attended.clone(), candidates.place(targets));
         Scores { logits, stage_one: None, search: Some(search) }
     }

@@ -19,16 +19,29 @@ fn check_fused(golden: &Golden, history: Tensor<2>, candidates: Tensor<2>, event
     golden.check("mid.base_fused_pos", events[1].place(candidates).narrow(1, 0, 1), STAGE);
 }
 
-fn check_search(golden: &Golden, search: &Search) {
-    let [_, count, _, _] = search.relevance.dims();
-    golden.check("mid.pos.esu_out", search.attended.clone().narrow(1, 0, 1), STAGE);
-    golden.check("mid.neg.esu_out", search.attended.clone().narrow(1, 1, count - 1), STAGE);
+fn check_attended(golden: &Golden, attended: &Tensor<3>) {
+    let [_, count, _] = attended.dims();
+    golden.check("mid.pos.esu_out", attended.clone().narrow(1, 0, 1), STAGE);
+    golden.check("mid.neg.esu_out", attended.clone().narrow(1, 1, count - 1), STAGE);
+}
+
+/// Scoring without a tape is another implementation: it has to find the same numbers.
+fn check_scan<M: SequenceModel>(golden: &Golden, model: &M) {
+    let plain = golden.without_tape();
+    let scores = model.valid().score(&plain.history(), &plain.candidates());
+    let search = scores.search.unwrap();
+    assert!(search.relevance.is_none(), "this is the pass without a tape");
+    check_attended(golden, &search.attended);
+    let count = scores.logits.dims()[1];
+    golden.check("out.logits_pos", scores.logits.clone().narrow(1, 0, 1), STAGE);
+    golden.check("out.logits_neg", scores.logits.narrow(1, 1, count - 1), STAGE);
 }
 
 /// Scores of the positive, a head at a time.
 fn check_relevance(golden: &Golden, search: &Search) {
-    for head in 0..search.relevance.dims()[2] {
-        let scores = search.relevance.clone().narrow(2, head, 1).narrow(1, 0, 1);
+    let relevance = search.relevance.as_ref().unwrap();
+    for head in 0..relevance.dims()[2] {
+        let scores = relevance.clone().narrow(2, head, 1).narrow(1, 0, 1);
         let name = format!("mid.pos.gsu_scores.{head}");
         if golden.has(&name) {
             golden.check(&name, scores, STAGE);
@@ -49,10 +62,11 @@ fn recorded(golden: &Golden, c: usize, i: usize) -> Vec<Vec<u32>> {
 
 /// Our choice has the recorded scores, and the recorded events: only among padding, which ties, it may differ.
 fn check_positions(golden: &Golden, search: &Search, ties: bool) {
-    let [_, count, heads, length] = search.relevance.dims();
-    let scores = values(search.relevance.clone());
+    let relevance = search.relevance.clone().unwrap();
+    let [_, count, heads, length] = relevance.dims();
+    let scores = values(relevance);
     let ids = golden.integers("in.input_ids").1;
-    let ours = search.selection.positions();
+    let ours = search.selection.as_ref().unwrap().positions();
     for c in 0..count {
         for h in 0..heads {
             for (b, theirs) in recorded(golden, c, h).iter().enumerate() {
@@ -99,9 +113,12 @@ fn check_model<M: SequenceModel>(golden: &Golden, model: &M, ties: bool) {
     let search = scores.search.clone().unwrap();
     check_relevance(golden, &search);
     check_positions(golden, &search, ties);
-    check_search(golden, &search);
+    check_attended(golden, &search.attended);
     let loss = model.loss(&scores, &labels, &real);
     check_outputs(golden, model, scores.logits, loss);
+    if !ties {
+        check_scan(golden, model);
+    }
 }
 
 #[test]
@@ -112,10 +129,11 @@ fn base() {
         let [h, c] = [&history, &candidates].map(|events| model.pair.pairs(&events.rows));
         check_fused(&golden, h, c, [&history, &candidates]);
         let scores = model.score(&history, &candidates);
-        check_search(&golden, scores.search.as_ref().unwrap());
+        check_attended(&golden, &scores.search.as_ref().unwrap().attended);
         let (labels, real) = golden.labels();
         let loss = model.loss(&scores, &labels, &real);
         check_outputs(&golden, &model, scores.logits, loss);
+        check_scan(&golden, &model);
     }
 }
 
@@ -151,7 +169,7 @@ fn eta() {
         let search = model.score(&history, &candidates).search.unwrap();
         check_relevance(&golden, &search);
         check_positions(&golden, &search, true);
-        let [batch, count, _, length] = search.relevance.dims();
+        let [batch, count, _, length] = search.relevance.as_ref().unwrap().dims();
         let mut bias = vec![-1e9f32; batch * count * length];
         for c in 0..count {
             for (b, positions) in recorded(&golden, c, 0).iter().enumerate() {
@@ -163,7 +181,7 @@ fn eta() {
         let projected = projected.with_zero_rows(&history);
         let attended = model.attention.attend(projected, None, &Selection { bias }, &history);
         let logits = model.head.forward(attended.clone(), candidates.place(targets));
-        check_search(&golden, &Search { attended, ..search });
+        check_attended(&golden, &attended);
         let (labels, real) = golden.labels();
         let scores = seminar_models::Scores { logits: logits.clone(), stage_one: None, search: None };
         let loss = model.loss(&scores, &labels, &real);
@@ -179,13 +197,13 @@ fn qin() {
         golden.check("mid.seq_id_emb", history.place(history.rows.item.clone()), STAGE);
         golden.check("mid.seq_query_emb", history.place(history.rows.query.clone()), STAGE);
 
-        let [by_query, by_item] = model.relevance(&history, &candidates);
+        let ([by_query, by_item], first) = model.stages(&history, &candidates);
         golden.check("mid.pos.gsu_scores.0", by_query.clone().narrow(1, 0, 1), STAGE);
         let [_, count, _, length] = by_item.dims();
         let ids = golden.integers("in.input_ids").1;
-        let first = model.query_stage(&by_query, &history, &candidates).positions();
+        let first = first.positions();
         let search = model.score(&history, &candidates).search.unwrap();
-        let second = search.selection.positions();
+        let second = search.selection.as_ref().unwrap().positions();
         let item_scores = values(by_item);
         for c in 0..count {
             let (stage_one, stage_two) = (recorded(&golden, c, 0), recorded(&golden, c, 1));
@@ -219,11 +237,12 @@ fn qin() {
                 }
             }
         }
-        check_search(&golden, &search);
+        check_attended(&golden, &search.attended);
         let scores = model.score(&history, &candidates);
         let (labels, real) = golden.labels();
         let loss = model.loss(&scores, &labels, &real);
         check_outputs(&golden, &model, scores.logits, loss);
+        check_scan(&golden, &model);
     }
 }
 

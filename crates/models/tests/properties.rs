@@ -1,5 +1,6 @@
 //! What must hold for every model in default mode, whatever the data.
 
+use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
@@ -7,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use seminar_models::weights::{load_state_dict, state_dict};
 use seminar_models::{
     AnyModel, Events, GateKind, Modality, ModalityKind, ModelConfig, ModelKind, Rows, SequenceModel,
-    SoftSearch, integers,
+    SoftSearch, Switches, integers,
 };
 
 const WIDTH: usize = 8;
@@ -178,6 +179,27 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    /// Scoring without a tape is another implementation than the tensors that training records.
+    #[test]
+    fn scoring_without_a_tape_gives_the_same_logits((history, candidates, seed) in cases()) {
+        let world = World::new(seed);
+        let device = Device::flex().autodiff();
+        for (name, kind, config) in variants() {
+            for switches in [Switches::default(), Switches::reference()] {
+                let config = ModelConfig { switches, ..config.clone() };
+                let model = build(kind, &config, 7, &device);
+                let scores = model.score(&world.events(&history, &device), &world.events(&candidates, &device));
+                let recorded: Vec<f32> = scores.logits.into_data_as::<f32>().try_into_vec().unwrap();
+                let recorded: Vec<Vec<f32>> = recorded.chunks(4).map(<[f32]>::to_vec).collect();
+                let plain = logits(&model.valid(), &world, &history, &candidates);
+                prop_assert!(near(&plain, &recorded), "{name}: {plain:?} {recorded:?}");
+            }
+        }
+    }
+}
+
 fn upside_f(rows: &[Vec<f32>]) -> Vec<Vec<f32>> {
     rows.iter().rev().cloned().collect()
 }
@@ -220,7 +242,7 @@ fn gradients_agree_with_finite_differences() {
                 let mut moved = state.clone();
                 let values = &mut moved.get_mut(tensor).unwrap().values;
                 values.iter_mut().zip(&direction).for_each(|(v, d)| *v += step * d);
-                let plain = Device::flex();
+                let plain = Device::flex().autodiff();
                 let fresh = kind.build(&config, 7, &plain).unwrap();
                 let model = load_state_dict(fresh, &moved, "test").unwrap().0;
                 f64::from(loss(&model, &plain).into_scalar::<f32>())

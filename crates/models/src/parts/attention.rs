@@ -74,6 +74,21 @@ impl TargetAttention {
         Self { query, key, value, output, mask_padding: config.switches.mask_padding }
     }
 
+    /// Keys absorbed into distinct targets `[V, D]`: `W_K Q(t)` of all heads `[V, H·D]`, and `Q(t) · b_K`, `[V, H]`.
+    pub fn absorb(&self, targets: &Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let per_head = self.query.iter().zip(&self.key);
+        let (absorbed, shifts): (Vec<_>, Vec<_>) = per_head
+            .map(|(query, key)| {
+                let weight = key.weight.val();
+                let absorbed = query.weight.val().matmul(weight.clone().transpose());
+                let offset = row(bias(query)).matmul(weight.transpose());
+                let shift = query.forward(targets.clone()).matmul(row(bias(key)).transpose());
+                (targets.clone().matmul(absorbed) + offset, shift)
+            })
+            .unzip();
+        (Tensor::cat(absorbed, 1), Tensor::cat(shifts, 1))
+    }
+
     /// Takes distinct events, `history_rows` `[U, D]` and `target_rows` `[V, D]`, to their positions.
     pub fn project(
         &self,
@@ -85,20 +100,10 @@ impl TargetAttention {
         let heads = self.query.len();
         let width = target_rows.dims()[1];
         let [batch, count] = candidates.dims();
-        let per_head = self.query.iter().zip(&self.key);
-        let (targets, shifts): (Vec<_>, Vec<_>) = per_head
-            .map(|(query, key)| {
-                let weight = key.weight.val();
-                let absorbed = query.weight.val().matmul(weight.clone().transpose());
-                let offset = row(bias(query)).matmul(weight.transpose());
-                let targets = target_rows.clone().matmul(absorbed) + offset;
-                let shift = query.forward(target_rows.clone()).matmul(row(bias(key)).transpose());
-                (targets, shift)
-            })
-            .unzip();
+        let (targets, shifts) = self.absorb(&target_rows);
         Projected {
-            target: candidates.place(Tensor::cat(targets, 1)).reshape([batch, count * heads, width]),
-            shift: candidates.place(Tensor::cat(shifts, 1)).reshape([batch, count, heads, 1]),
+            target: candidates.place(targets).reshape([batch, count * heads, width]),
+            shift: candidates.place(shifts).reshape([batch, count, heads, 1]),
             history: history.place(history_rows),
         }
     }
@@ -117,10 +122,17 @@ impl TargetAttention {
         let scores = relevance.unwrap_or_else(|| projected.relevance());
         let [_, candidates, heads, _] = scores.dims();
         let weights = softmax(scores / (width as f64).sqrt() + selection.bias.clone(), 3);
-        let attended = weights.reshape([batch, candidates * heads, length]).matmul(projected.history);
+        let means = weights.reshape([batch, candidates * heads, length]).matmul(projected.history);
+        self.combine(means.reshape([batch * candidates, heads * width]), history)
+    }
+
+    /// From the heads' weighted means of events, `[B·C, H·D]`, to the unit's output, `[B, C, D]`.
+    pub(crate) fn combine(&self, means: Tensor<2>, history: &Events) -> Tensor<3> {
+        let [rows, columns] = means.dims();
+        let width = columns / self.query.len();
+        let [batch, _] = history.dims();
         let (weight, offset) = self.values_and_output(width);
-        let output = attended.reshape([batch * candidates, heads * width]).matmul(weight) + offset;
-        let output = output.reshape([batch, candidates, width]);
+        let output = (means.matmul(weight) + offset).reshape([batch, rows / batch, width]);
         if !self.mask_padding {
             return output;
         }

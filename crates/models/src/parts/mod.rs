@@ -6,7 +6,9 @@ mod gate;
 mod hash;
 mod head;
 mod pair;
+pub(crate) mod scan;
 mod select;
+pub(crate) mod stage_one;
 
 pub(crate) use attention::search_layer;
 pub use attention::{Projected, TargetAttention};

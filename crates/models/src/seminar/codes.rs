@@ -6,8 +6,9 @@ use seminar_ann_retrieval::{PqConfig, ProductQuantizer, Vectors};
 
 use crate::config::{ModalityKind, ModelConfig};
 use crate::error::Result;
-use crate::events::{Events, integers};
+use crate::events::integers;
 use crate::init::Init;
+use crate::parts::stage_one::Product;
 
 /// Centroids `[modalities, sub-vectors, centroids, D / sub-vectors]`: query first, then the item modalities.
 #[derive(Module, Debug)]
@@ -52,22 +53,20 @@ impl Codebooks {
         picked.reshape([codes.len() / sub_vectors, sub_vectors * width]).detach()
     }
 
-    /// As published: `a · #equal(query codes) + (1 − a) · #equal(id codes)`, `[B, C, 1, L]`.
+    /// As published: `a · #equal(query codes) + (1 − a) · #equal(id codes)`, as one inner product.
     pub(super) fn equal_codes(
         &self,
-        [past, candidates]: [&Events; 2],
         history: [Tensor<2>; 2],
         targets: [Tensor<2>; 2],
         config: &ModelConfig,
-    ) -> Tensor<4> {
+    ) -> Product {
         let weights = [config.query_weight, 1.0 - config.query_weight];
-        let modalities = history.into_iter().zip(targets).zip(weights).enumerate();
-        let scores = modalities.map(|(modality, ((history, targets), weight))| {
-            let one_hot = |rows: &Tensor<2>, events: &Events| events.place(self.one_hot(modality, rows));
-            let keys = one_hot(&history, past);
-            one_hot(&targets, candidates).matmul(keys.swap_dims(1, 2)).unsqueeze_dim(2) * weight
-        });
-        scores.reduce(|sum, next| sum + next).expect("two modalities")
+        let all = |rows: [Tensor<2>; 2], weights: [f64; 2]| {
+            let modalities = rows.into_iter().zip(weights).enumerate();
+            let parts = modalities.map(|(m, (rows, weight))| self.one_hot(m, &rows) * weight);
+            Tensor::cat(parts.collect(), 1)
+        };
+        Product::new(all(targets, weights), all(history, [1.0; 2]))
     }
 
     /// Codes as zeros and ones, so that a product counts equal codes.

@@ -19,10 +19,10 @@ use crate::config::{ModelConfig, SoftSearch};
 use crate::error::Result;
 use crate::events::Events;
 use crate::init::Init;
-use crate::model::{PretrainBatch, PretrainLosses, Scores, Search, SequenceModel};
-use crate::parts::{Channel, HashBits, Head, PairEncoder, TargetAttention, select_top_k};
-use crate::twin::consistent_search;
-use crate::two_stage::attend_shared;
+use crate::model::{PretrainBatch, PretrainLosses, Scores, SequenceModel};
+use crate::parts::stage_one::{Product, StageOne};
+use crate::parts::{Channel, HashBits, Head, PairEncoder, TargetAttention};
+use crate::two_stage::search_and_attend;
 
 /// The model of the publication.
 #[derive(Module, Debug)]
@@ -85,60 +85,32 @@ impl Seminar {
         self.encode(events).pairs
     }
 
-    fn search(&self, events: [&Events; 2], history: Encoded, targets: &Encoded) -> Search {
-        let (k, mask) = (self.config.top_k, self.config.switches.mask_padding);
-        let [past, candidates] = events;
-        let relevance = match (&self.hash, &self.codebooks) {
-            (Some(hash), _) => {
-                let bits = candidates.place(hash.bits(targets.pairs.clone()));
-                HashBits::equal_bits(bits, past.place(hash.bits(history.pairs.clone())))
-            }
-            (_, Some(codebooks)) => self.quantised_relevance(codebooks, events, &history, targets),
-            (None, None) => {
-                return consistent_search(
-                    &self.attention,
-                    events,
-                    [history.pairs, targets.pairs.clone()],
-                    k,
-                    mask,
-                );
-            }
-        };
-        let selection = select_top_k(&relevance, past, k, mask, None);
-        attend_shared(
-            &self.attention,
-            events,
-            [history.pairs, targets.pairs.clone()],
-            relevance,
-            selection,
-            mask,
-        )
+    /// How the general search unit compares: by hash bits, by codes, or as the attention does.
+    fn stage_one(&self, history: &Encoded, targets: &Encoded) -> StageOne {
+        if let Some(hash) = &self.hash {
+            return StageOne::Bits(Product::new(
+                hash.bits(targets.pairs.clone()),
+                hash.bits(history.pairs.clone()),
+            ));
+        }
+        match &self.codebooks {
+            Some(codebooks) => StageOne::Product(self.quantised(codebooks, history, targets)),
+            None => StageOne::Heads,
+        }
     }
 
-    /// `[B, C, 1, L]` by codes. Default: the target's pair vector against the decoded history, fused with the same
-    /// weights (asymmetric, all modality pairs folded into one product). As published: equal codes counted.
-    fn quantised_relevance(
-        &self,
-        codebooks: &Codebooks,
-        [past, candidates]: [&Events; 2],
-        history: &Encoded,
-        targets: &Encoded,
-    ) -> Tensor<4> {
+    /// By codes. Default: the target's pair vector against the decoded history, fused with the same weights
+    /// (asymmetric, all modality pairs folded into one product). As published: equal codes counted.
+    fn quantised(&self, codebooks: &Codebooks, history: &Encoded, targets: &Encoded) -> Product {
         if !self.config.switches.trained_codebooks {
-            return codebooks.equal_codes(
-                [past, candidates],
-                history.published(),
-                targets.published(),
-                &self.config,
-            );
+            return codebooks.equal_codes(history.published(), targets.published(), &self.config);
         }
         let mut channels = history.channels.clone();
         for (index, channel) in channels.iter_mut().enumerate() {
             channel.rows = codebooks.decoded(1 + index, &channel.rows);
         }
         let query = codebooks.decoded(0, &history.query);
-        let keys = past.place(self.pair.fuse(query, self.pair.mix(&channels)));
-        candidates.place(targets.pairs.clone()).matmul(keys.swap_dims(1, 2)).unsqueeze_dim(2)
+        Product::new(targets.pairs.clone(), self.pair.fuse(query, self.pair.mix(&channels)))
     }
 }
 
@@ -151,8 +123,15 @@ impl Encoded {
 
 impl SequenceModel for Seminar {
     fn score(&self, history: &Events, candidates: &Events) -> Scores {
-        let targets = self.encode(candidates);
-        let search = self.search([history, candidates], self.encode(history), &targets);
+        let (past, targets) = (self.encode(history), self.encode(candidates));
+        let search = search_and_attend(
+            &self.attention,
+            [history, candidates],
+            [past.pairs.clone(), targets.pairs.clone()],
+            &self.stage_one(&past, &targets),
+            self.config.top_k,
+            self.config.switches.mask_padding,
+        );
         let logits = self.head.forward(search.attended.clone(), candidates.place(targets.pairs));
         Scores { logits, stage_one: None, search: Some(search) }
     }

@@ -8,6 +8,8 @@ use crate::events::{Events, integers};
 use crate::losses;
 use crate::model::{PretrainBatch, PretrainLosses};
 use crate::parts::Channel;
+use crate::parts::stage_one::StageOne;
+use crate::two_stage::search_and_attend;
 
 /// Chunks that the published alignment cuts its rows into.
 pub(crate) const PUBLISHED_CHUNKS: usize = 1000;
@@ -54,7 +56,7 @@ impl Seminar {
         let targets = early(&batch.candidates);
         let (k, mask) = (self.config.top_k, self.config.switches.mask_padding);
         let both = [early(&batch.history).pairs, targets.pairs.clone()];
-        let search = crate::twin::consistent_search(&self.attention, events, both, k, mask);
+        let search = search_and_attend(&self.attention, events, both, &StageOne::Heads, k, mask);
         let logits = self.head.forward(search.attended, batch.candidates.place(targets.pairs));
         let from_logits = self.config.switches.logits_loss;
         losses::cross_entropy(logits, &batch.labels, &batch.candidates.real, from_logits)

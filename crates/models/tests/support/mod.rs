@@ -56,6 +56,18 @@ impl Golden {
         Self { name, bytes, floats, device, items, keywords }
     }
 
+    /// The same on a device that records no gradients.
+    pub fn without_tape(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            bytes: self.bytes.clone(),
+            floats: self.floats.clone(),
+            device: self.device.clone().inner(),
+            items: self.items.clone().inner(),
+            keywords: self.keywords.clone().inner(),
+        }
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.floats.contains_key(name)
     }
