@@ -7,6 +7,7 @@ use burn::tensor::{Bool, Device, Distribution, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use seminar_benches as _;
 use seminar_models::{Events, Modality, ModalityKind, ModelConfig, ModelKind, Rows, SequenceModel, integers};
 
 const USERS: usize = 256;

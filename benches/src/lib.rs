@@ -1,1 +1,4 @@
-//! Criterion benches live beside this crate, one file a bench.
+//! What the benches share: the allocator that the example binaries use.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -82,7 +82,9 @@ impl TargetAttention {
                 let weight = key.weight.val();
                 let absorbed = query.weight.val().matmul(weight.clone().transpose());
                 let offset = row(bias(query)).matmul(weight.transpose());
-                let shift = query.forward(targets.clone()).matmul(row(bias(key)).transpose());
+                let key_bias = row(bias(key)).transpose();
+                let shift = targets.clone().matmul(query.weight.val().matmul(key_bias.clone()))
+                    + row(bias(query)).matmul(key_bias);
                 (targets.clone().matmul(absorbed) + offset, shift)
             })
             .unzip();
