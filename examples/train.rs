@@ -32,6 +32,9 @@ struct Args {
     /// Epochs of pretraining before that; seminar only.
     #[arg(long, default_value_t = 0)]
     pretrain_epochs: u64,
+    /// Weights of its losses: next pair, alignment, relevance; 0 switches one off.
+    #[arg(long, default_value = "1,1,1", value_parser = parse_weights)]
+    pretrain_weights: [f64; 3],
     /// Stop after so many epochs without a better validation MRR, and keep the best; 0 never stops.
     #[arg(long, default_value_t = 0)]
     patience: u64,
@@ -105,6 +108,12 @@ impl From<Queries> for TestMode {
     }
 }
 
+fn parse_weights(text: &str) -> anyhow::Result<[f64; 3]> {
+    let numbers = text.split(',').map(|number| number.trim().parse::<f64>());
+    let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
+    numbers.try_into().map_err(|given: Vec<f64>| anyhow::anyhow!("three numbers are needed, not {}", given.len()))
+}
+
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::stderr).init();
@@ -140,6 +149,7 @@ fn main() -> anyhow::Result<()> {
                 top_k: args.retrieve_topk,
                 stage_one_top_k: args.stage1_topk.unwrap_or(args.retrieve_topk + 30),
                 modalities,
+                pretrain_weights: args.pretrain_weights,
                 seed: args.seed,
                 ..if published { ModelConfig::reference() } else { ModelConfig::default() }
             },

@@ -132,6 +132,13 @@ impl SequenceModel for AnyModel {
         each!(self, model => model.pretrain_losses(batch))
     }
 
+    fn fine_tune(self) -> Self {
+        match self {
+            Self::Seminar(model) => Self::Seminar(model.fine_tune()),
+            other => other,
+        }
+    }
+
     fn refresh(self, sample: &Events) -> Result<Self> {
         Ok(match self {
             Self::Seminar(model) => Self::Seminar(model.refresh(sample)?),

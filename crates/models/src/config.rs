@@ -157,6 +157,10 @@ pub struct ModelConfig {
     pub alignment_rows: usize,
     /// Weights of next pair, alignment and relevance in the pretraining loss; 0 switches one off.
     pub pretrain_weights: [f64; 3],
+    /// SEMINAR's projections G are trained in pretraining only, as in the published Amazon run.
+    pub freeze_projections: bool,
+    /// SEMINAR's projections of text and image are trained in pretraining only.
+    pub freeze_modal_projections: bool,
     /// Seed of the initial weights.
     pub seed: u64,
     /// Repairs of the published code.
@@ -183,6 +187,8 @@ impl Default for ModelConfig {
             temperature: 0.05,
             alignment_rows: 256,
             pretrain_weights: [1.0; 3],
+            freeze_projections: true,
+            freeze_modal_projections: false,
             seed: 42,
             switches: Switches::default(),
         }

@@ -46,6 +46,11 @@ pub trait SequenceModel: Module {
         None
     }
 
+    /// Called once between pretraining and training: time to freeze what only pretraining trains.
+    fn fine_tune(self) -> Self {
+        self
+    }
+
     /// Called before each epoch with a sample of embedded events: time to retrain codebooks.
     ///
     /// # Errors

@@ -103,6 +103,7 @@ impl<M: SequenceModel> Trainer<M> {
         let mut report = FitReport::default();
         let mut best: Option<(f64, M, crate::embed::TablesSnapshot)> = None;
         let mut since_best = 0;
+        self.model = self.model.clone().fine_tune();
         for epoch in 0..self.config.epochs {
             report.epochs += 1;
             let loss = self.train_epoch(&batches, epoch, observer, &mut report)?;

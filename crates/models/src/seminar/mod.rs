@@ -144,6 +144,17 @@ impl SequenceModel for Seminar {
         Some(self.pretraining(batch))
     }
 
+    fn fine_tune(mut self) -> Self {
+        if self.config.freeze_projections {
+            self.projection = self.projection.no_grad();
+        }
+        if self.config.freeze_modal_projections {
+            self.pair.text = self.pair.text.map(Module::no_grad);
+            self.pair.image = self.pair.image.map(Module::no_grad);
+        }
+        self
+    }
+
     fn refresh(mut self, sample: &Events) -> Result<Self> {
         if let Some(codebooks) = self.codebooks.take() {
             let encoded = self.encode(sample);
