@@ -9,10 +9,11 @@ use seminar_dataset::atomic::write_text;
 use seminar_dataset::{AmazonReviews, BatchConfig, Corpus, PrepareConfig, Split};
 use seminar_examples::device::DeviceKind;
 use seminar_examples::progress::TrainingBar;
-use seminar_examples::results::{RunResult, leaderboard};
-use seminar_examples::run::{Run, available, train_and_evaluate};
+use seminar_examples::run::{Experiment, available};
 use seminar_examples::{embed, prepare};
 use seminar_models::{ModelConfig, ModelKind};
+use seminar_trainer::metrics::Ties;
+use seminar_trainer::report::{Report, RunResult, leaderboard};
 use seminar_trainer::{TrainConfig, popularity};
 use serde_json::json;
 
@@ -52,15 +53,13 @@ fn main() -> anyhow::Result<()> {
 
     let batches =
         BatchConfig { batch_size: 64, history_length: 20, targets_per_user: 20, ..BatchConfig::default() };
-    let mut rows = vec![RunResult::of(
-        "popularity",
-        "Gift_Cards",
-        batches.test_mode,
-        popularity(&corpus, Split::Test, &batches)?,
-    )];
+    let baseline = popularity(&corpus, Split::Test, &batches)?;
+    let mut rows =
+        vec![RunResult::new("popularity", "Gift_Cards", Split::Test, batches.test_mode, baseline)?];
+    let mut settings = serde_json::Value::Null;
     for kind in ModelKind::ALL {
         let modalities = available(&corpus, &data);
-        let run = Run {
+        let experiment = Experiment {
             kind,
             model: ModelConfig { top_k: 10, stage_one_top_k: 15, modalities, ..ModelConfig::default() },
             train: TrainConfig {
@@ -70,11 +69,12 @@ fn main() -> anyhow::Result<()> {
                 ..TrainConfig::default()
             },
             pretrain_epochs: if kind == ModelKind::Seminar { 2 } else { 0 },
-            dataset: "Gift_Cards",
-            data: &data,
+            dataset: "Gift_Cards".into(),
         };
         let mut bar = TrainingBar::new(kind.name());
-        rows.extend(train_and_evaluate(&run, &corpus, &device, std::slice::from_ref(&batches), &mut bar)?);
+        let mut trainer = experiment.train(experiment.trainer(&corpus, &data, &device)?, None, &mut bar)?;
+        rows.push(experiment.evaluate(&mut trainer, &corpus, Split::Test, &batches, Ties::Mean)?);
+        settings = serde_json::to_value(&experiment)?;
     }
     println!("Test: the last item of each user among 99 sampled ones. `text` is hashed words, not CLIP.\n");
     println!("{}", leaderboard(&rows));
@@ -82,6 +82,10 @@ fn main() -> anyhow::Result<()> {
     write_text(&args.out.join("metrics.json"), &format!("{:#}\n", serde_json::to_value(best)?))?;
     let results = json!({ "dataset": "Gift_Cards", "rows": rows, "published": [] });
     write_text(&args.out.join("results.json"), &format!("{results:#}\n"))?;
-    println!("written: {}", args.out.display());
+    let title = "Quickstart: Amazon Gift Cards".into();
+    let data = serde_json::to_value(&stats)?;
+    let report = Report { title, rows, settings, data, ..Report::default() };
+    write_text(&args.out.join("report.html"), &report.html())?;
+    println!("written: {}, with report.html", args.out.display());
     Ok(())
 }

@@ -1,18 +1,19 @@
-//! Trains one model on a prepared corpus and writes `metrics.json`.
+//! Trains one model on a prepared corpus and writes `metrics.json`, `report.html`, checkpoints and the log of steps.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
-use seminar_dataset::atomic::write_text;
-use seminar_dataset::{BatchConfig, Corpus, Split, TestMode};
+use seminar_dataset::atomic::{write_bytes, write_text};
+use seminar_dataset::{BatchConfig, Corpus, Split};
+use seminar_examples::args::{Queries, TiePolicy};
 use seminar_examples::device::DeviceKind;
 use seminar_examples::progress::TrainingBar;
-use seminar_examples::results::{RunResult, leaderboard};
-use seminar_examples::run::{Run, available, parse_modalities, train_and_evaluate};
-use seminar_models::{ModelConfig, ModelKind};
-use seminar_trainer::{TrainConfig, popularity};
+use seminar_examples::run::{Experiment, Output, available, parse_modalities};
+use seminar_models::{ModelConfig, ModelKind, SoftSearch, weights};
+use seminar_trainer::report::{Report, RunResult, leaderboard};
+use seminar_trainer::{AdamConfig, Decay, Schedule, TrainConfig, popularity};
 
 /// Trains a model.
 #[derive(Parser)]
@@ -29,15 +30,18 @@ struct Args {
     /// Passes over the training examples.
     #[arg(long, default_value_t = 1)]
     epochs: u64,
-    /// Epochs of pretraining before that; seminar only.
-    #[arg(long, default_value_t = 0)]
-    pretrain_epochs: u64,
+    /// Epochs of pretraining before that; only seminar has any, by default 1.
+    #[arg(long)]
+    pretrain_epochs: Option<u64>,
     /// Weights of its losses: next pair, alignment, relevance; 0 switches one off.
     #[arg(long, default_value = "1,1,1", value_parser = parse_weights)]
     pretrain_weights: [f64; 3],
-    /// Stop after so many epochs without a better validation MRR, and keep the best; 0 never stops.
+    /// Stop after so many epochs without a better validation figure, and keep the best; 0 never stops.
     #[arg(long, default_value_t = 0)]
     patience: u64,
+    /// The figure that stopping watches.
+    #[arg(long, default_value = "MRR")]
+    watch: String,
     /// Users a batch.
     #[arg(long, default_value_t = 256)]
     batch_size: usize,
@@ -50,6 +54,12 @@ struct Args {
     /// QIN's K1; K + 30 by default.
     #[arg(long)]
     stage1_topk: Option<usize>,
+    /// SEMINAR's search: mhta, lsh or multi_pq.
+    #[arg(long, default_value = "mhta")]
+    soft_search: Search,
+    /// Weight of the query in a pair.
+    #[arg(long, default_value_t = 0.5)]
+    query_weight: f64,
     /// Rows of the keyword table; what the corpus needs by default.
     #[arg(long, default_value_t = 0)]
     keyword_vocab: usize,
@@ -59,12 +69,39 @@ struct Args {
     /// Negatives a target.
     #[arg(long, default_value_t = 1)]
     training_negatives: usize,
+    /// Share of training examples whose candidates lose their queries; 0.5, or 0 as published.
+    #[arg(long)]
+    hide_query: Option<f64>,
     /// id,query,text,image,attribute; all that the data has by default.
     #[arg(long)]
     modalities: Option<String>,
     /// Adam's step size.
     #[arg(long, default_value_t = 1e-3)]
     learning_rate: f64,
+    /// Steps over which it rises from zero.
+    #[arg(long, default_value_t = 0)]
+    warmup: u64,
+    /// How it falls afterwards, to zero at `--decay-steps`.
+    #[arg(long, default_value = "constant")]
+    decay: Fall,
+    /// The step at which it has fallen to zero.
+    #[arg(long, default_value_t = 0)]
+    decay_steps: u64,
+    /// L2 penalty.
+    #[arg(long, default_value_t = 0.0)]
+    weight_decay: f32,
+    /// Largest norm of all gradients of a step together; 0 for no limit.
+    #[arg(long, default_value_t = 0.0)]
+    clip_norm: f32,
+    /// Rows that a batch does not touch stay where they are, instead of moving as dense Adam moves them.
+    #[arg(long)]
+    lazy: bool,
+    /// Tables stay as they are after pretraining.
+    #[arg(long)]
+    freeze_tables: bool,
+    /// SEMINAR's projections G go on learning after pretraining.
+    #[arg(long)]
+    train_projections: bool,
     /// Deviation of initial table rows; 0.1, or 0.02 as published.
     #[arg(long)]
     initial_deviation: Option<f32>,
@@ -80,6 +117,21 @@ struct Args {
     /// Queries of the test candidates.
     #[arg(long, default_value = "recommendation")]
     test_mode: Queries,
+    /// Where an answer stands that ties.
+    #[arg(long, default_value = "mean")]
+    ties: TiePolicy,
+    /// Initial weights: a `.safetensors` or PyTorch `.pt` file under the published names.
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// Write `weights.safetensors` under the published names at the end.
+    #[arg(long)]
+    export_weights: bool,
+    /// Go on from the last checkpoint in `--out`.
+    #[arg(long)]
+    resume: bool,
+    /// Steps between checkpoints; each epoch ends with one in any case.
+    #[arg(long, default_value_t = 500)]
+    checkpoint_every: u64,
     /// Folder to write.
     #[arg(long)]
     out: PathBuf,
@@ -92,26 +144,102 @@ enum Mode {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Queries {
-    Recommendation,
-    Search,
-    Pair,
+enum Search {
+    Mhta,
+    Lsh,
+    #[value(name = "multi_pq")]
+    MultiPq,
 }
 
-impl From<Queries> for TestMode {
-    fn from(queries: Queries) -> Self {
-        match queries {
-            Queries::Recommendation => Self::Recommendation,
-            Queries::Search => Self::Search,
-            Queries::Pair => Self::Pair,
-        }
-    }
+#[derive(Clone, Copy, ValueEnum)]
+enum Fall {
+    Constant,
+    Linear,
+    Cosine,
 }
 
 fn parse_weights(text: &str) -> anyhow::Result<[f64; 3]> {
     let numbers = text.split(',').map(|number| number.trim().parse::<f64>());
     let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
-    numbers.try_into().map_err(|given: Vec<f64>| anyhow::anyhow!("three numbers are needed, not {}", given.len()))
+    numbers
+        .try_into()
+        .map_err(|given: Vec<f64>| anyhow::anyhow!("three numbers are needed, not {}", given.len()))
+}
+
+impl Args {
+    fn published(&self) -> bool {
+        self.mode == Mode::Reference
+    }
+
+    fn batches(&self) -> BatchConfig {
+        let base = if self.published() { BatchConfig::published() } else { BatchConfig::default() };
+        BatchConfig {
+            batch_size: self.batch_size,
+            history_length: self.max_seq_length,
+            targets_per_user: self.targets_per_user,
+            training_negatives: self.training_negatives,
+            hide_query: self.hide_query.unwrap_or(base.hide_query),
+            seed: self.seed,
+            test_mode: self.test_mode.into(),
+            ..base
+        }
+    }
+
+    fn experiment(&self, corpus: &Corpus, dataset: &str) -> anyhow::Result<Experiment> {
+        let kind: ModelKind = self.model.parse()?;
+        let modalities = match &self.modalities {
+            Some(names) => parse_modalities(names)?,
+            None => available(corpus, &self.data),
+        };
+        let decay = match self.decay {
+            Fall::Constant => Decay::Constant,
+            Fall::Linear => Decay::Linear,
+            Fall::Cosine => Decay::Cosine,
+        };
+        Ok(Experiment {
+            kind,
+            model: ModelConfig {
+                top_k: self.retrieve_topk,
+                stage_one_top_k: self.stage1_topk.unwrap_or(self.retrieve_topk + 30),
+                modalities,
+                query_weight: self.query_weight,
+                pretrain_weights: self.pretrain_weights,
+                freeze_projections: !self.train_projections,
+                soft_search: match self.soft_search {
+                    Search::Mhta => SoftSearch::Mhta,
+                    Search::Lsh => SoftSearch::Lsh,
+                    Search::MultiPq => SoftSearch::MultiPq,
+                },
+                seed: self.seed,
+                ..if self.published() { ModelConfig::reference() } else { ModelConfig::default() }
+            },
+            train: TrainConfig {
+                epochs: self.epochs,
+                patience: self.patience,
+                watch: self.watch.clone(),
+                freeze_tables: self.freeze_tables,
+                batches: self.batches(),
+                keyword_rows: self.keyword_vocab,
+                published_tables: self.published(),
+                initial_deviation: self.initial_deviation.unwrap_or(if self.published() {
+                    0.02
+                } else {
+                    0.1
+                }),
+                adam: AdamConfig {
+                    learning_rate: self.learning_rate,
+                    weight_decay: self.weight_decay,
+                    schedule: Schedule { warmup: self.warmup, decay, total: self.decay_steps },
+                    clip_norm: self.clip_norm,
+                    exact: !self.lazy,
+                    ..AdamConfig::default()
+                },
+                ..TrainConfig::default()
+            },
+            pretrain_epochs: self.pretrain_epochs.unwrap_or(u64::from(kind == ModelKind::Seminar)),
+            dataset: dataset.to_owned(),
+        })
+    }
 }
 
 fn main() -> anyhow::Result<()> {
@@ -124,54 +252,42 @@ fn main() -> anyhow::Result<()> {
     }
     let corpus = Arc::new(Corpus::open(&args.data)?);
     let name = args.data.file_name().context("--data names no folder")?.to_string_lossy().into_owned();
-    let published = args.mode == Mode::Reference;
-    let batches = BatchConfig {
-        batch_size: args.batch_size,
-        history_length: args.max_seq_length,
-        targets_per_user: args.targets_per_user,
-        training_negatives: args.training_negatives,
-        seed: args.seed,
-        test_mode: args.test_mode.into(),
-        ..if published { BatchConfig::published() } else { BatchConfig::default() }
-    };
-    let rows = if args.model == "popularity" {
+    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot create {}", args.out.display()))?;
+    let (row, settings) = if args.model == "popularity" {
+        let batches = args.batches();
         let figures = popularity(&corpus, Split::Test, &batches)?;
-        vec![RunResult::of("popularity", &name, batches.test_mode, figures)]
+        let row = RunResult::new("popularity", &name, Split::Test, batches.test_mode, figures)?;
+        (row, serde_json::to_value(&batches)?)
     } else {
-        let kind: ModelKind = args.model.parse()?;
-        let modalities = match &args.modalities {
-            Some(names) => parse_modalities(names)?,
-            None => available(&corpus, &args.data),
-        };
-        let run = Run {
-            kind,
-            model: ModelConfig {
-                top_k: args.retrieve_topk,
-                stage_one_top_k: args.stage1_topk.unwrap_or(args.retrieve_topk + 30),
-                modalities,
-                pretrain_weights: args.pretrain_weights,
-                seed: args.seed,
-                ..if published { ModelConfig::reference() } else { ModelConfig::default() }
-            },
-            train: TrainConfig {
-                epochs: args.epochs,
-                patience: args.patience,
-                batches: batches.clone(),
-                keyword_rows: args.keyword_vocab,
-                published_tables: published,
-                initial_deviation: args.initial_deviation.unwrap_or(if published { 0.02 } else { 0.1 }),
-                adam: seminar_trainer::AdamConfig { learning_rate: args.learning_rate, ..Default::default() },
-                ..TrainConfig::default()
-            },
-            pretrain_epochs: args.pretrain_epochs,
-            dataset: &name,
-            data: &args.data,
-        };
-        let mut bar = TrainingBar::new(kind.name());
-        train_and_evaluate(&run, &corpus, &args.device.open()?, std::slice::from_ref(&batches), &mut bar)?
+        let experiment = args.experiment(&corpus, &name)?;
+        let mut trainer = experiment.trainer(&corpus, &args.data, &args.device.open()?)?;
+        if let Some(file) = &args.weights {
+            let unused = trainer.import(&weights::read(file)?, &file.display().to_string())?;
+            tracing::info!("took weights from {}; not used: {unused:?}", file.display());
+        }
+        let output = Output { folder: args.out.clone(), resume: args.resume, every: args.checkpoint_every };
+        let mut bar = TrainingBar::new(experiment.kind.name());
+        let mut trainer = experiment.train(trainer, Some(&output), &mut bar)?;
+        drop(bar);
+        if args.export_weights {
+            let bytes = weights::to_safetensors(&trainer.export())?;
+            let path = args.out.join("weights.safetensors");
+            write_bytes(&path, &bytes)?;
+        }
+        let ties = args.ties.into();
+        let row = experiment.evaluate(&mut trainer, &corpus, Split::Test, &experiment.train.batches, ties)?;
+        (row, serde_json::to_value(&experiment)?)
     };
-    println!("{}", leaderboard(&rows));
-    std::fs::create_dir_all(&args.out)?;
-    write_text(&args.out.join("metrics.json"), &format!("{:#}\n", serde_json::to_value(&rows[0])?))?;
+    println!("{}", leaderboard(std::slice::from_ref(&row)));
+    write_text(&args.out.join("metrics.json"), &format!("{:#}\n", serde_json::to_value(&row)?))?;
+    let statistics = std::fs::read_to_string(args.data.join("stats.json")).unwrap_or_default();
+    let report = Report {
+        title: format!("{} on {name}", row.model),
+        rows: vec![row],
+        settings,
+        data: serde_json::from_str(&statistics).unwrap_or_default(),
+        ..Report::default()
+    };
+    write_text(&args.out.join("report.html"), &report.html())?;
     Ok(())
 }

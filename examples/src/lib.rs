@@ -1,11 +1,11 @@
 //! What the example binaries share: raw data to a corpus folder, embedding files, training runs, tables, progress.
 
+pub mod args;
 pub mod device;
 pub mod embed;
 pub mod machine;
 pub mod prepare;
 pub mod progress;
-pub mod results;
 pub mod run;
 
 /// Tensors of several megabytes come and go at every operation: the system's allocator maps and unmaps each of

@@ -35,7 +35,7 @@ impl Observer for TrainingBar {
 
     fn epoch(&mut self, info: &EpochInfo) {
         self.bar.reset();
-        let valid = info.valid_mrr.map_or_else(String::new, |mrr| format!(", validation MRR {mrr:.4}"));
+        let valid = info.valid.map_or_else(String::new, |figure| format!(", validation {figure:.4}"));
         tracing::info!("{} epoch {}: loss {:.4}{valid}", self.label, info.epoch + 1, info.loss);
     }
 }

@@ -1,21 +1,26 @@
 //! One training run: model, tables, trainer, evaluation, result.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
 use burn::tensor::Device;
+use seminar_dataset::atomic::write_text;
 use seminar_dataset::{BatchConfig, Corpus, Embeddings, Split};
 use seminar_models::{AnyModel, ModalityKind, ModelConfig, ModelKind};
-use seminar_trainer::{Modalities, Observer, Tables, TrainConfig, Trainer};
+use seminar_trainer::metrics::Ties;
+use seminar_trainer::report::RunResult;
+use seminar_trainer::{
+    Both, CheckpointConfig, Evaluation, Modalities, Observer, StepLog, Tables, TrainConfig, Trainer,
+};
+use serde::{Deserialize, Serialize};
 
 use crate::machine::peak_rss_bytes;
-use crate::results::{RunResult, Seconds};
 
-/// All settings of a run.
-#[derive(Clone, Debug)]
-pub struct Run<'a> {
+/// All settings of a run: with the corpus, they decide every bit of its result.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Experiment {
     /// Which model.
     pub kind: ModelKind,
     /// Its settings.
@@ -25,9 +30,18 @@ pub struct Run<'a> {
     /// Epochs of pretraining before training; only SEMINAR has any.
     pub pretrain_epochs: u64,
     /// The data set's name.
-    pub dataset: &'a str,
-    /// The corpus folder, where embedding files lie.
-    pub data: &'a Path,
+    pub dataset: String,
+}
+
+/// Where a run leaves checkpoints and the log of its steps.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Go on from the last checkpoint, if there is one; else start afresh and remove older ones.
+    pub resume: bool,
+    /// Steps between checkpoints inside an epoch.
+    pub every: u64,
 }
 
 /// The modalities that a corpus folder has content for.
@@ -62,70 +76,124 @@ pub fn parse_modalities(text: &str) -> anyhow::Result<Vec<ModalityKind>> {
     text.split(',').map(parse).collect()
 }
 
-/// Trains a model and evaluates it on the test split in each of the given batch settings.
-///
-/// # Errors
-/// If settings, data or training fail.
-pub fn train_and_evaluate(
-    run: &Run<'_>,
-    corpus: &Arc<Corpus>,
-    device: &Device,
-    evaluations: &[BatchConfig],
-    observer: &mut dyn Observer,
-) -> anyhow::Result<Vec<RunResult>> {
-    let (mut trainer, fit) = train(run, corpus, device, observer)?;
-    let mut results = Vec::with_capacity(evaluations.len());
-    for batches in evaluations {
-        let start = Instant::now();
-        let evaluation = trainer.evaluate(Split::Test, batches)?;
-        let seconds = Seconds {
-            train: fit.seconds,
-            train_steps: fit.step_seconds,
-            evaluate: start.elapsed().as_secs_f64(),
+impl Experiment {
+    /// A trainer with initial weights; embedding files are opened in the corpus folder `data`.
+    ///
+    /// # Errors
+    /// If settings cannot work or embedding files are missing or of another corpus.
+    pub fn trainer(
+        &self,
+        corpus: &Arc<Corpus>,
+        data: &Path,
+        device: &Device,
+    ) -> anyhow::Result<Trainer<AnyModel>> {
+        let has = |kind| self.model.modalities.contains(&kind);
+        let open = |kind: ModalityKind, file: &str| match has(kind) {
+            true => Embeddings::open(&data.join(file)).map(Some),
+            false => Ok(None),
         };
-        results.push(RunResult {
-            seed: run.model.seed,
-            modalities: modality_names(&run.model.modalities),
-            seconds,
-            steps: fit.steps,
-            epochs: fit.epochs,
-            examples_per_second: fit.examples as f64 / fit.step_seconds.max(1e-9),
-            peak_rss_bytes: peak_rss_bytes(),
-            ..RunResult::of(run.kind.name(), run.dataset, batches.test_mode, evaluation)
-        });
+        let modalities = Modalities {
+            attributes: has(ModalityKind::Attribute),
+            text: open(ModalityKind::Text, "text.emb")?,
+            image: open(ModalityKind::Image, "image.emb")?,
+        };
+        let mut config = self.model.clone();
+        config.text_width = modalities.text.as_ref().map_or(config.text_width, Embeddings::dim);
+        config.image_width = modalities.image.as_ref().map_or(config.image_width, Embeddings::dim);
+        let device = device.clone().autodiff();
+        let model = self.kind.build(&config, self.train.batches.history_length, &device)?;
+        let tables = Tables::new(&self.train, corpus, modalities)?;
+        Ok(Trainer::new(model, tables, self.train.clone(), corpus.clone(), device)?)
     }
-    Ok(results)
+
+    /// Pretrains and trains, or does what is left of it after a kill.
+    ///
+    /// # Errors
+    /// If training fails or a checkpoint does not fit.
+    pub fn train(
+        &self,
+        trainer: Trainer<AnyModel>,
+        output: Option<&Output>,
+        observer: &mut dyn Observer,
+    ) -> anyhow::Result<Trainer<AnyModel>> {
+        let Some(output) = output else { return self.run(trainer, observer) };
+        let folder = output.folder.join("checkpoint");
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let config = CheckpointConfig { folder, every: output.every };
+        if !output.resume {
+            for stale in [config.last(), config.best()] {
+                if stale.exists() {
+                    std::fs::remove_file(&stale)
+                        .with_context(|| format!("cannot remove {}", stale.display()))?;
+                }
+            }
+        }
+        write_text(&output.folder.join("experiment.json"), &format!("{:#}\n", serde_json::to_value(self)?))?;
+        let mut trainer = trainer.with_checkpoints(config);
+        if trainer.resume()? {
+            let progress = trainer.progress();
+            tracing::info!(
+                "resumed at {:?}, epoch {}, batch {}",
+                progress.phase,
+                progress.epoch + 1,
+                progress.batch
+            );
+        }
+        let log = StepLog::open(&output.folder.join("steps.jsonl"), trainer.progress().logged_steps())?;
+        self.run(trainer, &mut Both(log, Borrowed(observer)))
+    }
+
+    fn run(
+        &self,
+        mut trainer: Trainer<AnyModel>,
+        observer: &mut dyn Observer,
+    ) -> anyhow::Result<Trainer<AnyModel>> {
+        if self.pretrain_epochs > 0 {
+            trainer.pretrain(self.pretrain_epochs, observer)?;
+        }
+        trainer.fit(observer)?;
+        Ok(trainer)
+    }
+
+    /// A row of the results.
+    ///
+    /// # Errors
+    /// If the evaluation fails, or its figures are impossible.
+    pub fn evaluate(
+        &self,
+        trainer: &mut Trainer<AnyModel>,
+        corpus: &Corpus,
+        split: Split,
+        batches: &BatchConfig,
+        ties: Ties,
+    ) -> anyhow::Result<RunResult> {
+        let start = Instant::now();
+        let ranking = trainer.rank(split, batches, ties)?;
+        let evaluation = Evaluation::of(&ranking, batches.seed).with_popularity(&ranking, corpus);
+        let row = RunResult::new(self.kind.name(), &self.dataset, split, batches.test_mode, evaluation)?;
+        let progress = trainer.progress();
+        let mut row = row.trained(&progress.pretrain, &progress.fit);
+        row.seed = self.model.seed;
+        row.modalities = modality_names(&self.model.modalities);
+        row.seconds.evaluate = start.elapsed().as_secs_f64();
+        row.peak_rss_bytes = peak_rss_bytes();
+        Ok(row)
+    }
 }
 
-fn train(
-    run: &Run<'_>,
-    corpus: &Arc<Corpus>,
-    device: &Device,
-    observer: &mut dyn Observer,
-) -> anyhow::Result<(Trainer<AnyModel>, seminar_trainer::FitReport)> {
-    let has = |kind| run.model.modalities.contains(&kind);
-    let open = |kind: ModalityKind, file: &str| match has(kind) {
-        true => Embeddings::open(&run.data.join(file)).map(Some),
-        false => Ok(None),
-    };
-    let modalities = Modalities {
-        attributes: has(ModalityKind::Attribute),
-        text: open(ModalityKind::Text, "text.emb")?,
-        image: open(ModalityKind::Image, "image.emb")?,
-    };
-    let mut config = run.model.clone();
-    config.text_width = modalities.text.as_ref().map_or(config.text_width, Embeddings::dim);
-    config.image_width = modalities.image.as_ref().map_or(config.image_width, Embeddings::dim);
-    let device = device.clone().autodiff();
-    device.seed(config.seed);
-    let model = run.kind.build(&config, run.train.batches.history_length, &device)?;
-    let tables = Tables::new(&run.train, corpus, modalities)?;
-    let mut trainer = Trainer::new(model, tables, run.train.clone(), corpus.clone(), device)?;
-    let pretraining = match run.pretrain_epochs {
-        0 => 0.0,
-        epochs => trainer.pretrain(epochs, observer)?.seconds,
-    };
-    let mut fit = trainer.fit(observer)?;
-    fit.seconds += pretraining;
-    Ok((trainer, fit))
+/// An observer behind a reference.
+struct Borrowed<'a>(&'a mut dyn Observer);
+
+impl Observer for Borrowed<'_> {
+    fn step(&mut self, info: &seminar_trainer::StepInfo) {
+        self.0.step(info);
+    }
+
+    fn epoch(&mut self, info: &seminar_trainer::EpochInfo) {
+        self.0.epoch(info);
+    }
+
+    fn checkpoint(&mut self) -> seminar_trainer::Result<()> {
+        self.0.checkpoint()
+    }
 }

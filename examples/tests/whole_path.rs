@@ -7,12 +7,13 @@ use std::time::Instant;
 use burn::tensor::Device;
 use seminar_dataset::synthetic::{write_amazon, write_kuaisar};
 use seminar_dataset::{
-    AmazonReviews, BatchConfig, Corpus, KuaiSar, PrepareConfig, Prepared, Statistics, SyntheticConfig,
+    AmazonReviews, BatchConfig, Corpus, KuaiSar, PrepareConfig, Prepared, Split, Statistics, SyntheticConfig,
 };
 use seminar_examples::embed::hashed_titles;
 use seminar_examples::prepare::write_corpus;
-use seminar_examples::run::{Run, available, train_and_evaluate};
+use seminar_examples::run::{Experiment, available};
 use seminar_models::{ModelConfig, ModelKind};
+use seminar_trainer::metrics::Ties;
 use seminar_trainer::{AdamConfig, EpochInfo, Observer, TrainConfig};
 
 fn world() -> SyntheticConfig {
@@ -79,7 +80,7 @@ fn every_model_learns_and_its_run_repeats_exactly() {
     let batches =
         BatchConfig { batch_size: 64, history_length: 16, targets_per_user: 8, ..Default::default() };
     for kind in ModelKind::ALL {
-        let run = Run {
+        let run = Experiment {
             kind,
             model: ModelConfig {
                 width: 16,
@@ -97,16 +98,18 @@ fn every_model_learns_and_its_run_repeats_exactly() {
                 ..Default::default()
             },
             pretrain_epochs: u64::from(kind == ModelKind::Seminar),
-            dataset: "world",
-            data: &out,
+            dataset: "world".into(),
         };
         let device = Device::flex();
         let train = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let config = std::slice::from_ref(&batches);
             let mut losses = Losses::default();
-            let result = pool.install(|| train_and_evaluate(&run, &corpus, &device, config, &mut losses));
-            (losses.0, result.unwrap().remove(0).metrics)
+            let result = pool.install(|| {
+                let trainer = run.trainer(&corpus, &out, &device).unwrap();
+                let mut trainer = run.train(trainer, None, &mut losses).unwrap();
+                run.evaluate(&mut trainer, &corpus, Split::Test, &batches, Ties::Mean).unwrap()
+            });
+            (losses.0, result.metrics)
         };
         let (losses, metrics) = train(1);
         assert!(losses[5] < losses[0] - 0.05, "{kind:?}: {losses:?}");

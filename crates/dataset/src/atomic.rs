@@ -138,7 +138,15 @@ fn sync_folder(folder: &Path) -> Result<()> {
 /// # Errors
 /// As for [`write_file`].
 pub fn write_text(path: &Path, text: &str) -> Result<()> {
-    write_file(path, |out| out.write_all(text.as_bytes()).map_err(Error::io(path, "cannot write")))
+    write_bytes(path, text.as_bytes())
+}
+
+/// Writes bytes that end up whole or not at all.
+///
+/// # Errors
+/// As for [`write_file`].
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_file(path, |out| out.write_all(bytes).map_err(Error::io(path, "cannot write")))
 }
 
 #[cfg(test)]

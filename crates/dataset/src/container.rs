@@ -31,23 +31,32 @@ const CHECKSUM: Range<usize> = 32..40;
 compile_error!("corpus and embedding files are mapped as they are, which needs a little-endian machine");
 
 /// Collects sections and writes them as one file.
-pub(crate) struct ContainerWriter<'a> {
+pub struct ContainerWriter<'a> {
     kind: [u8; 8],
-    sections: Vec<(&'static str, usize, &'a [u8])>,
+    sections: Vec<(String, usize, &'a [u8])>,
 }
 
 impl<'a> ContainerWriter<'a> {
+    /// An empty file of a kind: eight bytes, such as `corpus` and two spaces.
     pub fn new(kind: &[u8; 8]) -> Self {
         Self { kind: *kind, sections: Vec::new() }
     }
 
-    /// Adds a column. Names have at most 16 bytes.
-    pub fn section<T: Pod>(mut self, name: &'static str, values: &'a [T]) -> Self {
+    /// Adds a column.
+    ///
+    /// # Panics
+    /// If the name has more than 16 bytes.
+    pub fn section<T: Pod>(mut self, name: impl Into<String>, values: &'a [T]) -> Self {
+        let name = name.into();
+        assert!(name.len() <= 16, "`{name}` is too long for the name of a section");
         self.sections.push((name, size_of::<T>(), bytemuck::cast_slice(values)));
         self
     }
 
     /// Writes the file atomically.
+    ///
+    /// # Errors
+    /// The file system's refusal; an older file is then as it was.
     pub fn write(&self, path: &Path) -> Result<()> {
         atomic::write_file(path, |out| self.write_to(out).map_err(Error::io(path, "cannot write")))
     }
@@ -94,7 +103,7 @@ impl<'a> ContainerWriter<'a> {
 
 /// An opened file whose length, table and checksum are right.
 #[derive(Debug)]
-pub(crate) struct Container {
+pub struct Container {
     path: PathBuf,
     map: Mmap,
     sections: Vec<(String, usize, Range<usize>)>,
@@ -102,13 +111,16 @@ pub(crate) struct Container {
 
 /// A column of a container: where it lies. [`Container::get`] gives the values.
 #[derive(Clone, Debug)]
-pub(crate) struct Column<T> {
+pub struct Column<T> {
     range: Range<usize>,
     element: std::marker::PhantomData<fn() -> T>,
 }
 
 impl Container {
     /// Maps a file and checks everything that does not depend on what its columns mean.
+    ///
+    /// # Errors
+    /// If the file is not there, of another kind or version, cut off or altered.
     pub fn open(path: &Path, kind: &[u8; 8]) -> Result<Self> {
         let file = File::open(path).map_err(Error::io(path, "cannot open"))?;
         // SAFETY: the mapping is read-only, and this crate never writes a file in place: it renames a new
@@ -165,6 +177,9 @@ impl Container {
     }
 
     /// Finds a column and checks its element size.
+    ///
+    /// # Errors
+    /// If it is missing or holds other elements.
     pub fn column<T: Pod>(&self, name: &str) -> Result<Column<T>> {
         match self.sections.iter().find(|s| s.0 == name) {
             Some((_, size, range)) if *size == size_of::<T>() => {
@@ -184,6 +199,7 @@ impl Container {
         bytemuck::cast_slice(&self.map[column.range.clone()])
     }
 
+    /// An error about this file.
     pub fn damaged(&self, message: impl Into<String>) -> Error {
         Error::damaged(&self.path, message)
     }

@@ -34,7 +34,7 @@
 
 pub mod atomic;
 mod batch;
-mod container;
+pub mod container;
 mod corpus;
 mod embeddings;
 mod error;

@@ -232,6 +232,9 @@ pub fn read(path: &Path) -> Result<StateDict> {
             state.insert(name.clone(), Array { shape: tensor.shape().to_vec(), values });
         }
     }
+    if state.is_empty() {
+        return Err(fail("the file holds no tensor".into()));
+    }
     Ok(state)
 }
 

@@ -12,8 +12,12 @@ use crate::table::AdamConfig;
 pub struct TrainConfig {
     /// Passes over the training examples.
     pub epochs: u64,
-    /// Stop after so many epochs without a better validation MRR, and go back to the best; 0 never stops.
+    /// Stop after so many epochs without a better validation figure, and go back to the best; 0 never stops.
     pub patience: u64,
+    /// The figure that early stopping watches.
+    pub watch: String,
+    /// Tables stay as they are after pretraining.
+    pub freeze_tables: bool,
     /// The optimiser of dense weights and tables alike.
     pub adam: AdamConfig,
     /// Batches, negatives and hidden queries.
@@ -26,6 +30,8 @@ pub struct TrainConfig {
     pub published_tables: bool,
     /// Rows of the keyword table; 0 takes what the corpus needs.
     pub keyword_rows: usize,
+    /// Tables of more bytes are mapped from a nameless file.
+    pub map_above_bytes: usize,
     /// Evaluation users a batch.
     pub evaluation_batch: usize,
 }
@@ -35,13 +41,16 @@ impl Default for TrainConfig {
         Self {
             epochs: 1,
             patience: 0,
+            watch: "MRR".into(),
+            freeze_tables: false,
             adam: AdamConfig::default(),
             batches: BatchConfig::default(),
             width: 64,
             initial_deviation: 0.1,
             published_tables: false,
             keyword_rows: 0,
-            evaluation_batch: 128,
+            map_above_bytes: 8 << 30,
+            evaluation_batch: 256,
         }
     }
 }
@@ -57,6 +66,12 @@ impl TrainConfig {
         let rate = self.adam.learning_rate;
         if !(rate > 0.0 && rate.is_finite()) {
             return fail("learning_rate", "must be above 0 and finite");
+        }
+        if !crate::metrics::names().any(|name| name == self.watch) {
+            return fail("watch", &format!("`{}` is no figure", self.watch));
+        }
+        if self.adam.weight_decay < 0.0 || self.adam.clip_norm < 0.0 {
+            return fail("weight_decay", "weight decay and clipping norm are not negative");
         }
         if self.width == 0 || self.evaluation_batch == 0 {
             return fail("width", "width and evaluation_batch must be at least 1");

@@ -10,8 +10,10 @@ use seminar_models::{Events, Modality, Rows, bag_means, integers};
 
 use crate::config::TrainConfig;
 use crate::error::{Error, Result};
-use crate::table::{Snapshot, Table};
+use crate::table::{Table, TableConfig, TableRows};
 
+/// Short names of the tables.
+const NAMES: [&str; 3] = ["item", "word", "attr"];
 /// Attributes of an item that are used at most.
 const MAX_ATTRIBUTES: usize = 32;
 
@@ -33,7 +35,7 @@ pub struct Tables {
 
 /// The values of all trained tables, to go back to.
 #[derive(Clone, Debug)]
-pub struct TablesSnapshot(Vec<Snapshot>);
+pub struct TablesSnapshot(pub(crate) Vec<TableRows>);
 
 /// A batch as tensors.
 #[derive(Debug)]
@@ -59,6 +61,32 @@ struct Leaves {
 struct Leaf {
     ids: Vec<u32>,
     rows: Tensor<2>,
+}
+
+/// Gradients of a batch's rows, a list a table.
+#[derive(Debug, Default)]
+pub struct RowGradients([Option<Vec<f32>>; 3]);
+
+impl RowGradients {
+    /// Sum of squares.
+    pub fn squares(&self) -> f64 {
+        self.0.iter().flatten().flatten().map(|&g| f64::from(g) * f64::from(g)).sum()
+    }
+}
+
+impl EmbeddedBatch {
+    /// Takes the gradients of the batch's rows.
+    pub fn gradients(&self, grads: &mut Gradients) -> RowGradients {
+        RowGradients(
+            self.leaves.each().map(|leaf| leaf.and_then(|leaf| leaf.rows.grad_remove(grads)).map(host)),
+        )
+    }
+}
+
+impl Leaves {
+    fn each(&self) -> [Option<&Leaf>; 3] {
+        [self.items.as_ref(), self.keywords.as_ref(), self.attributes.as_ref()]
+    }
 }
 
 impl Leaf {
@@ -125,14 +153,24 @@ impl Tables {
             }
         }
         let table = |rows: usize, name: u64| {
-            let padding_is_zero = !config.published_tables;
-            let (seed, deviation) = (config.batches.seed, config.initial_deviation);
-            Table::new(rows, config.width, seed, name, deviation, padding_is_zero, config.adam.clone())
+            Table::new(TableConfig {
+                rows,
+                width: config.width,
+                key: [config.batches.seed, name],
+                deviation: config.initial_deviation,
+                padding_is_zero: !config.published_tables,
+                adam: config.adam.clone(),
+                map_above_bytes: config.map_above_bytes,
+                ..TableConfig::default()
+            })
         };
         Ok(Self {
-            items: table(corpus.item_count() + 2, 1),
-            keywords: table(keyword_rows, 2),
-            attributes: modalities.attributes.then(|| table(corpus.attribute_count() + 1, 3)),
+            items: table(corpus.item_count() + 2, 1)?,
+            keywords: table(keyword_rows, 2)?,
+            attributes: match modalities.attributes {
+                true => Some(table(corpus.attribute_count() + 1, 3)?),
+                false => None,
+            },
             text: modalities.text,
             image: modalities.image,
             over_padding: config.published_tables,
@@ -169,44 +207,49 @@ impl Tables {
         self.assemble(batch, corpus, [history, candidates], leaves, device)
     }
 
-    /// Takes the optimiser's step on every row of the batch.
-    pub fn update(&mut self, batch: &EmbeddedBatch, grads: &mut Gradients, step: u64) {
-        let mut update = |table: &mut Table, leaf: &Option<Leaf>| {
-            let Some(leaf) = leaf else { return };
-            let gradient = match leaf.rows.grad_remove(grads) {
-                Some(gradient) => host(gradient),
-                None => return,
-            };
+    /// Takes the optimiser's step on every row of the batch, with its gradients times `scale`.
+    pub fn update(&mut self, batch: &EmbeddedBatch, gradients: RowGradients, scale: f32, step: u64) {
+        let leaves = batch.leaves.each();
+        let tables = [Some(&mut self.items), Some(&mut self.keywords), self.attributes.as_mut()];
+        for ((table, leaf), gradient) in tables.into_iter().zip(leaves).zip(gradients.0) {
+            let (Some(table), Some(leaf), Some(mut gradient)) = (table, leaf, gradient) else { continue };
+            if scale != 1.0 {
+                gradient.iter_mut().for_each(|g| *g *= scale);
+            }
             table.update(&leaf.ids, &gradient, step);
-        };
-        update(&mut self.items, &batch.leaves.items);
-        update(&mut self.keywords, &batch.leaves.keywords);
-        if let Some(table) = &mut self.attributes {
-            update(table, &batch.leaves.attributes);
         }
     }
 
-    /// Brings every row up to date: before evaluating or saving.
+    /// Brings every row up to date: before evaluating.
     pub fn catch_up(&mut self, step: u64) {
-        self.each().into_iter().for_each(|table| table.catch_up(step));
+        self.each().into_iter().for_each(|(_, table)| table.catch_up(step));
     }
 
-    /// The values of all tables, which must be up to date.
+    /// The weights of all tables, which must be up to date.
     pub fn snapshot(&self) -> TablesSnapshot {
-        let tables = [Some(&self.items), Some(&self.keywords), self.attributes.as_ref()];
-        TablesSnapshot(tables.into_iter().flatten().map(Table::snapshot).collect())
+        TablesSnapshot(self.shared().into_iter().map(|(_, table)| table.snapshot()).collect())
     }
 
-    /// Goes back to a snapshot of these tables.
-    pub fn restore(&mut self, snapshot: &TablesSnapshot) {
-        self.each().into_iter().zip(&snapshot.0).for_each(|(table, snapshot)| table.restore(snapshot));
+    /// The touched rows of all tables with their moments.
+    pub(crate) fn state(&self) -> TablesSnapshot {
+        TablesSnapshot(self.shared().into_iter().map(|(_, table)| table.state()).collect())
     }
 
-    fn each(&mut self) -> Vec<&mut Table> {
-        [Some(&mut self.items), Some(&mut self.keywords), self.attributes.as_mut()]
-            .into_iter()
-            .flatten()
-            .collect()
+    /// Goes back to a snapshot of these tables, with the optimiser afresh after `step` steps.
+    pub fn restore(&mut self, snapshot: &TablesSnapshot, step: u64) {
+        let tables = self.each().into_iter().zip(&snapshot.0);
+        tables.for_each(|((_, table), rows)| table.restore(rows, step));
+    }
+
+    /// The tables with short names.
+    pub(crate) fn each(&mut self) -> Vec<(&'static str, &mut Table)> {
+        let all = [Some(&mut self.items), Some(&mut self.keywords), self.attributes.as_mut()];
+        NAMES.into_iter().zip(all).filter_map(|(name, table)| Some((name, table?))).collect()
+    }
+
+    pub(crate) fn shared(&self) -> Vec<(&'static str, &Table)> {
+        let all = [Some(&self.items), Some(&self.keywords), self.attributes.as_ref()];
+        NAMES.into_iter().zip(all).filter_map(|(name, table)| Some((name, table?))).collect()
     }
 
     fn assemble(

@@ -29,4 +29,23 @@ pub enum Error {
         /// Optimiser steps taken.
         step: u64,
     },
+    /// The file system refused.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Its answer.
+        source: std::io::Error,
+    },
+    /// A checkpoint does not fit what it is loaded into.
+    #[error("{file}: {message}")]
+    Checkpoint {
+        /// The file.
+        file: String,
+        /// What was expected and what came.
+        message: String,
+    },
+    /// Figures that no ranking can have.
+    #[error("impossible figures: {0}")]
+    Impossible(String),
 }

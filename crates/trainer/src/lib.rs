@@ -30,20 +30,33 @@
 //! A step: rows of the [`Table`]s are gathered into leaf tensors, the model scores, the gradients of dense weights
 //! go to burn's Adam and those of the rows to the tables' own.
 
+mod checkpoint;
+mod clip;
 mod config;
 mod embed;
 mod error;
+mod evaluate;
+mod exchange;
+mod fit;
 pub mod metrics;
 mod observer;
 mod popularity;
+mod progress;
+pub mod report;
+mod schedule;
+mod step_log;
 mod table;
 mod trainer;
 
+pub use checkpoint::CheckpointConfig;
 pub use config::TrainConfig;
-pub use embed::{EmbeddedBatch, Modalities, Tables, TablesSnapshot};
+pub use embed::{EmbeddedBatch, Modalities, RowGradients, Tables, TablesSnapshot};
 pub use error::{Error, Result};
 pub use metrics::{Evaluation, Metrics};
-pub use observer::{EpochInfo, Observer, Silent, StepInfo};
+pub use observer::{Both, EpochInfo, Observer, Silent, StepInfo};
 pub use popularity::popularity;
-pub use table::{AdamConfig, Table};
-pub use trainer::{FitReport, Trainer};
+pub use progress::{FitReport, Phase, Progress};
+pub use schedule::{Decay, Schedule};
+pub use step_log::StepLog;
+pub use table::{AdamConfig, Table, TableConfig, TableRows};
+pub use trainer::Trainer;

@@ -1,8 +1,13 @@
 //! Who wants to know how training goes.
 
+use crate::error::Result;
+use crate::progress::Phase;
+
 /// One step taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepInfo {
+    /// Pretraining or training.
+    pub phase: Phase,
     /// Epoch, from 0.
     pub epoch: u64,
     /// Step of the epoch, from 0.
@@ -18,12 +23,14 @@ pub struct StepInfo {
 /// One epoch done.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EpochInfo {
+    /// Pretraining or training.
+    pub phase: Phase,
     /// Epoch, from 0.
     pub epoch: u64,
     /// Mean loss.
     pub loss: f64,
-    /// Validation MRR, where it is taken.
-    pub valid_mrr: Option<f64>,
+    /// The watched validation figure, where it is taken.
+    pub valid: Option<f64>,
 }
 
 /// Is told of every step and epoch: progress bars, logs.
@@ -32,6 +39,13 @@ pub trait Observer {
     fn step(&mut self, _: &StepInfo) {}
     /// After an epoch.
     fn epoch(&mut self, _: &EpochInfo) {}
+    /// Before a checkpoint is written: what was told so far has to outlive a kill.
+    ///
+    /// # Errors
+    /// If it cannot be kept; training stops.
+    fn checkpoint(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Wants to know nothing.
@@ -39,3 +53,24 @@ pub trait Observer {
 pub struct Silent;
 
 impl Observer for Silent {}
+
+/// Two observers.
+#[derive(Debug)]
+pub struct Both<A, B>(pub A, pub B);
+
+impl<A: Observer, B: Observer> Observer for Both<A, B> {
+    fn step(&mut self, info: &StepInfo) {
+        self.0.step(info);
+        self.1.step(info);
+    }
+
+    fn epoch(&mut self, info: &EpochInfo) {
+        self.0.epoch(info);
+        self.1.epoch(info);
+    }
+
+    fn checkpoint(&mut self) -> Result<()> {
+        self.0.checkpoint()?;
+        self.1.checkpoint()
+    }
+}

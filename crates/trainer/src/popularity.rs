@@ -5,29 +5,35 @@ use std::sync::Arc;
 use seminar_dataset::{BatchConfig, Batches, Corpus, PAD, Split};
 
 use crate::error::{Error, Result};
-use crate::metrics::{Evaluation, Ties, rank};
+use crate::metrics::{Evaluation, Ranking, Ties, UserRank, rank};
+
+/// How often each item occurs in training, by item id. Events that validation or test ask for are not counted.
+pub(crate) fn training_counts(corpus: &Corpus) -> Vec<u32> {
+    let mut counts = vec![0; corpus.item_count() + 1];
+    for user in 0..corpus.user_count() {
+        let items = corpus.history(user).items;
+        let held_back = if Split::Test.target(items.len()).is_some() { 2 } else { 0 };
+        items[..items.len() - held_back].iter().for_each(|&item| counts[item as usize] += 1);
+    }
+    counts
+}
 
 /// Ranks each user's answer by how often its item occurs in training.
-///
-/// Events that validation or test ask for are not counted.
 ///
 /// # Errors
 /// If the split is empty.
 pub fn popularity(corpus: &Arc<Corpus>, split: Split, batches: &BatchConfig) -> Result<Evaluation> {
-    let mut counts = vec![0.0f32; corpus.item_count() + 1];
-    for user in 0..corpus.user_count() {
-        let items = corpus.history(user).items;
-        let held_back = if Split::Test.target(items.len()).is_some() { 2 } else { 0 };
-        items[..items.len() - held_back].iter().for_each(|&item| counts[item as usize] += 1.0);
-    }
+    let counts = training_counts(corpus);
     let batches_of_split = Batches::new(corpus.clone(), split, batches.clone())?;
-    let mut ranks = Vec::with_capacity(batches_of_split.example_count());
+    let mut ranking = Ranking::default();
     for batch in batches_of_split.epoch(0).prefetch(0) {
-        for row in 0..batch.users.len() {
+        for (row, &user) in batch.users.iter().enumerate() {
             let real = batch.candidates.row(row).iter().take_while(|&&item| item != PAD);
-            let scores: Vec<f32> = real.map(|&item| counts[item as usize]).collect();
-            ranks.push(rank(&scores, Ties::Mean).ok_or(Error::NotFinite { what: "a count", step: 0 })?);
+            let scores: Vec<f32> = real.map(|&item| counts[item as usize] as f32).collect();
+            let ranked = rank(&scores, Ties::Mean).ok_or(Error::NotFinite { what: "a count", step: 0 })?;
+            let history = batch.history.row(row).iter().filter(|&&item| item != PAD).count();
+            ranking.push(UserRank { user, item: batch.candidates.row(row)[0], history, ranked }, &scores);
         }
     }
-    Ok(Evaluation::of(&ranks, batches.seed))
+    Ok(Evaluation::of(&ranking, batches.seed).with_popularity(&ranking, corpus))
 }

@@ -1,58 +1,48 @@
-//! The loop: gather, score, backward, step; and evaluation by sampled ranking.
+//! One step: gather, score, backward, update.
 
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use burn::optim::{AdamConfig as DenseAdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use seminar_dataset::rng::Stream;
-use seminar_dataset::{Batch, BatchConfig, Batches, Corpus, Split};
+use seminar_dataset::{Batch, Corpus};
 use seminar_models::{PretrainBatch, SequenceModel};
 
+use crate::checkpoint::{CheckpointConfig, State, corpus_hash};
+use crate::clip;
 use crate::config::TrainConfig;
-use crate::embed::{EmbeddedBatch, Tables, host};
+use crate::embed::{EmbeddedBatch, Tables};
 use crate::error::{Error, Result};
-use crate::metrics::{Evaluation, Ranked, Ties, rank};
-use crate::observer::{EpochInfo, Observer, StepInfo};
+use crate::progress::{Phase, Progress};
 
 /// A model in training, with its tables.
 pub struct Trainer<M: SequenceModel> {
-    model: M,
-    tables: Tables,
+    pub(crate) model: M,
+    pub(crate) tables: Tables,
+    pub(crate) config: TrainConfig,
+    pub(crate) corpus: Arc<Corpus>,
+    pub(crate) device: Device,
+    pub(crate) progress: Progress,
+    pub(crate) checkpoints: Option<CheckpointConfig>,
     optimizer: ModuleOptimizer,
-    config: TrainConfig,
-    corpus: Arc<Corpus>,
-    device: Device,
-    step: u64,
-}
-
-/// What [`Trainer::fit`] did.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct FitReport {
-    /// Optimiser steps.
-    pub steps: u64,
-    /// Training examples seen.
-    pub examples: u64,
-    /// Epochs begun.
-    pub epochs: u64,
-    /// Seconds in all, validation included.
-    pub seconds: f64,
-    /// Seconds in training steps.
-    pub step_seconds: f64,
-    /// Mean loss of each epoch.
-    pub losses: Vec<f64>,
-    /// Validation MRR after each epoch, where it was taken.
-    pub valid_mrr: Vec<f64>,
+    corpus_hash: u64,
 }
 
 /// Names the stream of relevance negatives.
 const RELEVANCE: u64 = 0x7265_6c65;
+/// Names the seeds of the device's noise.
+const NOISE: u64 = 0x6e6f_6973;
 /// Relevance negatives a position.
 const RELEVANCE_NEGATIVES: usize = 5;
 
-fn dense_optimizer(config: &TrainConfig) -> ModuleOptimizer {
+pub(crate) fn dense_optimizer(config: &TrainConfig) -> ModuleOptimizer {
     let adam = &config.adam;
-    let dense = DenseAdamConfig::new().with_beta_1(adam.beta_1).with_beta_2(adam.beta_2);
+    let mut dense = DenseAdamConfig::new().with_beta_1(adam.beta_1).with_beta_2(adam.beta_2);
+    if adam.weight_decay > 0.0 {
+        let decay = burn::optim::decay::WeightDecayConfig::new(adam.weight_decay);
+        dense = dense.with_weight_decay(Some(decay));
+    }
     dense.with_epsilon(adam.epsilon).init()
 }
 
@@ -79,8 +69,49 @@ impl<M: SequenceModel> Trainer<M> {
         device: Device,
     ) -> Result<Self> {
         config.validate()?;
-        let optimizer = dense_optimizer(&config);
-        Ok(Self { model, tables, optimizer, config, corpus, device, step: 0 })
+        let (optimizer, corpus_hash) = (dense_optimizer(&config), corpus_hash(&corpus));
+        let progress = Progress::default();
+        Ok(Self {
+            model,
+            tables,
+            config,
+            corpus,
+            device,
+            progress,
+            checkpoints: None,
+            optimizer,
+            corpus_hash,
+        })
+    }
+
+    /// Writes checkpoints from now on.
+    pub fn with_checkpoints(mut self, config: CheckpointConfig) -> Self {
+        self.checkpoints = Some(config);
+        self
+    }
+
+    /// Goes on from the last checkpoint, if there is one; says whether there was.
+    ///
+    /// # Errors
+    /// If it is damaged, or was made with another corpus, model or other settings.
+    pub fn resume(&mut self) -> Result<bool> {
+        let Some(path) = self.checkpoints.as_ref().map(CheckpointConfig::last).filter(|path| path.exists())
+        else {
+            return Ok(false);
+        };
+        self.state().load(&path, false)?;
+        if self.progress.phase != Phase::Pretrain {
+            self.model = self.model.clone().fine_tune();
+        }
+        Ok(true)
+    }
+
+    /// Takes the weights of a checkpoint, such as `best.ckpt`, and nothing else of it.
+    ///
+    /// # Errors
+    /// If it is damaged, or does not fit corpus or model.
+    pub fn load_weights(&mut self, path: &Path) -> Result<()> {
+        self.state().load(path, true)
     }
 
     /// The model as it is now.
@@ -93,83 +124,40 @@ impl<M: SequenceModel> Trainer<M> {
         &self.tables
     }
 
-    /// Trains for the configured epochs; with patience, stops early and goes back to the best epoch.
-    ///
-    /// # Errors
-    /// If the split is empty, or a loss is not finite.
-    pub fn fit(&mut self, observer: &mut dyn Observer) -> Result<FitReport> {
-        let start = Instant::now();
-        let batches = Batches::new(self.corpus.clone(), Split::Train, self.config.batches.clone())?;
-        let mut report = FitReport::default();
-        let mut best: Option<(f64, M, crate::embed::TablesSnapshot)> = None;
-        let mut since_best = 0;
-        self.model = self.model.clone().fine_tune();
-        for epoch in 0..self.config.epochs {
-            report.epochs += 1;
-            let loss = self.train_epoch(&batches, epoch, observer, &mut report)?;
-            report.losses.push(loss);
-            let valid = match self.config.patience {
-                0 => None,
-                _ => Some(self.evaluate(Split::Valid, &self.config.batches.clone())?.metrics["MRR"]),
-            };
-            observer.epoch(&EpochInfo { epoch, loss, valid_mrr: valid });
-            let Some(valid) = valid else { continue };
-            report.valid_mrr.push(valid);
-            if best.as_ref().is_none_or(|(mrr, ..)| valid > *mrr) {
-                best = Some((valid, self.model.clone(), self.tables.snapshot()));
-                since_best = 0;
-            } else {
-                since_best += 1;
-                if since_best >= self.config.patience {
-                    break;
-                }
-            }
-        }
-        if let Some((_, model, tables)) = best {
-            self.model = model;
-            self.tables.restore(&tables);
-        }
-        self.tables.catch_up(self.step);
-        report.seconds = start.elapsed().as_secs_f64();
-        Ok(report)
+    /// Where training stands.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
     }
 
-    /// Pretrains for some epochs, then starts the optimiser afresh, as a separate published run does.
-    ///
-    /// # Errors
-    /// If the model has no pretraining, no user has enough events, or a loss is not finite.
-    pub fn pretrain(&mut self, epochs: u64, observer: &mut dyn Observer) -> Result<FitReport> {
-        let start = Instant::now();
-        let batches = Batches::new(self.corpus.clone(), Split::Pretrain, self.config.batches.clone())?;
-        let mut report = FitReport { epochs, ..FitReport::default() };
-        for epoch in 0..epochs {
-            let mut sum = 0.0;
-            for (index, batch) in batches.epoch(epoch).prefetch(0).enumerate() {
-                let loss = self.pretrain_step(&batch, epoch, index as u64)?;
-                let examples = batch.users.len() as u64;
-                report.steps += 1;
-                report.examples += examples;
-                sum += loss * examples as f64;
-                let steps = batches.len() as u64;
-                observer.step(&StepInfo { epoch, step: index as u64, steps, examples, loss });
-            }
-            let loss = sum / batches.example_count() as f64;
-            report.losses.push(loss);
-            observer.epoch(&EpochInfo { epoch, loss, valid_mrr: None });
-        }
-        self.tables.catch_up(self.step);
+    /// Starts the optimiser afresh, as a separate published run does.
+    pub(crate) fn reset_optimizer(&mut self) {
+        self.tables.catch_up(self.progress.step);
         let values = self.tables.snapshot();
-        self.tables.restore(&values);
+        self.tables.restore(&values, 0);
         self.optimizer = dense_optimizer(&self.config);
-        self.step = 0;
-        report.seconds = start.elapsed().as_secs_f64();
-        report.step_seconds = report.seconds;
-        Ok(report)
+        self.progress.step = 0;
     }
 
-    fn pretrain_step(&mut self, batch: &Batch, epoch: u64, index: u64) -> Result<f64> {
-        let embedded = self.tables.embed(batch, &self.corpus, self.step, &self.device);
-        let key = [self.config.batches.seed, RELEVANCE, epoch, index];
+    pub(crate) fn state(&mut self) -> State<'_, M> {
+        State {
+            model: &mut self.model,
+            tables: &mut self.tables,
+            optimizer: &mut self.optimizer,
+            progress: &mut self.progress,
+            config: &self.config,
+            corpus: self.corpus_hash,
+        }
+    }
+
+    /// One pretraining step; the batch's joint loss.
+    ///
+    /// # Errors
+    /// If the model has no pretraining, or the loss is not finite: nothing is changed then.
+    pub fn pretrain_step(&mut self, batch: &Batch) -> Result<f64> {
+        self.seed_noise();
+        let step = self.progress.step;
+        let embedded = self.tables.embed(batch, &self.corpus, step, &self.device);
+        let key = [self.config.batches.seed, RELEVANCE, self.progress.epoch, self.progress.batch];
         let input = PretrainBatch {
             history: embedded.history.clone(),
             candidates: embedded.candidates.clone(),
@@ -182,98 +170,57 @@ impl<M: SequenceModel> Trainer<M> {
         self.apply(embedded, losses.joint)
     }
 
-    fn train_epoch(
-        &mut self,
-        batches: &Batches,
-        epoch: u64,
-        observer: &mut dyn Observer,
-        report: &mut FitReport,
-    ) -> Result<f64> {
-        let mut sum = 0.0;
-        let mut seen = 0;
-        for (index, batch) in batches.epoch(epoch).prefetch(0).enumerate() {
-            let start = Instant::now();
-            if index == 0 {
-                self.refresh(&batch)?;
-            }
-            let loss = self.train_step(&batch)?;
-            report.step_seconds += start.elapsed().as_secs_f64();
-            report.steps += 1;
-            report.examples += batch.users.len() as u64;
-            sum += loss * batch.users.len() as f64;
-            seen += batch.users.len();
-            observer.step(&StepInfo {
-                epoch,
-                step: index as u64,
-                steps: batches.len() as u64,
-                examples: batch.users.len() as u64,
-                loss,
-            });
-        }
-        Ok(sum / seen.max(1) as f64)
-    }
-
-    /// Lets the model look at a batch before an epoch, for codebooks.
-    fn refresh(&mut self, batch: &Batch) -> Result<()> {
-        let embedded = self.tables.embed(batch, &self.corpus, self.step, &self.device);
-        self.model = self.model.clone().refresh(&embedded.history)?;
-        Ok(())
-    }
-
     /// One optimiser step; the batch's loss.
     ///
     /// # Errors
     /// If the loss is not finite: nothing is changed then.
     pub fn train_step(&mut self, batch: &Batch) -> Result<f64> {
-        let embedded = self.tables.embed(batch, &self.corpus, self.step, &self.device);
+        self.seed_noise();
+        let embedded = self.tables.embed(batch, &self.corpus, self.progress.step, &self.device);
         let scores = self.model.score(&embedded.history, &embedded.candidates);
         let loss = self.model.loss(&scores, &embedded.labels, &embedded.candidates.real);
         self.apply(embedded, loss)
     }
 
+    /// Lets the model look at a batch before an epoch, for codebooks.
+    pub(crate) fn refresh(&mut self, batch: &Batch) -> Result<()> {
+        let embedded = self.tables.embed(batch, &self.corpus, self.progress.step, &self.device);
+        self.model = self.model.clone().refresh(&embedded.history)?;
+        Ok(())
+    }
+
+    /// Noise, where a model draws any, depends on the step alone, so that a resumed run draws the same.
+    fn seed_noise(&self) {
+        let phase = u64::from(self.progress.phase == Phase::Fit);
+        let key = [self.config.batches.seed, NOISE, phase, self.progress.step];
+        self.device.seed(Stream::new(&key).next_u64());
+    }
+
     fn apply(&mut self, embedded: EmbeddedBatch, loss: Tensor<1>) -> Result<f64> {
         let value = f64::from(loss.clone().into_scalar::<f32>());
         if !value.is_finite() {
-            return Err(Error::NotFinite { what: "the loss", step: self.step });
+            return Err(Error::NotFinite { what: "the loss", step: self.progress.step });
         }
+        let adam = &self.config.adam;
         let mut grads = loss.backward();
-        self.step += 1;
-        self.tables.update(&embedded, &mut grads, self.step);
-        let grads = GradientsParams::from_grads(grads, &self.model);
-        self.model = self.optimizer.step(self.config.adam.learning_rate, self.model.clone(), grads);
-        Ok(value)
-    }
-
-    /// Ranks each user's answer among its sampled negatives.
-    ///
-    /// # Errors
-    /// If the split is empty, or a score is NaN.
-    pub fn rank(&mut self, split: Split, batches: &BatchConfig) -> Result<Vec<Ranked>> {
-        self.tables.catch_up(self.step);
-        let config = BatchConfig { batch_size: self.config.evaluation_batch, ..batches.clone() };
-        let batches = Batches::new(self.corpus.clone(), split, config)?;
-        let model = self.model.valid();
-        let device = self.device.clone().inner();
-        let mut ranks = Vec::with_capacity(batches.example_count());
-        for batch in batches.epoch(0).prefetch(0) {
-            let embedded = self.tables.embed_fixed(&batch, &self.corpus, &device);
-            let logits = host(model.score(&embedded.history, &embedded.candidates).logits);
-            let width = batch.candidates.width;
-            for (row, scores) in logits.chunks_exact(width).enumerate() {
-                // Candidates are padded on the right where a user has fewer.
-                let real = batch.candidates.row(row).iter().take_while(|&&item| item != 0).count();
-                let ranked = rank(&scores[..real], Ties::Mean);
-                ranks.push(ranked.ok_or(Error::NotFinite { what: "a score", step: self.step })?);
+        let rows = embedded.gradients(&mut grads);
+        let mut dense = GradientsParams::from_grads(grads, &self.model);
+        let mut scale = 1.0;
+        if adam.clip_norm > 0.0 {
+            let norm = (rows.squares() + clip::squares(&self.model, &dense)).sqrt() as f32;
+            if norm > adam.clip_norm {
+                scale = adam.clip_norm / norm;
+                dense = clip::scaled(&self.model, dense, scale);
             }
         }
-        Ok(ranks)
-    }
-
-    /// The figures of a split with the given batches' negatives and test mode.
-    ///
-    /// # Errors
-    /// As for [`Trainer::rank`].
-    pub fn evaluate(&mut self, split: Split, batches: &BatchConfig) -> Result<Evaluation> {
-        Ok(Evaluation::of(&self.rank(split, batches)?, batches.seed))
+        self.progress.step += 1;
+        let step = self.progress.step;
+        let frozen = self.config.freeze_tables && self.progress.phase == Phase::Fit;
+        if !frozen {
+            self.tables.update(&embedded, rows, scale, step);
+        }
+        let rate = adam.learning_rate * adam.schedule.factor(step);
+        self.model = self.optimizer.step(rate, self.model.clone(), dense);
+        Ok(value)
     }
 }

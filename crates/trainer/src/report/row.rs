@@ -1,12 +1,15 @@
-//! `metrics.json`, `results.json` and the leaderboard.
+//! One run's outcome, as `metrics.json` holds it, and a table of them for the terminal.
 
 use std::collections::BTreeMap;
 
 use seminar_dataset::{Split, TestMode};
-use seminar_trainer::{Evaluation, Metrics};
 use serde::{Deserialize, Serialize};
 
-/// One run, as `metrics.json` holds it.
+use crate::error::{Error, Result};
+use crate::metrics::{Evaluation, Group, Metrics, check};
+use crate::progress::FitReport;
+
+/// One run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunResult {
     /// Model name.
@@ -27,6 +30,18 @@ pub struct RunResult {
     pub metrics: Metrics,
     /// Their 95 % intervals.
     pub ci95: BTreeMap<String, [f64; 2]>,
+    /// By the number of events that the model saw.
+    #[serde(default)]
+    pub by_history: Vec<Group>,
+    /// By the number of training events of the answer.
+    #[serde(default)]
+    pub by_popularity: Vec<Group>,
+    /// Mean loss of each epoch, pretraining first.
+    #[serde(default)]
+    pub losses: Vec<f64>,
+    /// The watched validation figure of each epoch.
+    #[serde(default)]
+    pub valid: Vec<f64>,
     /// Times.
     pub seconds: Seconds,
     /// Optimiser steps.
@@ -51,24 +66,54 @@ pub struct Seconds {
 }
 
 impl RunResult {
-    /// A row without training: a baseline.
-    pub fn of(model: &str, dataset: &str, test_mode: TestMode, evaluation: Evaluation) -> Self {
-        Self {
+    /// A row of an evaluation.
+    ///
+    /// # Errors
+    /// If the figures contradict each other, as none of a ranking can.
+    pub fn new(
+        model: &str,
+        dataset: &str,
+        split: Split,
+        test_mode: TestMode,
+        evaluation: Evaluation,
+    ) -> Result<Self> {
+        let candidates = usize::MAX;
+        let tied = evaluation.metrics.get("tied").is_none_or(|&share| share > 0.0);
+        check(&evaluation.metrics, candidates, tied)
+            .map_err(|message| Error::Impossible(format!("{model} on {dataset}: {message}")))?;
+        Ok(Self {
             model: model.to_owned(),
             dataset: dataset.to_owned(),
-            split: Split::Test,
+            split,
             test_mode,
             users: evaluation.users,
             seed: 0,
             modalities: String::new(),
             metrics: evaluation.metrics,
             ci95: evaluation.ci95,
+            by_history: evaluation.by_history,
+            by_popularity: evaluation.by_popularity,
+            losses: Vec::new(),
+            valid: Vec::new(),
             seconds: Seconds::default(),
             steps: 0,
             epochs: 0,
             examples_per_second: 0.0,
-            peak_rss_bytes: crate::machine::peak_rss_bytes(),
-        }
+            peak_rss_bytes: 0,
+        })
+    }
+
+    /// Adds what training did.
+    pub fn trained(mut self, pretrain: &FitReport, fit: &FitReport) -> Self {
+        self.losses = [&pretrain.losses[..], &fit.losses].concat();
+        self.valid.clone_from(&fit.valid);
+        self.steps = pretrain.steps + fit.steps;
+        self.epochs = fit.epochs;
+        self.seconds.train = pretrain.seconds + fit.seconds;
+        self.seconds.train_steps = pretrain.step_seconds + fit.step_seconds;
+        self.examples_per_second =
+            (pretrain.examples + fit.examples) as f64 / self.seconds.train_steps.max(1e-9);
+        self
     }
 }
 

@@ -1,0 +1,175 @@
+//! Checkpoints: everything that decides the future of a run, in one file that is there whole or not at all.
+//!
+//! `last.ckpt` holds the run as it stands, moments and place included; `best.ckpt` the weights of the best epoch, and
+//! after training the final ones. Rows of tables are kept as lazily updated as they are: writing a checkpoint changes
+//! nothing, so it does not matter when one is written.
+
+use std::path::{Path, PathBuf};
+
+use burn::optim::ModuleOptimizer;
+use burn::store::ModuleRecord;
+use burn::tensor::Bytes;
+use seminar_dataset::Corpus;
+use seminar_dataset::container::{Container, ContainerWriter};
+use seminar_models::SequenceModel;
+use serde::{Deserialize, Serialize};
+
+use crate::config::TrainConfig;
+use crate::embed::{Tables, TablesSnapshot};
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::table::TableRows;
+
+const KIND: &[u8; 8] = b"ckpt    ";
+
+/// Where and how often.
+#[derive(Clone, Debug)]
+pub struct CheckpointConfig {
+    /// The folder of `last.ckpt` and `best.ckpt`.
+    pub folder: PathBuf,
+    /// Steps between two checkpoints inside an epoch; each epoch ends with one in any case. 0 for those alone.
+    pub every: u64,
+}
+
+/// What stands beside the numbers.
+#[derive(Debug, Serialize, Deserialize)]
+struct Meta {
+    config: TrainConfig,
+    progress: Progress,
+    corpus: u64,
+    width: usize,
+}
+
+impl CheckpointConfig {
+    /// The run as it stands.
+    pub fn last(&self) -> PathBuf {
+        self.folder.join("last.ckpt")
+    }
+
+    /// The weights of the best epoch.
+    pub fn best(&self) -> PathBuf {
+        self.folder.join("best.ckpt")
+    }
+}
+
+/// A number that changes with the ids of a corpus: a checkpoint of another corpus is refused.
+pub(crate) fn corpus_hash(corpus: &Corpus) -> u64 {
+    let mut hash = xxhash_rust::xxh3::Xxh3::new();
+    for count in [corpus.user_count(), corpus.item_count(), corpus.word_count(), corpus.attribute_count()] {
+        hash.update(&(count as u64).to_le_bytes());
+    }
+    hash.update(bytemuck::cast_slice(corpus.event_items()));
+    hash.digest()
+}
+
+/// What is saved and loaded.
+pub(crate) struct State<'a, M: SequenceModel> {
+    pub model: &'a mut M,
+    pub tables: &'a mut Tables,
+    pub optimizer: &'a mut ModuleOptimizer,
+    pub progress: &'a mut Progress,
+    pub config: &'a TrainConfig,
+    pub corpus: u64,
+}
+
+impl<M: SequenceModel> State<'_, M> {
+    /// Writes the run, or with `weights_only` what scoring needs.
+    pub fn save(&self, path: &Path, weights_only: bool) -> Result<()> {
+        let fail = |what: &str, e: &dyn std::fmt::Display| problem(path, format!("{what}: {e}"));
+        let meta = Meta {
+            config: self.config.clone(),
+            progress: self.progress.clone(),
+            corpus: self.corpus,
+            width: self.config.width,
+        };
+        let meta = serde_json::to_vec(&meta).map_err(|e| fail("describing the run", &e))?;
+        let record = self.model.clone().into_record().into_bytes();
+        let model = record.map_err(|e| fail("writing the model", &e))?;
+        let optimizer = match weights_only {
+            true => Bytes::from_bytes_vec(Vec::new()),
+            false => self.optimizer.into_bytes().map_err(|e| fail("writing the optimiser", &e))?,
+        };
+        let rows: Vec<(&str, TableRows)> = self
+            .tables
+            .shared()
+            .into_iter()
+            .map(|(name, table)| (name, if weights_only { table.snapshot() } else { table.state() }))
+            .collect();
+        let mut writer = ContainerWriter::new(KIND)
+            .section("meta", &meta)
+            .section("model", &model[..])
+            .section("optimizer", &optimizer[..]);
+        for (name, rows) in &rows {
+            writer = writer
+                .section(format!("{name}.ids"), &rows.ids)
+                .section(format!("{name}.current"), &rows.current)
+                .section(format!("{name}.values"), &rows.values);
+        }
+        Ok(writer.write(path)?)
+    }
+
+    /// Reads what [`State::save`] wrote. Weights alone leave the optimiser and the progress as they are.
+    pub fn load(&mut self, path: &Path, weights_only: bool) -> Result<()> {
+        let file = Container::open(path, KIND)?;
+        let bytes = |name: &str| Ok::<_, Error>(file.get(&file.column::<u8>(name)?).to_vec());
+        let meta: Meta = serde_json::from_slice(&bytes("meta")?)
+            .map_err(|e| problem(path, format!("the description of the run: {e}")))?;
+        if meta.corpus != self.corpus {
+            return Err(problem(path, "made from another corpus".into()));
+        }
+        if meta.width != self.config.width {
+            return Err(problem(path, format!("tables of width {}, not {}", meta.width, self.config.width)));
+        }
+        if !weights_only && meta.config != *self.config {
+            return Err(problem(path, differing(&meta.config, self.config)));
+        }
+        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes("model")?))
+            .map_err(|e| problem(path, format!("the model: {e}")))?;
+        let mut snapshot = Vec::new();
+        for (name, table) in self.tables.shared() {
+            let rows = TableRows {
+                ids: file.get(&file.column::<u32>(&format!("{name}.ids"))?).to_vec(),
+                current: file.get(&file.column::<u32>(&format!("{name}.current"))?).to_vec(),
+                values: file.get(&file.column::<f32>(&format!("{name}.values"))?).to_vec(),
+            };
+            let size = table.width() * if weights_only { 1 } else { 3 };
+            let sound = rows.current.len() == rows.ids.len()
+                && rows.values.len() == rows.ids.len() * size
+                && rows.ids.is_sorted_by(|a, b| a < b)
+                && rows.ids.last().is_none_or(|&id| (id as usize) < table.len());
+            if !sound {
+                return Err(problem(path, format!("the rows of table `{name}` do not fit")));
+            }
+            snapshot.push(rows);
+        }
+        if !weights_only {
+            let optimizer = Bytes::from_bytes_vec(bytes("optimizer")?);
+            *self.optimizer = std::mem::replace(self.optimizer, crate::trainer::dense_optimizer(self.config))
+                .from_bytes(optimizer)
+                .map_err(|e| problem(path, format!("the optimiser: {e}")))?;
+            *self.progress = meta.progress;
+        }
+        *self.model = self
+            .model
+            .clone()
+            .try_load_record(record)
+            .map_err(|e| problem(path, format!("the model: {e}")))?;
+        self.tables.restore(&TablesSnapshot(snapshot), self.progress.step);
+        Ok(())
+    }
+}
+
+fn problem(path: &Path, message: String) -> Error {
+    Error::Checkpoint { file: path.display().to_string(), message }
+}
+
+/// Names the first setting in which two configurations differ.
+fn differing(saved: &TrainConfig, now: &TrainConfig) -> String {
+    let [saved, now] = [saved, now].map(|config| serde_json::to_value(config).unwrap_or_default());
+    let fields = saved.as_object().into_iter().flatten();
+    let first = fields.into_iter().find(|(name, value)| now.get(name) != Some(value));
+    match first {
+        Some((name, value)) => format!("was made with {name} = {value}, now it is {}", now[name]),
+        None => "was made with other settings".into(),
+    }
+}

@@ -1,0 +1,99 @@
+//! Small charts as inline SVG. Colours are classes, so that the page's style sheet can follow the reader's theme.
+
+use std::fmt::Write as _;
+
+use super::html::escape;
+
+const WIDTH: f64 = 640.0;
+const HEIGHT: f64 = 220.0;
+const LEFT: f64 = 52.0;
+const BOTTOM: f64 = 28.0;
+const TOP: f64 = 10.0;
+
+/// Lines over epochs, one a label; colours repeat after six.
+pub fn lines(series: &[(String, Vec<f64>)]) -> String {
+    let longest = series.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
+    let finite = || series.iter().flat_map(|(_, values)| values).copied().filter(|v| v.is_finite());
+    let (low, high) =
+        finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    if longest == 0 || low > high {
+        return String::new();
+    }
+    let span = (high - low).max(1e-9);
+    let x = |epoch: usize| LEFT + (WIDTH - LEFT - 12.0) * epoch as f64 / (longest.max(2) - 1) as f64;
+    let y = |value: f64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - (value - low) / span);
+    let mut body = axis(low, high, y);
+    let step = longest.div_ceil(10);
+    for epoch in (0..longest).step_by(step) {
+        let _ = write!(
+            body,
+            r#"<text class="axis" x="{:.1}" y="{:.1}" text-anchor="middle">{}</text>"#,
+            x(epoch),
+            HEIGHT - 8.0,
+            epoch + 1
+        );
+    }
+    let mut legend = String::new();
+    for (number, (label, values)) in series.iter().enumerate() {
+        let points: Vec<String> =
+            values.iter().enumerate().map(|(epoch, &v)| format!("{:.1},{:.1}", x(epoch), y(v))).collect();
+        let class = number % 6;
+        let _ = write!(body, r#"<polyline class="line c{class}" points="{}"/>"#, points.join(" "));
+        for point in &points {
+            let (px, py) = point.split_once(',').unwrap_or_default();
+            let _ = write!(body, r#"<circle class="dot c{class}" cx="{px}" cy="{py}" r="2.5"/>"#);
+        }
+        let _ = write!(legend, r#"<span class="key c{class}">{}</span> "#, escape(label));
+    }
+    format!(r#"{}<p class="legend">{legend}</p>"#, svg(&body))
+}
+
+/// Bars, one a label, with a note under each.
+pub fn bars(values: &[(String, f64, String)]) -> String {
+    let high = values.iter().map(|(_, value, _)| *value).fold(0.0, f64::max);
+    if values.is_empty() || high <= 0.0 {
+        return String::new();
+    }
+    let y = |value: f64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - value / high);
+    let mut body = axis(0.0, high, y);
+    let slot = (WIDTH - LEFT) / values.len() as f64;
+    for (number, (label, value, note)) in values.iter().enumerate() {
+        let left = LEFT + slot * (number as f64 + 0.15);
+        let _ = write!(
+            body,
+            r#"<rect class="bar" x="{left:.1}" y="{:.1}" width="{:.1}" height="{:.1}"><title>{}: {value:.4}, {}</title></rect>"#,
+            y(*value),
+            slot * 0.7,
+            (HEIGHT - BOTTOM - y(*value)).max(0.0),
+            escape(label),
+            escape(note),
+        );
+        let _ = write!(
+            body,
+            r#"<text class="axis" x="{:.1}" y="{:.1}" text-anchor="middle">{}</text>"#,
+            left + slot * 0.35,
+            HEIGHT - 8.0,
+            escape(label)
+        );
+    }
+    svg(&body)
+}
+
+fn axis(low: f64, high: f64, y: impl Fn(f64) -> f64) -> String {
+    let mut body = String::new();
+    for tick in 0..=4 {
+        let value = low + (high - low) * f64::from(tick) / 4.0;
+        let at = y(value);
+        let _ = write!(
+            body,
+            r#"<line class="grid" x1="{LEFT}" x2="{WIDTH}" y1="{at:.1}" y2="{at:.1}"/><text class="axis" x="{:.1}" y="{:.1}" text-anchor="end">{value:.3}</text>"#,
+            LEFT - 6.0,
+            at + 4.0
+        );
+    }
+    body
+}
+
+fn svg(body: &str) -> String {
+    format!(r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{body}</svg>"#)
+}

@@ -1,0 +1,31 @@
+//! What a run leaves for people: a table for the terminal, one self-contained page for the browser.
+
+mod chart;
+mod html;
+mod row;
+
+use serde_json::Value;
+
+pub use row::{RunResult, Seconds, leaderboard};
+
+/// Everything that a page shows.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Heading.
+    pub title: String,
+    /// Runs and baselines.
+    pub rows: Vec<RunResult>,
+    /// Published figures to stand beside, with the names of [`RunResult`]'s metrics.
+    pub published: Vec<(String, crate::Metrics)>,
+    /// Settings, an object.
+    pub settings: Value,
+    /// Statistics of the data, an object.
+    pub data: Value,
+}
+
+impl Report {
+    /// The page: no script, no request to any other place, readable on a phone and in the dark.
+    pub fn html(&self) -> String {
+        html::page(self)
+    }
+}

@@ -1,0 +1,58 @@
+//! Where the numbers of a table lie: in memory, or in a file of their own where they are many.
+
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+
+use memmap2::MmapMut;
+
+use crate::error::{Error, Result};
+
+/// Numbers that start at zero. Pages that nobody writes take no memory, and no disk either.
+#[derive(Debug)]
+pub(super) enum Storage {
+    Memory(Vec<f32>),
+    /// A nameless file: it is gone with the process.
+    File(MmapMut),
+}
+
+impl Storage {
+    /// Memory up to `limit` bytes, beyond that a file in `folder`.
+    pub fn new(count: usize, limit: usize, folder: &Path) -> Result<Self> {
+        let bytes = count.checked_mul(4).ok_or(Error::Config {
+            field: "keyword_rows",
+            message: "the table is larger than the address space".into(),
+        })?;
+        if bytes <= limit {
+            return Ok(Self::Memory(vec![0.0; count]));
+        }
+        let fail = |e: std::io::Error| Error::Io {
+            what: format!("a table of {bytes} bytes in {}", folder.display()),
+            source: e,
+        };
+        let file = tempfile::tempfile_in(folder).map_err(fail)?;
+        file.set_len(bytes as u64).map_err(fail)?;
+        // SAFETY: the file has no name, so no other process can write or truncate it; it has the length that is mapped.
+        let map = unsafe { MmapMut::map_mut(&file) }.map_err(fail)?;
+        Ok(Self::File(map))
+    }
+}
+
+impl Deref for Storage {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::Memory(values) => values,
+            Self::File(map) => bytemuck::cast_slice(map),
+        }
+    }
+}
+
+impl DerefMut for Storage {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        match self {
+            Self::Memory(values) => values,
+            Self::File(map) => bytemuck::cast_slice_mut(map),
+        }
+    }
+}
