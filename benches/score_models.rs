@@ -54,7 +54,7 @@ fn events(setting: &Setting, width: usize, skew: i32, device: &Device) -> Events
     let random = |width| Tensor::<2>::random([distinct.len(), width], Distribution::Normal(0.0, 0.1), device);
     let frozen = |kind| {
         let present = Tensor::ones([distinct.len(), 1], device);
-        setting.modalities.contains(&kind).then(|| Modality { rows: random(512), present })
+        setting.modalities.contains(&kind).then(|| Modality::new(random(512), present))
     };
     Events {
         rows: Rows {

@@ -7,7 +7,7 @@ use burn::tensor::{Bool, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::base::Base;
-use crate::config::ModelConfig;
+use crate::config::{ModalityKind, ModelConfig};
 use crate::error::{Error, Result};
 use crate::eta::Eta;
 use crate::events::Events;
@@ -113,6 +113,10 @@ macro_rules! each {
 impl SequenceModel for AnyModel {
     fn score(&self, history: &Events, candidates: &Events) -> Scores {
         each!(self, model => model.score(history, candidates))
+    }
+
+    fn project(&self, kind: ModalityKind, rows: Tensor<2>) -> Option<Tensor<2>> {
+        each!(self, model => model.project(kind, rows))
     }
 
     fn auxiliary_loss(

@@ -3,9 +3,9 @@
 //! Cost per candidate: `bits·L` comparisons for the search, `H·L·D` multiply-adds for the attention.
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
-use crate::config::ModelConfig;
+use crate::config::{ModalityKind, ModelConfig};
 use crate::events::Events;
 use crate::init::Init;
 use crate::model::{Scores, SequenceModel};
@@ -57,6 +57,10 @@ impl SequenceModel for Eta {
             search_and_attend(&self.attention, events, both, &stage_one, self.top_k, self.mask_padding);
         let logits = self.head.forward(search.attended.clone(), candidates.place(targets));
         Scores { logits, stage_one: None, search: Some(search) }
+    }
+
+    fn project(&self, kind: ModalityKind, rows: Tensor<2>) -> Option<Tensor<2>> {
+        self.pair.project(kind, rows)
     }
 
     fn logits_loss(&self) -> bool {

@@ -38,6 +38,8 @@ pub struct Rows {
 pub struct Modality {
     /// `[U, width]`; zero where it is missing.
     pub rows: Tensor<2>,
+    /// Whether the rows went through [`SequenceModel::project`](crate::SequenceModel::project) already.
+    pub projected: bool,
     /// 1 where the item has this modality, else 0, `[U, 1]`.
     pub present: Tensor<2>,
 }
@@ -58,6 +60,13 @@ impl Events {
     /// 1 at events, 0 at padding, `[B, L]`.
     pub fn mask(&self) -> Tensor<2> {
         self.real.clone().float()
+    }
+}
+
+impl Modality {
+    /// Embeddings as they come.
+    pub fn new(rows: Tensor<2>, present: Tensor<2>) -> Self {
+        Self { rows, projected: false, present }
     }
 }
 

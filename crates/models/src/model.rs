@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Bool, Tensor};
 
+use crate::config::ModalityKind;
 use crate::events::Events;
 use crate::losses;
 use crate::parts::Selection;
@@ -13,6 +14,12 @@ use crate::parts::Selection;
 pub trait SequenceModel: Module {
     /// Scores every candidate of every user in one pass: logits `[B, C]`.
     fn score(&self, history: &Events, candidates: &Events) -> Scores;
+
+    /// Frozen embeddings `[n, width]` as [`SequenceModel::score`] projects them, `[n, D]`: lets a caller do once for each
+    /// item what is otherwise done for each event. `None` if the model projects nothing of this kind.
+    fn project(&self, _kind: ModalityKind, _rows: Tensor<2>) -> Option<Tensor<2>> {
+        None
+    }
 
     /// Whether the loss is taken from logits, or as published from clamped logarithms of a sigmoid.
     fn logits_loss(&self) -> bool {

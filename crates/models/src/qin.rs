@@ -8,7 +8,7 @@ use burn::nn::Linear;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
-use crate::config::ModelConfig;
+use crate::config::{ModalityKind, ModelConfig};
 use crate::events::{Events, Rows};
 use crate::init::Init;
 use crate::model::{Scores, SequenceModel};
@@ -134,6 +134,10 @@ impl SequenceModel for Qin {
         let stage_one = trained.then(|| self.stage_one(&searches, events, seen, placed.clone())).flatten();
         let logits = self.head.forward(search.attended.clone(), placed);
         Scores { logits, stage_one, search: Some(search) }
+    }
+
+    fn project(&self, kind: ModalityKind, rows: Tensor<2>) -> Option<Tensor<2>> {
+        self.pair.project(kind, rows)
     }
 
     fn logits_loss(&self) -> bool {

@@ -8,7 +8,7 @@ use burn::nn::Linear;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
-use crate::config::ModelConfig;
+use crate::config::{ModalityKind, ModelConfig};
 use crate::events::Events;
 use crate::init::Init;
 use crate::model::{Scores, SequenceModel};
@@ -93,6 +93,10 @@ impl SequenceModel for Sim {
         let stage_one = relevance.map(|scores| self.stage_one(scores, history, pairs, placed.clone()));
         let logits = self.head.forward(search.attended.clone(), placed);
         Scores { logits, stage_one, search: Some(search) }
+    }
+
+    fn project(&self, kind: ModalityKind, rows: Tensor<2>) -> Option<Tensor<2>> {
+        self.pair.project(kind, rows)
     }
 
     fn logits_loss(&self) -> bool {

@@ -4,9 +4,9 @@
 //! both stages share, and as many for the values.
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
-use crate::config::ModelConfig;
+use crate::config::{ModalityKind, ModelConfig};
 use crate::events::Events;
 use crate::init::Init;
 use crate::model::{Scores, SequenceModel};
@@ -53,6 +53,10 @@ impl SequenceModel for Twin {
             search_and_attend(&self.attention, events, both, &StageOne::Heads, self.top_k, self.mask_padding);
         let logits = self.head.forward(search.attended.clone(), candidates.place(targets));
         Scores { logits, stage_one: None, search: Some(search) }
+    }
+
+    fn project(&self, kind: ModalityKind, rows: Tensor<2>) -> Option<Tensor<2>> {
+        self.pair.project(kind, rows)
     }
 
     fn logits_loss(&self) -> bool {

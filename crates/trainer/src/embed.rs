@@ -5,8 +5,9 @@
 
 use burn::tensor::{Bool, Device, Gradients, Tensor, TensorData};
 use hashbrown::HashMap;
+use rayon::prelude::*;
 use seminar_dataset::{Batch, Corpus, Embeddings, IdBlock, PAD};
-use seminar_models::{Events, Modality, Rows, bag_means, integers};
+use seminar_models::{Events, Modality, ModalityKind, Rows, SequenceModel, bag_means, integers};
 
 use crate::config::TrainConfig;
 use crate::error::{Error, Result};
@@ -177,8 +178,20 @@ impl Tables {
         })
     }
 
-    /// Embeds a batch for training: rows are brought up to date with `step` steps taken.
+    /// Embeds a batch: rows are brought up to date with `step` steps taken.
     pub fn embed(&mut self, batch: &Batch, corpus: &Corpus, step: u64, device: &Device) -> EmbeddedBatch {
+        self.embed_with(batch, corpus, step, device, &Catalogue::default())
+    }
+
+    /// The same with frozen embeddings that were projected before.
+    pub(crate) fn embed_with(
+        &mut self,
+        batch: &Batch,
+        corpus: &Corpus,
+        step: u64,
+        device: &Device,
+        catalogue: &Catalogue,
+    ) -> EmbeddedBatch {
         let [history, candidates] = [&batch.history, &batch.candidates].map(Distinct::new);
         let needs = Needs::of([&history, &candidates], corpus, self.attributes.is_some(), self.over_padding);
         let leaves = Leaves {
@@ -189,22 +202,7 @@ impl Tables {
                 None => None,
             },
         };
-        self.assemble(batch, corpus, [history, candidates], leaves, device)
-    }
-
-    /// Embeds a batch for evaluation; the tables must have been caught up.
-    pub fn embed_fixed(&self, batch: &Batch, corpus: &Corpus, device: &Device) -> EmbeddedBatch {
-        let [history, candidates] = [&batch.history, &batch.candidates].map(Distinct::new);
-        let needs = Needs::of([&history, &candidates], corpus, self.attributes.is_some(), self.over_padding);
-        let leaves = Leaves {
-            items: Leaf::new(needs.items, device, |ids| self.items.read(ids)),
-            keywords: Leaf::new(needs.keywords, device, |ids| self.keywords.read(ids)),
-            attributes: self
-                .attributes
-                .as_ref()
-                .and_then(|t| Leaf::new(needs.attributes, device, |ids| t.read(ids))),
-        };
-        self.assemble(batch, corpus, [history, candidates], leaves, device)
+        self.assemble(batch, corpus, [history, candidates], leaves, device, catalogue)
     }
 
     /// Takes the optimiser's step on every row of the batch, with its gradients times `scale`.
@@ -259,12 +257,13 @@ impl Tables {
         [history, candidates]: [Distinct<'_>; 2],
         leaves: Leaves,
         device: &Device,
+        catalogue: &Catalogue,
     ) -> EmbeddedBatch {
         let events = |block: &IdBlock, distinct: Distinct<'_>| {
             let real: Vec<bool> = block.items.iter().map(|&item| item != PAD).collect();
             let shape = [block.rows, block.width];
             Events {
-                rows: self.rows(&distinct, &leaves, corpus, device),
+                rows: self.rows(&distinct, &leaves, corpus, device, catalogue),
                 index: integers(shape, &distinct.index, device),
                 real: Tensor::<2, Bool>::from_data(TensorData::new(real, shape), device),
             }
@@ -279,7 +278,14 @@ impl Tables {
         }
     }
 
-    fn rows(&self, distinct: &Distinct<'_>, leaves: &Leaves, corpus: &Corpus, device: &Device) -> Rows {
+    fn rows(
+        &self,
+        distinct: &Distinct<'_>,
+        leaves: &Leaves,
+        corpus: &Corpus,
+        device: &Device,
+        catalogue: &Catalogue,
+    ) -> Rows {
         let count = distinct.items.len();
         let items = leaves.items.as_ref().expect("a batch has items");
         let numbers: Vec<u32> = distinct.items.iter().map(|&item| items.row(item)).collect();
@@ -301,8 +307,8 @@ impl Tables {
                 .attributes
                 .as_ref()
                 .map(|table| attributes(distinct, leaves, corpus, table.width(), device)),
-            text: self.text.as_ref().map(|file| frozen(file, distinct, device)),
-            image: self.image.as_ref().map(|file| frozen(file, distinct, device)),
+            text: self.text.as_ref().map(|file| frozen(file, catalogue.text.as_ref(), distinct, device)),
+            image: self.image.as_ref().map(|file| frozen(file, catalogue.image.as_ref(), distinct, device)),
             asked: Tensor::from_data(TensorData::new(asked, [count, 1]), device),
             item,
             query,
@@ -369,21 +375,80 @@ fn attributes(
         }
         _ => Tensor::zeros([lists.len(), width], device),
     };
-    Modality { rows, present: Tensor::from_data(TensorData::new(present, [lists.len(), 1]), device) }
+    Modality::new(rows, Tensor::from_data(TensorData::new(present, [lists.len(), 1]), device))
+}
+
+/// Frozen embeddings of a whole catalogue, projected once: for scoring many batches with the same weights.
+#[derive(Debug, Default)]
+pub(crate) struct Catalogue {
+    text: Option<ProjectedItems>,
+    image: Option<ProjectedItems>,
+}
+
+/// `[items + 1, D]`; row 0 is what an absent embedding becomes.
+#[derive(Debug)]
+struct ProjectedItems {
+    width: usize,
+    rows: Vec<f32>,
+}
+
+/// Items that are projected at once.
+const CATALOGUE_CHUNK: u32 = 4096;
+
+impl Catalogue {
+    /// Projects what the model projects of these tables' frozen embeddings.
+    pub fn new<M: SequenceModel>(model: &M, tables: &Tables, device: &Device) -> Self {
+        let project = |kind: ModalityKind, file: &Option<Embeddings>| {
+            let file = file.as_ref()?;
+            let (last, dim) = (file.item_count() as u32, file.dim());
+            let mut all = ProjectedItems { width: 0, rows: Vec::new() };
+            for first in (0..=last).step_by(CATALOGUE_CHUNK as usize) {
+                let items: Vec<u32> = (first..=last.min(first + CATALOGUE_CHUNK - 1)).collect();
+                let mut rows = vec![0.0; items.len() * dim];
+                for (&item, row) in items.iter().zip(rows.chunks_exact_mut(dim)) {
+                    file.read(item, row);
+                }
+                let rows = Tensor::from_data(TensorData::new(rows, [items.len(), dim]), device);
+                let projected = model.project(kind, rows)?;
+                all.width = projected.dims()[1];
+                all.rows.extend(host(projected));
+            }
+            Some(all)
+        };
+        Self {
+            text: project(ModalityKind::Text, &tables.text),
+            image: project(ModalityKind::Image, &tables.image),
+        }
+    }
 }
 
 /// Frozen embeddings of distinct events; zero where an item has none.
-fn frozen(file: &Embeddings, distinct: &Distinct<'_>, device: &Device) -> Modality {
-    let (count, width) = (distinct.items.len(), file.dim());
+fn frozen(
+    file: &Embeddings,
+    projected: Option<&ProjectedItems>,
+    distinct: &Distinct<'_>,
+    device: &Device,
+) -> Modality {
+    let count = distinct.items.len();
+    let width = projected.map_or(file.dim(), |all| all.width);
     let mut rows = vec![0.0; count * width];
-    let present: Vec<f32> = distinct
-        .items
-        .iter()
-        .zip(rows.chunks_exact_mut(width))
-        .map(|(&item, row)| if file.read(item, row) { 1.0 } else { 0.0 })
-        .collect();
+    let copy = |(&item, row): (&u32, &mut [f32])| {
+        let present = match projected {
+            Some(all) => {
+                let present = file.is_present(item);
+                let from = if present { item as usize } else { 0 };
+                row.copy_from_slice(&all.rows[from * width..][..width]);
+                present
+            }
+            None => file.read(item, row),
+        };
+        if present { 1.0 } else { 0.0 }
+    };
+    let present: Vec<f32> =
+        distinct.items.par_iter().zip(rows.par_chunks_exact_mut(width)).map(copy).collect();
     Modality {
         rows: Tensor::from_data(TensorData::new(rows, [count, width]), device),
+        projected: projected.is_some(),
         present: Tensor::from_data(TensorData::new(present, [count, 1]), device),
     }
 }

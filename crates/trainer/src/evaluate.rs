@@ -3,7 +3,7 @@
 use seminar_dataset::{Batch, BatchConfig, Batches, IdBlock, PAD, Split, TestMode};
 use seminar_models::SequenceModel;
 
-use crate::embed::host;
+use crate::embed::{Catalogue, host};
 use crate::error::{Error, Result};
 use crate::metrics::{Evaluation, Ranking, Ties, UserRank, rank};
 use crate::trainer::Trainer;
@@ -23,9 +23,10 @@ impl<M: SequenceModel> Trainer<M> {
         let config = BatchConfig { batch_size: self.config.evaluation_batch, ..batches.clone() };
         let batches = Batches::new(self.corpus.clone(), split, config)?;
         let model = self.model.valid();
+        let catalogue = Catalogue::new(&model, &self.tables, &self.device.clone().inner());
         let mut ranking = Ranking::default();
         for batch in batches.epoch(0).prefetch(0) {
-            let logits = self.score(&model, &batch);
+            let logits = self.score(&model, &catalogue, &batch);
             for (row, scores) in logits.chunks_exact(batch.candidates.width).enumerate() {
                 // Candidates are padded on the right where a user has fewer.
                 let real = batch.candidates.row(row).iter().take_while(|&&item| item != PAD).count();
@@ -52,6 +53,7 @@ impl<M: SequenceModel> Trainer<M> {
         let config = BatchConfig { batch_size: FULL_BATCH, ..batches.clone() };
         let batches = Batches::new(self.corpus.clone(), split, config)?;
         let model = self.model.valid();
+        let catalogue = Catalogue::new(&model, &self.tables, &self.device.clone().inner());
         let mut ranking = Ranking::default();
         for batch in batches.epoch(0).prefetch(0).take(users.div_ceil(FULL_BATCH)) {
             let mut scores: Vec<Vec<f32>> = vec![Vec::new(); batch.users.len()];
@@ -59,7 +61,7 @@ impl<M: SequenceModel> Trainer<M> {
             for first in (1..=last).step_by(CATALOGUE_CHUNK as usize) {
                 let items: Vec<u32> = (first..=last.min(first + CATALOGUE_CHUNK - 1)).collect();
                 let chunk = self.with_candidates(&batch, &items, mode);
-                let logits = self.score(&model, &chunk);
+                let logits = self.score(&model, &catalogue, &chunk);
                 for (scores, logits) in scores.iter_mut().zip(logits.chunks_exact(items.len())) {
                     scores.extend_from_slice(logits);
                 }
@@ -86,8 +88,9 @@ impl<M: SequenceModel> Trainer<M> {
         Ok(Evaluation::of(&self.rank(split, batches, Ties::Mean)?, batches.seed))
     }
 
-    fn score(&self, model: &M, batch: &Batch) -> Vec<f32> {
-        let embedded = self.tables.embed_fixed(batch, &self.corpus, &self.device.clone().inner());
+    fn score(&mut self, model: &M, catalogue: &Catalogue, batch: &Batch) -> Vec<f32> {
+        let device = self.device.clone().inner();
+        let embedded = self.tables.embed_with(batch, &self.corpus, self.progress.step, &device, catalogue);
         host(model.score(&embedded.history, &embedded.candidates).logits)
     }
 

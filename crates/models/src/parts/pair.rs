@@ -63,8 +63,8 @@ impl PairEncoder {
         let missing = "the events carry every configured modality";
         let channel = |&kind: &ModalityKind| {
             let projected = |layer: &Option<Linear>, modality: &Option<Modality>| {
-                let Modality { rows, present } = modality.clone().expect(missing);
-                let rows = layer.as_ref().expect(missing).forward(rows);
+                let Modality { rows, projected, present } = modality.clone().expect(missing);
+                let rows = if projected { rows } else { layer.as_ref().expect(missing).forward(rows) };
                 // A missing picture is not the projection's bias.
                 (if self.mask_missing { rows * present.clone() } else { rows }, present)
             };
@@ -72,7 +72,7 @@ impl PairEncoder {
                 ModalityKind::Text => projected(&self.text, &rows.text),
                 ModalityKind::Image => projected(&self.image, &rows.image),
                 ModalityKind::Attribute => {
-                    let Modality { rows, present } = rows.attribute.clone().expect(missing);
+                    let Modality { rows, present, .. } = rows.attribute.clone().expect(missing);
                     (rows, present)
                 }
                 ModalityKind::Id | ModalityKind::Query => (rows.item.clone(), rows.asked.ones_like()),
@@ -80,6 +80,16 @@ impl PairEncoder {
             Channel { kind, rows, present }
         };
         self.modalities.iter().map(channel).collect()
+    }
+
+    /// Frozen embeddings projected, before those of missing items are masked.
+    pub fn project(&self, kind: ModalityKind, rows: Tensor<2>) -> Option<Tensor<2>> {
+        let layer = match kind {
+            ModalityKind::Text => self.text.as_ref(),
+            ModalityKind::Image => self.image.as_ref(),
+            ModalityKind::Id | ModalityKind::Query | ModalityKind::Attribute => None,
+        };
+        layer.map(|layer| layer.forward(rows))
     }
 
     /// One item vector of its modalities, `[U, D]`.

@@ -15,7 +15,7 @@ use burn::tensor::{Device, Tensor};
 pub use codes::Codebooks;
 pub use projection::Projection;
 
-use crate::config::{ModelConfig, SoftSearch};
+use crate::config::{ModalityKind, ModelConfig, SoftSearch};
 use crate::error::Result;
 use crate::events::Events;
 use crate::init::Init;
@@ -134,6 +134,10 @@ impl SequenceModel for Seminar {
         );
         let logits = self.head.forward(search.attended.clone(), candidates.place(targets.pairs));
         Scores { logits, stage_one: None, search: Some(search) }
+    }
+
+    fn project(&self, kind: ModalityKind, rows: Tensor<2>) -> Option<Tensor<2>> {
+        self.pair.project(kind, rows)
     }
 
     fn logits_loss(&self) -> bool {

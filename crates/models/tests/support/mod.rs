@@ -160,9 +160,9 @@ impl Golden {
         let asked: Vec<f32> =
             real.chunks(slots).map(|bag| f32::from(u8::from(bag.contains(&true)))).collect();
         let frozen = |name: &str| {
-            self.multimodal().then(|| Modality {
-                rows: tensor::<2>(self.array(name), device).select(0, flat.clone()),
-                present: Tensor::ones([ids.len(), 1], device),
+            self.multimodal().then(|| {
+                let rows = tensor::<2>(self.array(name), device).select(0, flat.clone());
+                Modality::new(rows, Tensor::ones([ids.len(), 1], device))
             })
         };
         let rows = Rows {
