@@ -60,6 +60,9 @@ struct Args {
     /// Weight of the query in a pair.
     #[arg(long, default_value_t = 0.5)]
     query_weight: f64,
+    /// Share of the components of event and target vectors that training drops.
+    #[arg(long, default_value_t = 0.0)]
+    dropout: f64,
     /// Rows of the keyword table; what the corpus needs by default.
     #[arg(long, default_value_t = 0)]
     keyword_vocab: usize,
@@ -203,6 +206,7 @@ impl Args {
                 stage_one_top_k: self.stage1_topk.unwrap_or(self.retrieve_topk + 30),
                 modalities,
                 query_weight: self.query_weight,
+                dropout: self.dropout,
                 pretrain_weights: self.pretrain_weights,
                 freeze_projections: !self.train_projections,
                 soft_search: match self.soft_search {

@@ -153,6 +153,8 @@ pub struct ModelConfig {
     pub centroids: usize,
     /// τ of SEMINAR's alignment and relevance.
     pub temperature: f64,
+    /// Share of the components of event and target vectors that training drops.
+    pub dropout: f64,
     /// Rows that alignment compares with each other.
     pub alignment_rows: usize,
     /// Weights of next pair, alignment and relevance in the pretraining loss; 0 switches one off.
@@ -185,6 +187,7 @@ impl Default for ModelConfig {
             sub_vectors: 16,
             centroids: 256,
             temperature: 0.05,
+            dropout: 0.0,
             alignment_rows: 256,
             pretrain_weights: [1.0; 3],
             freeze_projections: true,
@@ -257,6 +260,9 @@ impl ModelConfig {
         }
         if self.centroids > 1 << 16 {
             return fail("centroids", format!("{} is over 65536", self.centroids));
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return fail("dropout", format!("{} is not between 0 and 1", self.dropout));
         }
         if self.temperature.is_nan() || self.temperature <= 0.0 {
             return fail("temperature", format!("{} is not above 0", self.temperature));

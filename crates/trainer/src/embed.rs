@@ -137,7 +137,9 @@ impl Tables {
     /// # Errors
     /// If there are fewer keyword rows than the corpus has keywords, or embeddings of another corpus.
     pub fn new(config: &TrainConfig, corpus: &Corpus, modalities: Modalities) -> Result<Self> {
-        let needed = corpus.word_count() + 2;
+        // As published, the item id of EOS is looked up among the keywords too.
+        let eos = if config.batches.published { corpus.item_count() + 2 } else { 0 };
+        let needed = eos.max(corpus.word_count() + 2);
         let keyword_rows = if config.keyword_rows == 0 { needed } else { config.keyword_rows };
         if keyword_rows < needed {
             let message = format!("{keyword_rows} for keyword ids up to {}", needed - 1);

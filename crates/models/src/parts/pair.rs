@@ -1,7 +1,7 @@
 //! From the modalities of an event to one vector: project, gate, fuse.
 
 use burn::module::Module;
-use burn::nn::Linear;
+use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::Tensor;
 
 use crate::config::{ModalityKind, ModelConfig};
@@ -31,6 +31,8 @@ pub struct PairEncoder {
     pub gate: Option<ModalityGate>,
     /// Query and item.
     pub fusion: PairFusion,
+    /// On pair vectors, in training only.
+    pub dropout: Dropout,
     with_query: bool,
     mask_missing: bool,
     #[module(skip)]
@@ -49,6 +51,7 @@ impl PairEncoder {
             gate: several
                 .then(|| ModalityGate::new(width, modalities.len(), config.gate, mask_missing, init)),
             fusion: PairFusion::new(config, init),
+            dropout: DropoutConfig::new(config.dropout).init(),
             with_query: config.has(ModalityKind::Query),
             mask_missing,
             modalities,
@@ -102,7 +105,7 @@ impl PairEncoder {
 
     /// The pair vector of queries and items, `[U, D]`; the item alone in a model without queries.
     pub fn fuse(&self, query: Tensor<2>, item: Tensor<2>) -> Tensor<2> {
-        if self.with_query { self.fusion.forward(query, item) } else { item }
+        self.dropout.forward(if self.with_query { self.fusion.forward(query, item) } else { item })
     }
 
     /// Item vectors of distinct events, `[U, D]`.
