@@ -7,6 +7,7 @@ use crate::parts::{HashBits, Selection, select_top_k};
 
 /// The general search unit of a model, over distinct events and targets.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "one lives at a time")]
 pub(crate) enum StageOne {
     /// No search: the last K positions.
     Recent,
