@@ -50,11 +50,7 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::stderr).init();
-    if let Some(threads) = args.threads {
-        anyhow::ensure!(threads > 0, "--threads must be at least 1");
-        seminar_examples::machine::set_threads(threads)?;
-    }
+    seminar_examples::machine::start(args.threads)?;
     let described = args.checkpoint.join("experiment.json");
     let text = std::fs::read_to_string(&described)
         .with_context(|| format!("cannot read {}", described.display()))?;

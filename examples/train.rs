@@ -248,12 +248,7 @@ impl Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::stderr).init();
-    if let Some(threads) = args.threads {
-        // Before the first parallel operation, the pool's size is read from here.
-        anyhow::ensure!(threads > 0, "--threads must be at least 1");
-        seminar_examples::machine::set_threads(threads)?;
-    }
+    seminar_examples::machine::start(args.threads)?;
     let corpus = Arc::new(Corpus::open(&args.data)?);
     let name = args.data.file_name().context("--data names no folder")?.to_string_lossy().into_owned();
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot create {}", args.out.display()))?;

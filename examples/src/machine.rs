@@ -8,10 +8,15 @@ pub fn peak_rss_bytes() -> u64 {
     kibibytes.unwrap_or(0) * 1024
 }
 
-/// Sets the number of threads of everything that runs in parallel.
+/// Starts the log, and sets the number of threads of everything that runs in parallel; all cores by default.
 ///
 /// # Errors
-/// If parallel work has begun already.
-pub fn set_threads(threads: usize) -> anyhow::Result<()> {
-    Ok(rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?)
+/// If no thread is asked for, or parallel work has begun already.
+pub fn start(threads: Option<usize>) -> anyhow::Result<()> {
+    tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::stderr).init();
+    if let Some(threads) = threads {
+        anyhow::ensure!(threads > 0, "--threads must be at least 1");
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    Ok(())
 }
