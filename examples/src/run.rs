@@ -140,7 +140,7 @@ impl Experiment {
             );
         }
         let log = StepLog::open(&output.folder.join("steps.jsonl"), trainer.progress().logged_steps())?;
-        self.run(trainer, &mut Both(log, Borrowed(observer)))
+        self.run(trainer, &mut Both(log, observer))
     }
 
     fn run(
@@ -178,22 +178,5 @@ impl Experiment {
         row.seconds.evaluate = start.elapsed().as_secs_f64();
         row.peak_rss_bytes = peak_rss_bytes();
         Ok(row)
-    }
-}
-
-/// An observer behind a reference.
-struct Borrowed<'a>(&'a mut dyn Observer);
-
-impl Observer for Borrowed<'_> {
-    fn step(&mut self, info: &seminar_trainer::StepInfo) {
-        self.0.step(info);
-    }
-
-    fn epoch(&mut self, info: &seminar_trainer::EpochInfo) {
-        self.0.epoch(info);
-    }
-
-    fn checkpoint(&mut self) -> seminar_trainer::Result<()> {
-        self.0.checkpoint()
     }
 }

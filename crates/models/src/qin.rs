@@ -95,21 +95,24 @@ impl Qin {
     }
 
     /// A head on both searches trains them: events weighted by their relevance, logits `[B, C]`.
+    ///
+    /// `by_item` is the second search's relevance, `[B, C, 1, L]`.
     fn stage_one(
         &self,
         searches: &StageOne,
+        by_item: Tensor<4>,
         [history, candidates]: [&Events; 2],
         seen: Tensor<2>,
         targets: Tensor<3>,
     ) -> Option<Tensor<2>> {
-        let StageOne::QueryThenItem { by_query, by_item, asked: Some(asked), .. } = searches else {
+        let StageOne::QueryThenItem { by_query, asked: Some(asked), .. } = searches else {
             return None;
         };
         let [batch, count] = candidates.dims();
         let asked = candidates.place(asked.clone()).reshape([batch, count, 1, 1]);
         let (any, padding) = presence(history);
         let scale = (seen.dims()[1] as f64).sqrt();
-        let scores = by_query.relevance(history, candidates) * asked + by_item.relevance(history, candidates);
+        let scores = by_query.relevance(history, candidates) * asked + by_item;
         let weights = softmax(scores / scale + padding, 3) * any;
         Some(self.search_head.forward(pooled(weights, history, seen), targets))
     }
@@ -130,8 +133,9 @@ impl SequenceModel for Qin {
             self.top_k,
             self.mask_padding,
         );
-        let trained = search.relevance.is_some();
-        let stage_one = trained.then(|| self.stage_one(&searches, events, seen, placed.clone())).flatten();
+        let by_item = search.relevance.clone();
+        let stage_one =
+            by_item.and_then(|scores| self.stage_one(&searches, scores, events, seen, placed.clone()));
         let logits = self.head.forward(search.attended.clone(), placed);
         Scores { logits, stage_one, search: Some(search) }
     }

@@ -54,6 +54,20 @@ pub struct Silent;
 
 impl Observer for Silent {}
 
+impl<O: Observer + ?Sized> Observer for &mut O {
+    fn step(&mut self, info: &StepInfo) {
+        (**self).step(info);
+    }
+
+    fn epoch(&mut self, info: &EpochInfo) {
+        (**self).epoch(info);
+    }
+
+    fn checkpoint(&mut self) -> Result<()> {
+        (**self).checkpoint()
+    }
+}
+
 /// Two observers.
 #[derive(Debug)]
 pub struct Both<A, B>(pub A, pub B);

@@ -8,7 +8,7 @@ use seminar_dataset::atomic;
 use serde_json::json;
 
 use crate::error::{Error, Result};
-use crate::observer::{EpochInfo, Observer, StepInfo};
+use crate::observer::{Observer, StepInfo};
 
 /// Writes `{"phase", "epoch", "step", "loss", "examples"}` for each step.
 #[derive(Debug)]
@@ -49,8 +49,6 @@ impl Observer for StepLog {
             self.failed.get_or_insert(error);
         }
     }
-
-    fn epoch(&mut self, _: &EpochInfo) {}
 
     fn checkpoint(&mut self) -> Result<()> {
         let written = match self.failed.take() {

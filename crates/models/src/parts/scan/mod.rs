@@ -162,14 +162,10 @@ impl Codes {
     /// How many bits are equal, for one target and each of the given rows.
     #[inline(always)]
     fn equal(&self, target: u32, rows: &[u32], out: &mut [f32]) {
-        let own = |codes: &'_ [u64], row: u32| -> std::ops::Range<usize> {
-            let start = row as usize * self.words;
-            debug_assert!(start + self.words <= codes.len());
-            start..start + self.words
-        };
-        let target = &self.targets[own(&self.targets, target)];
+        let own = |row: u32| row as usize * self.words..(row as usize + 1) * self.words;
+        let target = &self.targets[own(target)];
         for (&row, out) in rows.iter().zip(out) {
-            let key = &self.keys[own(&self.keys, row)];
+            let key = &self.keys[own(row)];
             let unequal: u32 = target.iter().zip(key).map(|(a, b)| (a ^ b).count_ones()).sum();
             *out = (self.bits - unequal as usize) as f32;
         }
