@@ -1,5 +1,7 @@
 //! What can go wrong.
 
+use std::path::{Path, PathBuf};
+
 /// Result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -17,9 +19,15 @@ pub enum Error {
         /// What came.
         found: usize,
     },
-    /// A vector with NaN or infinity.
-    #[error("row {row} holds a number that is not finite")]
+    /// A query or vector with NaN or infinity.
+    #[error("{what} holds a number that is not finite")]
     NotFinite {
+        /// Which thing.
+        what: &'static str,
+    },
+    /// A table with NaN or infinity.
+    #[error("row {row} holds a number that is not finite")]
+    NotFiniteRow {
         /// The row, from 0.
         row: usize,
     },
@@ -31,4 +39,34 @@ pub enum Error {
         /// What is wrong with its value.
         message: String,
     },
+    /// An id that is in the index already.
+    #[error("id {0} is in the index already")]
+    Duplicate(u64),
+    /// A behaviour that is not in the history.
+    #[error("event {0} is not in the history")]
+    Unknown(u64),
+    /// The file system refused.
+    #[error("{path}: {doing}: {message}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// What the system said.
+        message: String,
+    },
+    /// A file that is not what it should be.
+    #[error("{path}: {message}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(path: &Path, doing: &'static str) -> impl Fn(std::io::Error) -> Self {
+        move |error| Self::Io { path: path.into(), doing, message: error.to_string() }
+    }
 }

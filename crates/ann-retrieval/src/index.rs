@@ -1,6 +1,12 @@
-//! What every index can do.
+//! What every index can do, and what some can.
 
-use crate::error::Result;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::filter::Filter;
+use crate::persist::{Reader, Writer};
 
 /// A found vector.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -11,25 +17,126 @@ pub struct Neighbor {
     pub score: f32,
 }
 
-/// A searchable set of vectors. Each kind is built by a function of its own; only searching is shared.
+/// A searchable set of vectors. Each kind is built by a function of its own; searching is shared.
 pub trait AnnIndex: Send + Sync {
-    /// The `k` nearest, best first, ties by id. Fewer if the index holds fewer.
+    /// The `k` nearest that the filter accepts into `out`, best first, ties by id. Fewer if there are fewer. What
+    /// `out` held is lost.
     ///
     /// # Errors
-    /// If the query has another width than the index.
-    fn search(&self, query: &[f32], k: usize) -> Result<Vec<Neighbor>>;
+    /// If the query has another width than the index, or holds a number that is not finite.
+    fn search_into(
+        &self,
+        query: &[f32],
+        k: usize,
+        filter: Option<&dyn Filter>,
+        out: &mut Vec<Neighbor>,
+    ) -> Result<()>;
 
     /// Number of vectors.
     fn len(&self) -> usize;
+
+    /// Width of the vectors.
+    fn dim(&self) -> usize;
+
+    /// Bytes of memory in all: vectors, codes, links, ids and codebooks.
+    fn bytes(&self) -> usize;
 
     /// Whether there is no vector.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Width of the vectors.
-    fn dim(&self) -> usize;
+    /// Bytes a vector, codebooks shared out.
+    fn bytes_per_item(&self) -> f64 {
+        self.bytes() as f64 / self.len().max(1) as f64
+    }
 
-    /// Memory that a vector takes, in bytes.
-    fn bytes_per_item(&self) -> usize;
+    /// The `k` nearest, best first.
+    ///
+    /// # Errors
+    /// As [`AnnIndex::search_into`].
+    fn search(&self, query: &[f32], k: usize) -> Result<Vec<Neighbor>> {
+        let mut out = Vec::new();
+        self.search_into(query, k, None, &mut out)?;
+        Ok(out)
+    }
+
+    /// The `k` nearest that the filter accepts, best first.
+    ///
+    /// # Errors
+    /// As [`AnnIndex::search_into`].
+    fn search_filtered(&self, query: &[f32], k: usize, filter: &dyn Filter) -> Result<Vec<Neighbor>> {
+        let mut out = Vec::new();
+        self.search_into(query, k, Some(filter), &mut out)?;
+        Ok(out)
+    }
+
+    /// The `k` nearest of each of many queries `[n, dim]`, on all threads.
+    ///
+    /// # Errors
+    /// As [`AnnIndex::search_into`].
+    fn search_many(&self, queries: &[f32], k: usize) -> Result<Vec<Vec<Neighbor>>> {
+        if !queries.len().is_multiple_of(self.dim()) {
+            let found = queries.len() % self.dim();
+            return Err(Error::Dimension { what: "the last query", expected: self.dim(), found });
+        }
+        queries.par_chunks_exact(self.dim()).map(|query| self.search(query, k)).collect()
+    }
+}
+
+/// An index that takes and gives up single vectors. It then answers as one built from the remaining vectors with the
+/// same codebooks.
+pub trait Update: AnnIndex {
+    /// Adds a vector under an id that is not in the index.
+    ///
+    /// # Errors
+    /// If the id is there already, or the vector does not fit.
+    fn add(&mut self, id: u64, row: &[f32]) -> Result<()>;
+
+    /// Removes a vector; whether it was there.
+    fn remove(&mut self, id: u64) -> bool;
+}
+
+/// An index that can be kept in a file and opened without being read.
+pub trait Persist: Sized {
+    /// Eight letters at the file's start.
+    const KIND: [u8; 8];
+
+    /// Names the parts of the index.
+    fn write<'a>(&'a self, out: &mut Writer<'a>);
+
+    /// Takes the parts from an opened file and checks that they belong together.
+    ///
+    /// # Errors
+    /// If a part is missing or does not fit the others.
+    fn read(from: &Reader) -> Result<Self>;
+
+    /// Writes one file: the new one is complete, or the old one stays.
+    ///
+    /// # Errors
+    /// The file system's refusal.
+    fn save(&self, path: &Path) -> Result<()> {
+        let mut out = Writer::new(Self::KIND);
+        self.write(&mut out);
+        out.save(path)
+    }
+
+    /// Maps a file that [`Persist::save`] wrote.
+    ///
+    /// # Errors
+    /// If the file is missing, of another kind or version, cut off or altered.
+    fn open(path: &Path) -> Result<Self> {
+        Self::read(&Reader::open(path, Self::KIND)?)
+    }
+}
+
+/// Checks a query or a row.
+pub(crate) fn check(what: &'static str, row: &[f32], dim: usize) -> Result<()> {
+    if row.len() != dim {
+        return Err(Error::Dimension { what, expected: dim, found: row.len() });
+    }
+    if row.iter().any(|x| !x.is_finite()) {
+        return Err(Error::NotFinite { what });
+    }
+    Ok(())
 }

@@ -5,7 +5,8 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::metric::squared_distance;
+use crate::kernel::float::{self, Term};
+use crate::kernel::nearest::Panels;
 use crate::vectors::Vectors;
 
 /// Rows whose sums are formed together; fixed, so that results do not depend on the number of threads.
@@ -62,20 +63,26 @@ impl KMeansConfig {
         Ok(KMeans { centroids: Vectors::new(rows.dim(), centroids)?, inertia })
     }
 
-    /// k-means++: each next start is a row drawn in proportion to its squared distance to those chosen.
+    /// k-means++: each next start is a row drawn in proportion to its squared distance to those chosen, from at most
+    /// 64 rows a cluster.
     fn start(&self, rows: &Vectors) -> Vec<f32> {
+        let rows = rows.sample(self.clusters.saturating_mul(64));
+        let dim = rows.dim();
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let mut chosen = rows.row(rng.random_range(0..rows.len())).to_vec();
-        let mut distance: Vec<f32> = vec![f32::INFINITY; rows.len()];
+        let mut nearest: Vec<f32> = vec![f32::INFINITY; rows.len()];
         for cluster in 1..self.clusters {
-            let last = &chosen[(cluster - 1) * rows.dim()..];
-            distance
-                .par_iter_mut()
-                .enumerate()
-                .for_each(|(row, d)| *d = d.min(squared_distance(rows.row(row), last)));
-            let total: f64 = distance.iter().map(|&d| f64::from(d)).sum();
+            let last = &chosen[(cluster - 1) * dim..];
+            let chunks = nearest.par_chunks_mut(CHUNK).zip(rows.as_slice().par_chunks(CHUNK * dim));
+            chunks.for_each(|(nearest, rows)| {
+                let mut distance = [0.0; CHUNK];
+                let distance = &mut distance[..nearest.len()];
+                float::rows(Term::SquaredDifference, last, rows, distance);
+                nearest.iter_mut().zip(distance).for_each(|(n, d)| *n = n.min(*d));
+            });
+            let total: f64 = nearest.iter().map(|&d| f64::from(d)).sum();
             let mut point = rng.random::<f64>() * total;
-            let drawn = distance.iter().position(|&d| {
+            let drawn = nearest.iter().position(|&d| {
                 point -= f64::from(d);
                 point < 0.0
             });
@@ -90,17 +97,11 @@ impl KMeansConfig {
 /// The nearest centroid of each row, and the squared distance to it; ties go to the first.
 fn assign(rows: &Vectors, centroids: &[f32]) -> Vec<(u32, f32)> {
     let dim = rows.dim();
-    let nearest = |row: usize| {
-        let mut best = (0, f32::INFINITY);
-        for (cluster, centroid) in centroids.chunks_exact(dim).enumerate() {
-            let distance = squared_distance(rows.row(row), centroid);
-            if distance < best.1 {
-                best = (cluster as u32, distance);
-            }
-        }
-        best
-    };
-    (0..rows.len()).into_par_iter().map(nearest).collect()
+    let panels = Panels::new(dim, centroids);
+    let mut nearest = vec![(0, 0.0); rows.len()];
+    let chunks = nearest.par_chunks_mut(CHUNK).zip(rows.as_slice().par_chunks(CHUNK * dim));
+    chunks.for_each(|(nearest, rows)| panels.nearest(rows, nearest));
+    nearest
 }
 
 /// Cluster means; an empty cluster moves to the row that is farthest from its centroid.

@@ -1,32 +1,92 @@
-//! Finding the nearest vectors: exactly, and by short codes.
+//! Finding the nearest vectors and the most relevant behaviours of a long history: exactly, and by short codes.
 //!
 //! ```
 //! use seminar_ann_retrieval::{AnnIndex, Flat, Metric, Vectors};
 //!
 //! let rows = Vectors::new(2, vec![1.0, 0.0, 0.0, 1.0, 0.6, 0.8])?;
-//! let index = Flat::build(&rows, Metric::InnerProduct);
+//! let index = Flat::build(&rows, Metric::InnerProduct)?;
 //! let best = index.search(&[0.0, 2.0], 2)?;
 //! assert_eq!(best.iter().map(|n| n.id).collect::<Vec<_>>(), [1, 2]);
 //! # Ok::<(), seminar_ann_retrieval::Error>(())
 //! ```
 //!
-//! [`KMeans`] and [`ProductQuantizer`] train codebooks; the models use them for SEMINAR's quantised search.
-//! All of it gives the same result for any number of threads.
+//! # Single vectors: [`AnnIndex`]
+//!
+//! | index | a vector is kept as | found by |
+//! |---|---|---|
+//! | [`Flat`] | itself | comparing all |
+//! | [`Hnsw`] | itself and links | a walk through a graph |
+//! | [`Lsh`] | signs of projections | counting equal bits |
+//! | [`Pq`] | one byte a sub-vector | adding table entries |
+//! | [`FastScan`] | half a byte a sub-vector | the same, inside registers |
+//! | [`Residual`] | one byte a stage | adding table entries |
+//! | [`Ivf`] | any code, in the list of its nearest centroid | the nearest lists only |
+//!
+//! [`Refined`] scores a shortlist of any of them again, exactly; [`Rotated`] learns a rotation before quantising. All
+//! but HNSW scan, and give the exact top of their scores: the answer depends neither on the machine's registers nor on
+//! the number of threads. [`Update`] adds and removes, [`Persist`] saves to one checked file and maps it again.
+//!
+//! # A user's history: [`HistoryIndex`]
+//!
+//! [`ExactHistory`], [`FusedHistory`], [`PqHistory`], [`NibbleHistory`] and [`RescoredHistory`] take behaviours with
+//! several modalities one by one, and answer for many targets in one pass. [`TwoStage`] is the published way.
+//!
+//! ```
+//! use seminar_ann_retrieval::{ExactHistory, HistoryIndex};
+//!
+//! // Two modalities of width 2: query and text.
+//! let mut history = ExactHistory::exact(2, 2)?;
+//! history.append(&[1.0, 0.0, 0.0, 1.0])?;
+//! history.append(&[0.0, 1.0, 0.0, 1.0])?;
+//! let target = history.prepare(&[1.0, 0.0, 1.0, 0.0], &[0.5, 0.5])?;
+//! assert_eq!(history.top_k(&target, 1)[0].id, 0);
+//! # Ok::<(), seminar_ann_retrieval::Error>(())
+//! ```
 
+mod bytes;
+mod coded;
 mod error;
+mod filter;
 mod flat;
+mod history;
+mod hnsw;
+mod ids;
 mod index;
+mod ivf;
+mod kernel;
 mod kmeans;
+mod lsh;
 mod metric;
+mod persist;
 mod pq;
+mod recall;
+mod refine;
+mod residual;
+mod rotation;
+mod tables;
 mod top_k;
 mod vectors;
 
+pub use coded::{Coded, Codec, StoredCodec};
 pub use error::{Error, Result};
-pub use flat::Flat;
-pub use index::{AnnIndex, Neighbor};
+pub use filter::Filter;
+pub use flat::{Flat, Whole, WholeQuery};
+pub use history::{
+    ExactHistory, FusedHistory, History, HistoryIndex, NibbleHistory, PqHistory, RescoredHistory, TwoStage,
+    TwoStageFound,
+};
+pub use hnsw::{Hnsw, HnswConfig};
+pub use index::{AnnIndex, Neighbor, Persist, Update};
+pub use ivf::{Ivf, IvfConfig};
 pub use kmeans::{KMeans, KMeansConfig};
+pub use lsh::{Lsh, LshConfig, Signs};
 pub use metric::Metric;
-pub use pq::{PqConfig, ProductQuantizer};
+pub use persist::{Reader, Writer};
+pub use pq::{ByteCodes, FastScan, NibbleCodes, Pq, PqConfig, ProductQuantizer};
+pub use recall::{attention_mass, recall_at};
+pub use refine::Refined;
+pub use residual::{Residual, ResidualCodes, ResidualConfig};
+pub use rotation::{Rotated, Rotation};
+pub use tables::ScoreTables;
 pub use top_k::TopK;
 pub use vectors::Vectors;

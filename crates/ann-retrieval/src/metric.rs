@@ -1,11 +1,17 @@
 //! How near two vectors are.
 
+use std::borrow::Cow;
+
+use crate::error::Result;
+use crate::kernel::float::{dot, squared_distance};
+use crate::persist::Reader;
+
 /// A similarity: larger is nearer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
     /// ⟨a, b⟩.
     InnerProduct,
-    /// ⟨a, b⟩ / (|a| |b|); 0 where one of them is zero.
+    /// ⟨a, b⟩ / (|a| |b|); 0 where one of them is zero. Indexes keep vectors scaled to length 1.
     Cosine,
     /// −|a − b|².
     L2,
@@ -23,46 +29,61 @@ impl Metric {
             Self::L2 => -squared_distance(a, b),
         }
     }
-}
 
-/// Lanes summed apart, so that the compiler can use wide registers; the order of additions is fixed.
-const LANES: usize = 16;
+    /// Rows `[n, dim]` as an index under this metric keeps and compares them.
+    pub(crate) fn prepare_all(self, rows: &[f32], dim: usize) -> Cow<'_, [f32]> {
+        if self != Self::Cosine {
+            return Cow::Borrowed(rows);
+        }
+        let mut scaled = rows.to_vec();
+        for row in scaled.chunks_exact_mut(dim) {
+            // By the largest number first, so that squares neither overflow nor vanish.
+            let largest = row.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+            if largest > 0.0 {
+                row.iter_mut().for_each(|x| *x /= largest);
+                let norm = dot(row, row).sqrt();
+                row.iter_mut().for_each(|x| *x /= norm);
+            }
+        }
+        Cow::Owned(scaled)
+    }
 
-/// ⟨a, b⟩ over the shorter of the two.
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    fold(a, b, |x, y| x * y)
-}
-
-/// |a − b|² over the shorter of the two.
-pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
-    fold(a, b, |x, y| (x - y) * (x - y))
-}
-
-fn fold(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let (a_blocks, a_rest) = a.as_chunks::<LANES>();
-    let (b_blocks, b_rest) = b.as_chunks::<LANES>();
-    for (x, y) in a_blocks.iter().zip(b_blocks) {
-        for lane in 0..LANES {
-            lanes[lane] += term(x[lane], y[lane]);
+    /// The similarity of two rows that [`Metric::prepare_all`] gave.
+    pub(crate) fn between_prepared(self, a: &[f32], b: &[f32]) -> f32 {
+        match self {
+            Self::InnerProduct | Self::Cosine => dot(a, b),
+            Self::L2 => -squared_distance(a, b),
         }
     }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(&x, &y)| term(x, y)).sum();
-    lanes.iter().sum::<f32>() + rest
+
+    pub(crate) fn number(self) -> u64 {
+        match self {
+            Self::InnerProduct => 0,
+            Self::Cosine => 1,
+            Self::L2 => 2,
+        }
+    }
+
+    pub(crate) fn read(from: &Reader) -> Result<Self> {
+        match from.header("metric")? {
+            [0] => Ok(Self::InnerProduct),
+            [1] => Ok(Self::Cosine),
+            [2] => Ok(Self::L2),
+            [other] => Err(from.damaged(format!("unknown metric {other}"))),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    proptest::proptest! {
-        #[test]
-        fn agrees_with_f64(pairs in proptest::collection::vec((-9.0f32..9.0, -9.0f32..9.0), 1..70)) {
-            let (a, b): (Vec<f32>, Vec<f32>) = pairs.into_iter().unzip();
-            let exact: f64 = a.iter().zip(&b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum();
-            let far: f64 = a.iter().zip(&b).map(|(&x, &y)| f64::from(x - y).powi(2)).sum();
-            proptest::prop_assert!((f64::from(dot(&a, &b)) - exact).abs() < 1e-2);
-            proptest::prop_assert!((f64::from(squared_distance(&a, &b)) - far).abs() < 1e-2 * far.max(1.0));
+    #[test]
+    fn scaled_rows_have_length_one_whatever_their_size() {
+        for scale in [1e-30f32, 1.0, 1e30] {
+            let rows = Metric::Cosine.prepare_all(&[3.0 * scale, 4.0 * scale, 0.0, 0.0], 2).into_owned();
+            assert!((rows[0] - 0.6).abs() < 1e-6 && (rows[1] - 0.8).abs() < 1e-6, "{rows:?}");
+            assert_eq!(rows[2..], [0.0, 0.0]);
         }
     }
 }

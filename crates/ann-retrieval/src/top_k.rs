@@ -30,7 +30,8 @@ impl PartialOrd for Worst {
 impl TopK {
     /// An empty selection of at most `k`.
     pub fn new(k: usize) -> Self {
-        Self { k, heap: std::collections::BinaryHeap::with_capacity(k + 1) }
+        // A caller's large k is no reason to allocate before anything was found.
+        Self { k, heap: std::collections::BinaryHeap::with_capacity(k.min(1023) + 1) }
     }
 
     /// Offers a scored id.
@@ -42,6 +43,15 @@ impl TopK {
             && new < *worst
         {
             *worst = new;
+        }
+    }
+
+    /// What a score must reach to be kept: the worst kept one, or nothing as long as there is room.
+    pub fn threshold(&self) -> f32 {
+        match self.heap.peek() {
+            Some(worst) if self.heap.len() >= self.k => worst.0.score,
+            _ if self.k == 0 => f32::INFINITY,
+            _ => f32::NEG_INFINITY,
         }
     }
 
@@ -63,6 +73,8 @@ mod tests {
             let mut sorted: Vec<(u8, usize)> = scores.iter().copied().zip(0..).collect();
             sorted.sort_by_key(|&(score, id)| (std::cmp::Reverse(score), id));
             let expected: Vec<u64> = sorted.iter().take(k).map(|&(_, id)| id as u64).collect();
+            let reached = sorted.iter().filter(|&&(score, _)| f32::from(score) >= top.threshold()).count();
+            proptest::prop_assert!(reached >= k.min(scores.len()));
             let found: Vec<u64> = top.into_sorted().iter().map(|n| n.id).collect();
             proptest::prop_assert_eq!(found, expected);
         }

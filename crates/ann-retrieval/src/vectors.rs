@@ -1,6 +1,9 @@
 //! A table of vectors, checked once.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, Result};
+use crate::persist::{Reader, Writer};
 
 /// Rows of equal width, row-major; every number is finite.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +25,7 @@ impl Vectors {
             return Err(Error::Dimension { what: "the last row", expected: dim, found: rows.len() % dim });
         }
         match rows.iter().position(|x| !x.is_finite()) {
-            Some(at) => Err(Error::NotFinite { row: at / dim }),
+            Some(at) => Err(Error::NotFiniteRow { row: at / dim }),
             None => Ok(Self { dim, rows }),
         }
     }
@@ -50,8 +53,44 @@ impl Vectors {
         &self.rows[index * self.dim..][..self.dim]
     }
 
+    /// At most `most` rows, evenly spaced: for training on a part.
+    pub fn sample(&self, most: usize) -> Cow<'_, Self> {
+        let kept = most.clamp(1, self.len().max(1));
+        if kept >= self.len() {
+            return Cow::Borrowed(self);
+        }
+        let spaced = (0..kept as u128).map(|i| (i * self.len() as u128 / kept as u128) as usize);
+        let rows = spaced.flat_map(|row| self.row(row)).copied().collect();
+        Cow::Owned(Self { dim: self.dim, rows })
+    }
+
     /// All numbers, row-major.
     pub fn as_slice(&self) -> &[f32] {
         &self.rows
+    }
+
+    /// Names the numbers in a file.
+    pub(crate) fn write<'a>(&'a self, name: &str, out: &mut Writer<'a>) {
+        out.put_own(&format!("{name}.dim"), &[self.dim as u64]);
+        out.put(name, &self.rows);
+    }
+
+    /// Takes the numbers from a file.
+    pub(crate) fn read(name: &str, from: &Reader) -> Result<Self> {
+        let [dim] = from.header(&format!("{name}.dim"))?;
+        let rows: Vec<f32> = from.numbers(name)?;
+        let dim = usize::try_from(dim).map_err(|_| from.damaged("a width does not fit"))?;
+        Self::new(dim, rows).map_err(|error| from.damaged(format!("`{name}`: {error}")))
+    }
+
+    /// Takes a number of equal tables from a file; at least one, none of them empty.
+    pub(crate) fn read_books(from: &Reader) -> Result<Vec<Self>> {
+        let shape = from.header::<3>("books")?;
+        let centroids: Vec<f32> = from.numbers("centroids")?;
+        let product = shape.iter().try_fold(1u64, |all, &n| all.checked_mul(n));
+        from.ensure(product == Some(centroids.len() as u64) && !centroids.is_empty(), "codebooks")?;
+        let [_, rows, dim] = shape.map(|n| n as usize);
+        let books = centroids.chunks_exact(rows * dim).map(|book| Self::new(dim, book.to_vec()));
+        books.collect::<Result<_>>().map_err(|error| from.damaged(format!("codebooks: {error}")))
     }
 }

@@ -1,11 +1,16 @@
-//! Product quantisation: a vector as one small code a sub-vector (Jégou, Douze, Schmid 2011).
+//! Codebooks: their training, coding and decoding.
 
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::kmeans::KMeansConfig;
-use crate::metric::squared_distance;
+use crate::kernel::float::Term;
+use crate::kernel::nearest::Panels;
+use crate::persist::{Reader, Writer};
 use crate::vectors::Vectors;
+
+/// Rows that are coded together.
+const CHUNK: usize = 256;
 
 /// The settings of a product quantiser.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,11 +23,13 @@ pub struct PqConfig {
     pub iterations: usize,
     /// Seed of k-means.
     pub seed: u64,
+    /// Most rows that k-means sees, evenly spaced among all.
+    pub sample: usize,
 }
 
 impl Default for PqConfig {
     fn default() -> Self {
-        Self { sub_vectors: 16, centroids: 256, iterations: 25, seed: 0 }
+        Self { sub_vectors: 16, centroids: 256, iterations: 25, seed: 0, sample: 1 << 16 }
     }
 }
 
@@ -31,11 +38,13 @@ impl Default for PqConfig {
 pub struct ProductQuantizer {
     /// One table of centroids a sub-vector, each `[ksub, dsub]`.
     codebooks: Vec<Vectors>,
+    /// The same, arranged for comparison.
+    panels: Vec<Panels>,
     dim: usize,
 }
 
 impl PqConfig {
-    /// Trains on all rows.
+    /// Trains a codebook.
     ///
     /// # Errors
     /// Settings that do not fit the rows, or no rows.
@@ -50,6 +59,7 @@ impl PqConfig {
             return Err(Error::Config { field: "centroids", message });
         }
         let dsub = dim / m;
+        let rows = rows.sample(self.sample);
         let codebooks = (0..m).map(|sub| {
             let own = (0..rows.len()).flat_map(|row| rows.row(row)[sub * dsub..][..dsub].iter().copied());
             let own = Vectors::new(dsub, own.collect())?;
@@ -57,7 +67,7 @@ impl PqConfig {
             let config = KMeansConfig { clusters: self.centroids, iterations: self.iterations, seed };
             Ok(config.fit(&own)?.centroids)
         });
-        Ok(ProductQuantizer { codebooks: codebooks.collect::<Result<_>>()?, dim })
+        ProductQuantizer::new(codebooks.collect::<Result<_>>()?)
     }
 }
 
@@ -75,7 +85,8 @@ impl ProductQuantizer {
             let message = "all have the same number of centroids, 1 to 65536, of the same width".into();
             return Err(Error::Config { field: "codebooks", message });
         }
-        Ok(Self { dim: dsub * codebooks.len(), codebooks })
+        let panels = codebooks.iter().map(|book| Panels::new(dsub, book.as_slice())).collect();
+        Ok(Self { dim: dsub * codebooks.len(), codebooks, panels })
     }
 
     /// All centroids, `[M, ksub, dsub]`.
@@ -114,21 +125,64 @@ impl ProductQuantizer {
         if rows.dim() != self.dim {
             return Err(Error::Dimension { what: "the rows", expected: self.dim, found: rows.dim() });
         }
-        let dsub = self.dim / self.sub_vectors();
-        let code = |vector: &[f32], book: &Vectors| {
-            let mut best = (0, f32::INFINITY);
-            for index in 0..book.len() {
-                let distance = squared_distance(vector, book.row(index));
-                if distance < best.1 {
-                    best = (index as u16, distance);
-                }
-            }
-            best.0
-        };
-        let encoded = (0..rows.len()).into_par_iter().flat_map_iter(|row| {
-            self.codebooks.iter().zip(rows.row(row).chunks_exact(dsub)).map(|(book, sub)| code(sub, book))
+        let m = self.sub_vectors();
+        let mut codes = vec![0; rows.len() * m];
+        let chunks = codes.par_chunks_mut(CHUNK * m).zip(rows.as_slice().par_chunks(CHUNK * self.dim));
+        chunks.for_each(|(codes, rows)| {
+            self.encode_each(rows, |row, sub, code| codes[row * m + sub] = code);
         });
-        Ok(encoded.collect())
+        Ok(codes)
+    }
+
+    /// Hands over the code of each sub-vector of each row of `[n, dim]`: row, sub-vector, code.
+    pub(crate) fn encode_each(&self, rows: &[f32], mut put: impl FnMut(usize, usize, u16)) {
+        let dsub = self.dim / self.sub_vectors();
+        let mut own = [(0, 0.0); CHUNK];
+        let mut sub_rows = Vec::with_capacity(CHUNK * dsub);
+        for (chunk, rows) in rows.chunks(CHUNK * self.dim).enumerate() {
+            let count = rows.len() / self.dim;
+            for (sub, panels) in self.panels.iter().enumerate() {
+                sub_rows.clear();
+                rows.chunks_exact(self.dim).for_each(|row| sub_rows.extend_from_slice(&row[sub * dsub..][..dsub]));
+                panels.nearest(&sub_rows, &mut own[..count]);
+                own[..count].iter().enumerate().for_each(|(row, &(code, _))| put(chunk * CHUNK + row, sub, code as u16));
+            }
+        }
+    }
+
+    /// Compares a vector with all centroids: a table of `out.len() / M` numbers a sub-vector.
+    pub(crate) fn compare(&self, term: Term, row: &[f32], out: &mut [f32]) {
+        let (entries, dsub) = (out.len() / self.sub_vectors(), self.dim / self.sub_vectors());
+        let parts = self.panels.iter().zip(row.chunks_exact(dsub)).zip(out.chunks_exact_mut(entries));
+        parts.for_each(|((panels, part), out)| panels.compare(term, part, out));
+    }
+
+    /// ksub: centroids a sub-vector.
+    pub fn ksub(&self) -> usize {
+        self.codebooks[0].len()
+    }
+
+    /// Bytes of the centroids, both arrangements.
+    pub(crate) fn bytes(&self) -> usize {
+        2 * self.codebooks.iter().map(|book| size_of_val(book.as_slice())).sum::<usize>()
+    }
+
+    /// A quantiser for concatenated vectors: first those of `parts[0]`, then those of `parts[1]` …
+    ///
+    /// # Errors
+    /// If their sub-vectors differ in width or number of centroids, or there is none.
+    pub fn concatenate(parts: &[&Self]) -> Result<Self> {
+        Self::new(parts.iter().flat_map(|part| &part.codebooks).cloned().collect())
+    }
+
+    pub(crate) fn write<'a>(&'a self, out: &mut Writer<'a>) {
+        let centroids: Vec<f32> = self.centroids().collect();
+        out.put_own("books", &[self.sub_vectors() as u64, self.ksub() as u64, (self.dim / self.sub_vectors()) as u64]);
+        out.put_own("centroids", &centroids);
+    }
+
+    pub(crate) fn read(from: &Reader) -> Result<Self> {
+        Self::new(Vectors::read_books(from)?).map_err(|error| from.damaged(format!("codebooks: {error}")))
     }
 
     /// The vectors that codes stand for, `[rows, dim]`.
@@ -155,7 +209,7 @@ mod tests {
             let decoded = pq.decode(&pq.encode(&rows).unwrap());
             let again = Vectors::new(8, decoded.clone()).unwrap();
             assert_eq!(pq.decode(&pq.encode(&again).unwrap()), decoded, "a decoded vector encodes to itself");
-            squared_distance(&decoded, rows.as_slice()) / rows.len() as f32
+            crate::kernel::float::squared_distance(&decoded, rows.as_slice()) / rows.len() as f32
         };
         let (coarse, fine) = (error(4), error(64));
         assert!(fine < coarse / 4.0 && coarse < 8.0 / 12.0, "{coarse} {fine}");

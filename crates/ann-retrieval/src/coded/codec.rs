@@ -1,0 +1,58 @@
+//! What a code has to offer.
+
+use crate::error::Result;
+use crate::metric::Metric;
+use crate::persist::{Reader, Writer};
+
+/// How vectors become codes of a fixed length, and how codes are scored.
+///
+/// Codes lie in blocks of [`Codec::BLOCK`] rows, arranged as the scan wants them. Rows and queries come already
+/// normalised where the metric is the cosine.
+pub trait Codec: Clone + Send + Sync {
+    /// Rows that are interleaved; 1 if a code lies in one piece.
+    const BLOCK: usize;
+    /// What a query becomes before a scan, such as tables.
+    type Query: Send + Sync;
+
+    /// Width of the vectors.
+    fn dim(&self) -> usize;
+
+    /// Bytes of a code.
+    fn code_len(&self) -> usize;
+
+    /// Bytes of the codebooks.
+    fn bytes(&self) -> usize;
+
+    /// Encodes rows `[n, dim]` into `[n, code_len]`.
+    fn encode(&self, rows: &[f32], codes: &mut [u8]);
+
+    /// Writes a code into a lane of a block.
+    fn put(&self, block: &mut [u8], lane: usize, code: &[u8]);
+
+    /// Reads a code from a lane of a block.
+    fn take(&self, block: &[u8], lane: usize, code: &mut [u8]);
+
+    /// Gets ready for many scores of one query.
+    fn prepare(&self, query: &[f32], metric: Metric) -> Self::Query;
+
+    /// Appends the position in `blocks` of at least every row whose score reaches the threshold.
+    fn scan(&self, query: &Self::Query, blocks: &[u8], threshold: f32, hits: &mut Vec<u32>);
+
+    /// The score of one row; larger is nearer.
+    fn score(&self, query: &Self::Query, block: &[u8], lane: usize) -> f32;
+}
+
+/// A codec of this crate, which has a place in its files.
+pub trait StoredCodec: Codec {
+    /// The kind of a file that holds an index of these codes.
+    const KIND: [u8; 8];
+
+    /// Names the codebooks.
+    fn write<'a>(&'a self, out: &mut Writer<'a>);
+
+    /// Takes the codebooks from a file.
+    ///
+    /// # Errors
+    /// If they do not belong together.
+    fn read(from: &Reader) -> Result<Self>;
+}

@@ -1,0 +1,94 @@
+//! A user's history: behaviours with several modalities, of which a request wants the few most relevant.
+//!
+//! A behaviour is a row `[M, d]`: one vector a modality, such as query, attributes, text and image. A target is a row
+//! of the same kind, and a request weighs the modalities: `S(l) = Σ_i Σ_j w_i w_j ⟨q_i, k_lj⟩`. As `Σ_i w_i q_i` is
+//! known before any behaviour is read, one look at each modality of a behaviour is enough.
+
+mod fused;
+mod rescored;
+mod two_stage;
+mod unfused;
+
+pub use fused::FusedHistory;
+pub use rescored::RescoredHistory;
+pub use two_stage::{TwoStage, TwoStageFound};
+pub use unfused::{ExactHistory, History, NibbleHistory, PqHistory};
+
+use crate::error::{Error, Result};
+use crate::index::Neighbor;
+
+/// A live history of one user.
+///
+/// Behaviours are numbered in the order of arrival; a number is never given twice. Of equal scores the newest comes
+/// first. After any appends and deletes the answers are those of a history that only ever held what is left.
+pub trait HistoryIndex: Send + Sync {
+    /// What a target becomes before a scan.
+    type Target: Send + Sync;
+
+    /// M: modalities of a behaviour.
+    fn modalities(&self) -> usize;
+
+    /// d: width of each modality.
+    fn dim(&self) -> usize;
+
+    /// Number of behaviours.
+    fn len(&self) -> usize;
+
+    /// Bytes of this user's memory; codebooks that users share are not counted.
+    fn bytes(&self) -> usize;
+
+    /// Appends a behaviour `[M, d]` and returns its number.
+    ///
+    /// # Errors
+    /// If the row has another size, or holds a number that is not finite.
+    fn append(&mut self, event: &[f32]) -> Result<u64>;
+
+    /// Deletes a behaviour.
+    ///
+    /// # Errors
+    /// If it is not there.
+    fn delete(&mut self, event: u64) -> Result<()>;
+
+    /// Prepares a target `[M, d]` under a weight for each modality.
+    ///
+    /// # Errors
+    /// If a size is wrong, or a number is not finite.
+    fn prepare(&self, target: &[f32], weights: &[f32]) -> Result<Self::Target>;
+
+    /// The score of one behaviour, if it is there.
+    fn score(&self, target: &Self::Target, event: u64) -> Option<f32>;
+
+    /// The `k` most relevant behaviours for each of many targets, in one pass, best first.
+    fn top_k_many(&self, targets: &[Self::Target], k: usize) -> Vec<Vec<Neighbor>>;
+
+    /// The `k` most relevant behaviours, best first.
+    fn top_k(&self, target: &Self::Target, k: usize) -> Vec<Neighbor>;
+
+    /// Whether there is no behaviour.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// `Σ_i w_i q_i` of a target `[M, d]`.
+fn fuse(target: &[f32], weights: &[f32], dim: usize) -> Vec<f32> {
+    let mut fused = vec![0.0; dim];
+    for (modality, &weight) in target.chunks_exact(dim).zip(weights) {
+        fused.iter_mut().zip(modality).for_each(|(sum, x)| *sum = weight.mul_add(*x, *sum));
+    }
+    fused
+}
+
+/// Checks a request's weights.
+fn check_weights(weights: &[f32], modalities: usize) -> Result<()> {
+    crate::index::check("the weights", weights, modalities)
+}
+
+/// Checks a history's shape.
+fn check_shape(modalities: usize, dim: usize) -> Result<()> {
+    if modalities == 0 || dim == 0 {
+        let message = format!("{modalities} modalities of width {dim}");
+        return Err(Error::Config { field: "modalities", message });
+    }
+    Ok(())
+}

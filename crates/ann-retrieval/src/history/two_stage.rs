@@ -1,0 +1,81 @@
+//! The published two-stage search: one index a modality proposes, the exact score decides.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Error, Result};
+use crate::flat::WholeQuery;
+use crate::history::{ExactHistory, HistoryIndex};
+use crate::index::{AnnIndex, Neighbor};
+use crate::top_k::TopK;
+
+/// A fixed history with an index over each modality.
+///
+/// Every modality of a target asks every index for a list; the union of the `M²` lists is scored exactly. With exact
+/// indexes ([`crate::Flat`]) this gives the most that the design can reach: the best by the sum of all pairs need not
+/// be among the best of any single pair.
+pub struct TwoStage {
+    indexes: Vec<Box<dyn AnnIndex>>,
+    exact: ExactHistory,
+    list: usize,
+}
+
+/// What a search found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TwoStageFound {
+    /// The best, best first.
+    pub best: Vec<Neighbor>,
+    /// Size of the union that was scored.
+    pub scored: usize,
+}
+
+impl TwoStage {
+    /// Joins an index over each modality, whose ids are the numbers of the behaviours, with the behaviours.
+    ///
+    /// # Errors
+    /// If the number or width of the indexes is not that of the modalities, or the lists are empty.
+    pub fn new(indexes: Vec<Box<dyn AnnIndex>>, exact: ExactHistory, list: usize) -> Result<Self> {
+        let fits = indexes.iter().all(|index| (index.dim(), index.len()) == (exact.dim(), exact.len()));
+        if indexes.len() != exact.modalities() || !fits || list == 0 {
+            let message = format!("{} indexes for {} modalities, lists of {list}", indexes.len(), exact.modalities());
+            return Err(Error::Config { field: "indexes", message });
+        }
+        Ok(Self { indexes, exact, list })
+    }
+
+    /// Prepares a target for the exact scores.
+    ///
+    /// # Errors
+    /// If a size is wrong, or a number is not finite.
+    pub fn prepare(&self, target: &[f32], weights: &[f32]) -> Result<WholeQuery> {
+        self.exact.prepare(target, weights)
+    }
+
+    /// The best `k` of the union of all lists.
+    ///
+    /// # Errors
+    /// If a size is wrong, or a number is not finite.
+    pub fn top_k(&self, target: &[f32], weights: &[f32], k: usize) -> Result<TwoStageFound> {
+        let prepared = self.prepare(target, weights)?;
+        let mut union = BTreeSet::new();
+        let mut found = Vec::new();
+        for query in target.chunks_exact(self.exact.dim()) {
+            for index in &self.indexes {
+                index.search_into(query, self.list, None, &mut found)?;
+                union.extend(found.iter().map(|n| n.id));
+            }
+        }
+        let mut top = TopK::new(k);
+        for &id in &union {
+            if let Some(score) = self.exact.score(&prepared, id) {
+                top.push(!id, score);
+            }
+        }
+        let best = top.into_sorted().into_iter().map(|n| Neighbor { id: !n.id, score: n.score });
+        Ok(TwoStageFound { best: best.collect(), scored: union.len() })
+    }
+
+    /// Bytes of the indexes and of the behaviours kept for the exact score.
+    pub fn bytes(&self) -> usize {
+        self.indexes.iter().map(|index| index.bytes()).sum::<usize>() + self.exact.bytes()
+    }
+}

@@ -1,0 +1,74 @@
+//! Linking vectors with `hnsw_rs`, whose types stay in this file.
+
+use hnsw_rs::prelude::Distance;
+
+use crate::flat::Flat;
+use crate::hnsw::HnswConfig;
+use crate::hnsw::graph::{Graph, Layer};
+use crate::index::AnnIndex;
+use crate::kernel::float::{dot, squared_distance};
+use crate::metric::Metric;
+
+/// Distances between the vectors as the graph sees them.
+struct Squared;
+
+impl Distance<f32> for Squared {
+    fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
+        squared_distance(a, b)
+    }
+}
+
+/// Most layers; the library allows as many.
+const LAYERS: usize = 16;
+
+/// Builds the graph over all vectors of a flat index whose ids are its slots.
+pub(super) fn link(config: &HnswConfig, vectors: &Flat) -> Graph {
+    let built = hnsw_rs::prelude::Hnsw::<f32, Squared>::new(
+        config.links,
+        vectors.len(),
+        LAYERS,
+        config.ef_construction,
+        Squared,
+    );
+    // Largest inner product is no distance. With one more coordinate, √(R² − |x|²) for vectors and 0 for queries, the
+    // nearest vector is the one with the largest inner product (Bachrach et al. 2014).
+    let extended = vectors.metric() == Metric::InnerProduct;
+    let radius = (0..vectors.len()).map(|slot| dot(vectors.row(slot), vectors.row(slot))).fold(0.0, f32::max);
+    let mut point = Vec::with_capacity(vectors.dim() + 1);
+    for slot in 0..vectors.len() {
+        point.clear();
+        point.extend_from_slice(vectors.row(slot));
+        if extended {
+            point.push((radius - dot(&point, &point)).max(0.0).sqrt());
+        }
+        built.insert((&point, slot));
+    }
+    flatten(&built, vectors.len())
+}
+
+/// The graph as tables.
+fn flatten(built: &hnsw_rs::prelude::Hnsw<'_, f32, Squared>, len: usize) -> Graph {
+    // Per layer and vector its neighbours there; a vector without an entry does not reach up to that layer.
+    let mut layers: Vec<Vec<(u32, Vec<u32>)>> = Vec::new();
+    for point in built.get_point_indexation() {
+        let top = usize::from(point.get_point_id().0);
+        layers.resize_with(layers.len().max(top + 1), Vec::new);
+        let neighbours = point.get_neighborhood_id();
+        for (level, layer) in layers.iter_mut().enumerate().take(top + 1) {
+            let own = neighbours.get(level).map_or(&[][..], Vec::as_slice);
+            let reaching = own.iter().filter(|n| usize::from(n.p_id.0) >= level);
+            layer.push((point.get_origin_id() as u32, reaching.map(|n| n.d_id as u32).collect()));
+        }
+    }
+    for layer in &mut layers {
+        layer.sort_unstable_by_key(|(node, _)| *node);
+    }
+    let nodes: Vec<Vec<u32>> = layers.iter().map(|layer| layer.iter().map(|(node, _)| *node).collect()).collect();
+    let place = |level: usize, node: u32| nodes[level].binary_search(&node).ok().map(|at| at as u32);
+    let tables = layers.iter().enumerate().map(|(level, layer)| {
+        let links = layer.iter().map(|(_, links)| links.iter().filter_map(|&n| place(level, n)).collect());
+        let below = layer.iter().map(|(node, _)| level.checked_sub(1).and_then(|l| place(l, *node)).unwrap_or(0));
+        Layer::new(nodes[level].clone(), below.collect(), links.collect())
+    });
+    Graph::new(tables.collect(), len)
+}

@@ -1,0 +1,261 @@
+//! The graph as flat tables, and the walk through it.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use crate::bytes::Bytes;
+use crate::error::Result;
+use crate::flat::Flat;
+use crate::index::Neighbor;
+use crate::kernel::float::sum_row;
+use crate::metric::Metric;
+use crate::persist::{Reader, Writer};
+use crate::top_k::TopK;
+
+/// Fills the rest of a list of links.
+const NONE: u32 = u32::MAX;
+
+/// One layer. Places are positions in this layer; on the lowest one they are the slots of the vectors.
+#[derive(Clone, Debug)]
+pub(super) struct Layer {
+    /// The vector at each place.
+    nodes: Vec<u32>,
+    /// Its place in the layer below.
+    below: Vec<u32>,
+    /// Links of each place, `[places, stride]`, filled up with `NONE`.
+    links: Bytes,
+    stride: usize,
+}
+
+impl Layer {
+    pub(super) fn new(nodes: Vec<u32>, below: Vec<u32>, lists: Vec<Vec<u32>>) -> Self {
+        // Whole cache lines, so that a list never takes one more than it must.
+        let stride = lists.iter().map(Vec::len).max().unwrap_or(0).next_multiple_of(16).max(16);
+        let mut links = Bytes::new();
+        links.resize(lists.len() * stride * 4);
+        let all: &mut [u32] = bytemuck::cast_slice_mut(links.make_mut());
+        all.fill(NONE);
+        for (row, list) in all.chunks_exact_mut(stride).zip(lists) {
+            row[..list.len()].copy_from_slice(&list);
+        }
+        Self { nodes, below, links, stride }
+    }
+
+    #[inline(always)]
+    fn links(&self, place: u32) -> &[u32] {
+        let all: &[u32] = bytemuck::cast_slice(self.links.as_slice());
+        let row = &all[place as usize * self.stride..][..self.stride];
+        &row[..row.iter().position(|&link| link == NONE).unwrap_or(row.len())]
+    }
+}
+
+/// All layers, the lowest first.
+#[derive(Clone, Debug)]
+pub(super) struct Graph {
+    layers: Vec<Layer>,
+}
+
+impl Graph {
+    pub(super) fn new(layers: Vec<Layer>, len: usize) -> Self {
+        debug_assert!(layers[0].nodes.iter().copied().eq(0..len as u32));
+        Self { layers }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let layer = |layer: &Layer| layer.links.as_slice().len() + 4 * (layer.nodes.len() + layer.below.len());
+        self.layers.iter().map(layer).sum()
+    }
+
+    /// The best vectors that a walk with `width` candidates meets, best first; of those that are accepted if a
+    /// condition is given.
+    pub(super) fn search(
+        &self,
+        vectors: &Flat,
+        query: &[f32],
+        width: usize,
+        accepts: Option<&dyn Fn(u64) -> bool>,
+    ) -> Vec<Neighbor> {
+        Arch::new().dispatch(Walk { graph: self, vectors, query, width, accepts })
+    }
+
+    pub(super) fn write<'a>(&'a self, out: &mut Writer<'a>) {
+        let strides: Vec<u64> = self.layers.iter().map(|layer| layer.stride as u64).collect();
+        out.put_own("strides", &strides);
+        for (level, layer) in self.layers.iter().enumerate() {
+            out.put(&format!("nodes{level}"), &layer.nodes);
+            out.put(&format!("below{level}"), &layer.below);
+            out.put(&format!("links{level}"), layer.links.as_slice());
+        }
+    }
+
+    /// Every link is checked, so that no walk leaves its tables.
+    pub(super) fn read(from: &Reader, len: usize) -> Result<Self> {
+        let strides: Vec<u64> = from.numbers("strides")?;
+        from.ensure(!strides.is_empty() && strides.len() <= 64, "layers")?;
+        let mut layers: Vec<Layer> = Vec::new();
+        for (level, &stride) in strides.iter().enumerate() {
+            let nodes: Vec<u32> = from.numbers(&format!("nodes{level}"))?;
+            let below: Vec<u32> = from.numbers(&format!("below{level}"))?;
+            let links = from.bytes(&format!("links{level}"))?;
+            let expected = nodes.len().checked_mul(4).and_then(|n| n.checked_mul(stride as usize));
+            let shape = expected == Some(links.as_slice().len()) && nodes.len() == below.len() && stride > 0;
+            from.ensure(shape && !nodes.is_empty(), "layers")?;
+            let inside = bytemuck::cast_slice::<_, u32>(links.as_slice())
+                .iter()
+                .all(|&link| link == NONE || (link as usize) < nodes.len());
+            let descends = match layers.last() {
+                None => nodes.iter().copied().eq(0..len as u32),
+                Some(lower) => {
+                    let same = |(&node, &place): (&u32, &u32)| lower.nodes.get(place as usize) == Some(&node);
+                    nodes.iter().zip(&below).all(same)
+                }
+            };
+            from.ensure(inside && descends, "links")?;
+            layers.push(Layer { nodes, below, links, stride: stride as usize });
+        }
+        Ok(Self { layers })
+    }
+}
+
+struct Walk<'a> {
+    graph: &'a Graph,
+    vectors: &'a Flat,
+    query: &'a [f32],
+    width: usize,
+    accepts: Option<&'a dyn Fn(u64) -> bool>,
+}
+
+/// A vector met on the walk.
+#[derive(Clone, Copy)]
+struct Candidate {
+    score: f32,
+    node: u32,
+    expanded: bool,
+}
+
+impl WithSimd for Walk<'_> {
+    type Output = Vec<Neighbor>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<Neighbor> {
+        match self.vectors.metric() {
+            Metric::InnerProduct | Metric::Cosine => self.walk::<S, true>(simd),
+            Metric::L2 => self.walk::<S, false>(simd),
+        }
+    }
+}
+
+impl Walk<'_> {
+    #[inline(always)]
+    fn score<S: Simd, const PRODUCT: bool>(&self, simd: S, node: u32) -> f32 {
+        let sum = sum_row::<S, PRODUCT>(simd, self.query, self.vectors.row(node as usize));
+        if PRODUCT { sum } else { -sum }
+    }
+
+    #[inline(always)]
+    fn walk<S: Simd, const PRODUCT: bool>(self, simd: S) -> Vec<Neighbor> {
+        let layers = &self.graph.layers;
+        // Down the upper layers, each time to the best neighbour.
+        let mut place = 0;
+        for layer in layers.iter().skip(1).rev() {
+            let mut best = self.score::<S, PRODUCT>(simd, layer.nodes[place as usize]);
+            loop {
+                let from = place;
+                for &link in layer.links(from) {
+                    let score = self.score::<S, PRODUCT>(simd, layer.nodes[link as usize]);
+                    if score > best {
+                        (best, place) = (score, link);
+                    }
+                }
+                if place == from {
+                    break;
+                }
+            }
+            place = layer.below[place as usize];
+        }
+        self.spread::<S, PRODUCT>(simd, place)
+    }
+
+    /// The lowest layer: always the best candidate that was not yet expanded, until all that are kept were.
+    #[inline(always)]
+    fn spread<S: Simd, const PRODUCT: bool>(self, simd: S, entry: u32) -> Vec<Neighbor> {
+        let lowest = &self.graph.layers[0];
+        let mut seen = vec![0u64; lowest.nodes.len().div_ceil(64)];
+        let mut accepted = self.accepts.map(|accepts| (accepts, TopK::new(self.width)));
+        let mut pool: Vec<Candidate> = Vec::with_capacity(self.width + 1);
+        let mut fresh: Vec<u32> = Vec::with_capacity(lowest.stride);
+        fresh.push(entry);
+        seen[entry as usize / 64] |= 1 << (entry % 64);
+        let mut next = 0;
+        loop {
+            for &node in &fresh {
+                let score = self.score::<S, PRODUCT>(simd, node);
+                if let Some((accepts, top)) = &mut accepted
+                    && accepts(u64::from(node))
+                {
+                    top.push(u64::from(node), score);
+                }
+                if pool.len() < self.width || pool.last().is_some_and(|last| score > last.score) {
+                    if pool.len() == self.width {
+                        pool.pop();
+                    }
+                    let at = pool.partition_point(|c| c.score > score || (c.score == score && c.node < node));
+                    pool.insert(at, Candidate { score, node, expanded: false });
+                    next = next.min(at);
+                }
+            }
+            while pool.get(next).is_some_and(|candidate| candidate.expanded) {
+                next += 1;
+            }
+            let Some(candidate) = pool.get_mut(next) else {
+                break;
+            };
+            candidate.expanded = true;
+            let node = candidate.node;
+            fresh.clear();
+            for &link in lowest.links(node) {
+                let (word, bit) = (link as usize / 64, 1 << (link % 64));
+                if seen[word] & bit == 0 {
+                    seen[word] |= bit;
+                    prefetch(self.vectors.row(link as usize));
+                    fresh.push(link);
+                }
+            }
+        }
+        match accepted {
+            Some((_, top)) => top.into_sorted(),
+            None => pool.into_iter().map(|c| Neighbor { id: u64::from(c.node), score: c.score }).collect(),
+        }
+    }
+}
+
+/// Asks for a vector that will be read soon.
+#[inline(always)]
+fn prefetch(row: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in row.chunks(16) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing that the program can see; the address is that of a live slice.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What each number of candidates finds on a line of points that only know their neighbours.
+    #[test]
+    fn walks_along_links_and_past_vectors_that_are_not_accepted() {
+        let rows = crate::Vectors::new(1, (0..100).map(|i| i as f32).collect()).unwrap();
+        let vectors = Flat::build(&rows, Metric::L2).unwrap();
+        let lists = (0..100u32).map(|i| [i.checked_sub(1), Some(i + 1).filter(|&i| i < 100)]);
+        let lists = lists.map(|pair| pair.into_iter().flatten().collect()).collect();
+        let graph = Graph::new(vec![Layer::new((0..100).collect(), vec![0; 100], lists)], 100);
+        let ids = |found: Vec<Neighbor>| found.iter().map(|n| n.id).collect::<Vec<_>>();
+        assert_eq!(ids(graph.search(&vectors, &[60.2], 3, None)), [60, 61, 59]);
+        let tens = |id: u64| id.is_multiple_of(10);
+        assert_eq!(ids(graph.search(&vectors, &[60.2], 40, Some(&tens)))[..2], [60, 70]);
+    }
+}

@@ -1,0 +1,39 @@
+//! Product quantisation: a vector as one small code a sub-vector (Jégou, Douze, Schmid 2011).
+
+mod codes;
+mod quantizer;
+
+pub use codes::{ByteCodes, NibbleCodes};
+pub use quantizer::{PqConfig, ProductQuantizer};
+
+use crate::coded::Coded;
+use crate::error::Result;
+use crate::metric::Metric;
+use crate::vectors::Vectors;
+
+/// Codes of 8 bits a sub-vector, scored with tables of the query: the query itself is not quantised.
+pub type Pq = Coded<ByteCodes>;
+
+/// Codes of 4 bits a sub-vector, whose tables fit into registers.
+pub type FastScan = Coded<NibbleCodes>;
+
+impl PqConfig {
+    /// Trains a quantiser and encodes all rows with 8 bits a sub-vector.
+    ///
+    /// # Errors
+    /// Settings that do not fit the rows, or more than 256 centroids.
+    pub fn build(&self, rows: &Vectors, metric: Metric) -> Result<Pq> {
+        let scaled = Vectors::new(rows.dim(), metric.prepare_all(rows.as_slice(), rows.dim()).into_owned())?;
+        Pq::from_rows(ByteCodes::new(self.train(&scaled)?)?, metric, rows)
+    }
+
+    /// Trains a quantiser of 16 centroids and encodes all rows with 4 bits a sub-vector.
+    ///
+    /// # Errors
+    /// Settings that do not fit the rows, or an odd number of sub-vectors.
+    pub fn build_fast_scan(&self, rows: &Vectors, metric: Metric) -> Result<FastScan> {
+        let scaled = Vectors::new(rows.dim(), metric.prepare_all(rows.as_slice(), rows.dim()).into_owned())?;
+        let config = Self { centroids: 16, ..self.clone() };
+        FastScan::from_rows(NibbleCodes::new(config.train(&scaled)?)?, metric, rows)
+    }
+}

@@ -1,0 +1,97 @@
+//! Tables of partial scores for a query, and their rounding to bytes for the scans.
+//!
+//! A scan over rounded tables only proposes: entries are rounded up, so no row that could belong to the result is
+//! missed, and the proposals are scored with the exact tables. The answer is therefore a function of codes and query
+//! alone, whatever the machine looks up with.
+
+use crate::kernel::bytes;
+
+/// Partial scores `[S, entries]`: the score of a code is the sum of one entry a sub-vector, added in order.
+#[derive(Clone, Debug)]
+pub struct ScoreTables {
+    exact: Vec<f32>,
+    entries: usize,
+    rounded: Vec<u8>,
+    /// A score is at most `base + step · (sum of rounded entries)`.
+    base: f64,
+    step: f64,
+}
+
+impl ScoreTables {
+    /// Rounds tables of `entries` numbers each. A rounded entry is at most `largest`, and no sum of them exceeds 65,535.
+    pub(crate) fn new(exact: Vec<f32>, entries: usize, largest: u8) -> Self {
+        let subs = exact.len() / entries;
+        let largest = usize::from(largest).min(usize::from(u16::MAX) / subs.max(1)) as f64;
+        let range = |table: &[f32]| {
+            table.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &x| (low.min(x), high.max(x)))
+        };
+        let ranges: Vec<(f32, f32)> = exact.chunks_exact(entries).map(range).collect();
+        let widest = ranges.iter().map(|&(low, high)| f64::from(high) - f64::from(low)).fold(0.0, f64::max);
+        let step = if widest > 0.0 { widest / largest } else { 1.0 };
+        let mut rounded = Vec::with_capacity(exact.len());
+        for (table, &(low, _)) in exact.chunks_exact(entries).zip(&ranges) {
+            let low = f64::from(low);
+            let inverse = 1.0 / step;
+            // The cast keeps to the range of a byte; the small excess of the widest table is in `slack`.
+            rounded.extend(table.iter().map(|&x| ((f64::from(x) - low) * inverse).ceil().min(largest) as u8));
+        }
+        let lowest: f64 = ranges.iter().map(|&(low, _)| f64::from(low)).sum();
+        let magnitude: f64 = ranges.iter().map(|&(low, high)| f64::from(low.abs().max(high.abs()))).sum();
+        // The exact score is a sum in f32; this covers its rounding.
+        let slack = magnitude * f64::from(f32::EPSILON) * (subs + 2) as f64;
+        Self { exact, entries, rounded, base: lowest + slack, step }
+    }
+
+    /// Appends the position of at least every 8-bit code whose score reaches the threshold.
+    pub(crate) fn scan_bytes(&self, blocks: &[u8], threshold: f32, hits: &mut Vec<u32>) {
+        if !bytes::in_registers() {
+            bytes::scan_floats(&self.exact, blocks, threshold, hits);
+        } else if let Some(least) = self.least_sum(threshold) {
+            bytes::scan(&self.rounded, blocks, least, hits);
+        }
+    }
+
+    /// The rounded tables.
+    pub(crate) fn rounded(&self) -> &[u8] {
+        &self.rounded
+    }
+
+    /// The least sum of rounded entries that a score of `threshold` may have; none if no sum reaches it.
+    pub(crate) fn least_sum(&self, threshold: f32) -> Option<u16> {
+        let least = ((f64::from(threshold) - self.base) / self.step).floor();
+        match least {
+            l if l > f64::from(u16::MAX) => None,
+            l => Some(l.max(0.0) as u16),
+        }
+    }
+
+    /// The score of a code.
+    #[inline(always)]
+    pub(crate) fn score(&self, codes: impl Iterator<Item = u8>) -> f32 {
+        let tables = self.exact.chunks_exact(self.entries);
+        codes.zip(tables).fold(0.0, |sum, (code, table)| sum + table[code as usize])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        /// Rounding never hides a code that reaches the threshold.
+        #[test]
+        fn sums_bound_scores(
+            exact in proptest::collection::vec(-50.0f32..50.0, 16 * 5),
+            codes in proptest::collection::vec(0u8..16, 5), flat in proptest::bool::ANY, largest in 1u8..255,
+        ) {
+            let exact = if flat { vec![exact[0]; exact.len()] } else { exact };
+            let tables = ScoreTables::new(exact, 16, largest);
+            let score = tables.score(codes.iter().copied());
+            let sum: u16 = (0..5).map(|sub| u16::from(tables.rounded()[sub * 16 + codes[sub] as usize])).sum();
+            proptest::prop_assert!(tables.least_sum(score).is_some_and(|least| least <= sum));
+            // And it stays useful: the bound is less than one step a sub-vector, and one for the floor, above the score.
+            let far = score + 6.1 * tables.step as f32 + 1e-3;
+            proptest::prop_assert!(tables.least_sum(far).is_none_or(|least| least > sum));
+        }
+    }
+}
