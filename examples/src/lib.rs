@@ -6,6 +6,7 @@ pub mod embed;
 pub mod machine;
 pub mod prepare;
 pub mod progress;
+pub mod retrieval;
 pub mod run;
 
 /// Tensors of several megabytes come and go at every operation: the system's allocator maps and unmaps each of

@@ -187,7 +187,7 @@ impl Codec for ResidualCodes {
     }
 
     fn score(&self, query: &ScoreTables, block: &[u8], lane: usize) -> f32 {
-        query.score(block.chunks_exact(Self::BLOCK).map(|bytes| bytes[lane]))
+        query.score::<{ bytes::ENTRIES }, { bytes::BLOCK }>(block, |stage| stage[lane % bytes::BLOCK])
     }
 }
 

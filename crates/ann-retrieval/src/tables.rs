@@ -10,11 +10,12 @@ use crate::kernel::bytes;
 #[derive(Clone, Debug)]
 pub struct ScoreTables {
     exact: Vec<f32>,
-    entries: usize,
     rounded: Vec<u8>,
     /// A score is at most `base + step · (sum of rounded entries)`.
     base: f64,
     step: f64,
+    /// More than sums in f32 differ by their order.
+    slack: f32,
 }
 
 impl ScoreTables {
@@ -27,25 +28,29 @@ impl ScoreTables {
         };
         let ranges: Vec<(f32, f32)> = exact.chunks_exact(entries).map(range).collect();
         let widest = ranges.iter().map(|&(low, high)| f64::from(high) - f64::from(low)).fold(0.0, f64::max);
-        let step = if widest > 0.0 { widest / largest } else { 1.0 };
+        // Rows near the top have high entries nearly everywhere: steps are finer if the lower half of the widest
+        // range is rounded up to its middle, and still no row is missed.
+        let kept = widest / 2.0;
+        let step = if kept > 0.0 { kept / largest } else { 1.0 };
+        let lows: Vec<f64> =
+            ranges.iter().map(|&(low, high)| f64::from(low).max(f64::from(high) - kept)).collect();
         let mut rounded = Vec::with_capacity(exact.len());
-        for (table, &(low, _)) in exact.chunks_exact(entries).zip(&ranges) {
-            let low = f64::from(low);
-            let inverse = 1.0 / step;
-            // The cast keeps to the range of a byte; the small excess of the widest table is in `slack`.
-            rounded.extend(table.iter().map(|&x| ((f64::from(x) - low) * inverse).ceil().min(largest) as u8));
+        for (table, &low) in exact.chunks_exact(entries).zip(&lows) {
+            // The cast takes what is below for 0; what rounding adds above is in the slack.
+            rounded.extend(table.iter().map(|&x| ((f64::from(x) - low) / step).ceil().min(largest) as u8));
         }
-        let lowest: f64 = ranges.iter().map(|&(low, _)| f64::from(low)).sum();
+        let lowest: f64 = lows.iter().sum();
         let magnitude: f64 = ranges.iter().map(|&(low, high)| f64::from(low.abs().max(high.abs()))).sum();
         // The exact score is a sum in f32; this covers its rounding.
         let slack = magnitude * f64::from(f32::EPSILON) * (subs + 2) as f64;
-        Self { exact, entries, rounded, base: lowest + slack, step }
+        Self { exact, rounded, base: lowest + slack, step, slack: 2.0 * slack as f32 }
     }
 
     /// Appends the position of at least every 8-bit code whose score reaches the threshold.
     pub(crate) fn scan_bytes(&self, blocks: &[u8], threshold: f32, hits: &mut Vec<u32>) {
         if !bytes::in_registers() {
-            bytes::scan_floats(&self.exact, blocks, threshold, hits);
+            // Those sums are formed in another order.
+            bytes::scan_floats(&self.exact, blocks, threshold - self.slack, hits);
         } else if let Some(least) = self.least_sum(threshold) {
             bytes::scan(&self.rounded, blocks, least, hits);
         }
@@ -65,11 +70,26 @@ impl ScoreTables {
         }
     }
 
-    /// The score of a code.
+    /// The score of a code in a block `[S, STRIDE]`, whose sub-vectors `code` picks from their bytes; the tables have
+    /// `ENTRIES` entries. Four sums run side by side, as an addition waits for the one before it.
     #[inline(always)]
-    pub(crate) fn score(&self, codes: impl Iterator<Item = u8>) -> f32 {
-        let tables = self.exact.chunks_exact(self.entries);
-        codes.zip(tables).fold(0.0, |sum, (code, table)| sum + table[code as usize])
+    pub(crate) fn score<const ENTRIES: usize, const STRIDE: usize>(
+        &self,
+        block: &[u8],
+        code: impl Fn(&[u8; STRIDE]) -> u8,
+    ) -> f32 {
+        let (tables, table_rest) = self.exact.as_chunks::<ENTRIES>().0.as_chunks::<4>();
+        let (subs, sub_rest) = block.as_chunks::<STRIDE>().0.as_chunks::<4>();
+        let entry = |table: &[f32; ENTRIES], sub| table[code(sub) as usize % ENTRIES];
+        let mut sums = [0.0f32; 4];
+        for (tables, subs) in tables.iter().zip(subs) {
+            for lane in 0..4 {
+                sums[lane] += entry(&tables[lane], &subs[lane]);
+            }
+        }
+        let rest = table_rest.iter().zip(sub_rest);
+        sums.iter_mut().zip(rest).for_each(|(sum, (table, sub))| *sum += entry(table, sub));
+        (sums[0] + sums[1]) + (sums[2] + sums[3])
     }
 }
 
@@ -85,11 +105,15 @@ mod tests {
             codes in proptest::collection::vec(0u8..16, 5), flat in proptest::bool::ANY, largest in 1u8..255,
         ) {
             let exact = if flat { vec![exact[0]; exact.len()] } else { exact };
-            let tables = ScoreTables::new(exact, 16, largest);
-            let score = tables.score(codes.iter().copied());
+            let tables = ScoreTables::new(exact.clone(), 16, largest);
+            let score = tables.score::<16, 1>(&codes, |code| code[0]);
             let sum: u16 = (0..5).map(|sub| u16::from(tables.rounded()[sub * 16 + codes[sub] as usize])).sum();
             proptest::prop_assert!(tables.least_sum(score).is_some_and(|least| least <= sum));
-            // And it stays useful: the bound is less than one step a sub-vector, and one for the floor, above the score.
+            // And it stays useful: for the best code it is less than one step a sub-vector, and one for the floor, above.
+            let largest = |table: &[f32]| (0u8..16).max_by(|&a, &b| table[a as usize].total_cmp(&table[b as usize]));
+            let best: Vec<u8> = exact.chunks_exact(16).filter_map(largest).collect();
+            let score = tables.score::<16, 1>(&best, |code| code[0]);
+            let sum: u16 = (0..5).map(|sub| u16::from(tables.rounded()[sub * 16 + best[sub] as usize])).sum();
             let far = score + 6.1 * tables.step as f32 + 1e-3;
             proptest::prop_assert!(tables.least_sum(far).is_none_or(|least| least > sum));
         }

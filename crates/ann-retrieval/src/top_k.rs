@@ -2,41 +2,41 @@
 
 use crate::index::Neighbor;
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 /// Keeps the K highest scores seen; equal scores are ordered by id, smaller first.
 #[derive(Clone, Debug)]
 pub struct TopK {
     k: usize,
-    /// A heap whose root is the worst kept.
-    heap: std::collections::BinaryHeap<Worst>,
+    /// The root is the worst kept.
+    heap: BinaryHeap<Reverse<u128>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Worst(Neighbor);
-
-impl Eq for Worst {}
-
-impl Ord for Worst {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        other.0.score.total_cmp(&self.0.score).then(self.0.id.cmp(&other.0.id))
-    }
+/// Score and id as one number: a larger one comes first in the selection.
+fn key(id: u64, score: f32) -> u128 {
+    let bits = score.to_bits();
+    // Negative numbers count down as their bits count up.
+    let ordered = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
+    u128::from(ordered) << 64 | u128::from(!id)
 }
 
-impl PartialOrd for Worst {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
+fn neighbor(key: u128) -> Neighbor {
+    let ordered = (key >> 64) as u32;
+    let bits = if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered };
+    Neighbor { id: !(key as u64), score: f32::from_bits(bits) }
 }
 
 impl TopK {
     /// An empty selection of at most `k`.
     pub fn new(k: usize) -> Self {
         // A caller's large k is no reason to allocate before anything was found.
-        Self { k, heap: std::collections::BinaryHeap::with_capacity(k.min(1023) + 1) }
+        Self { k, heap: BinaryHeap::with_capacity(k.min(1023) + 1) }
     }
 
     /// Offers a scored id.
     pub fn push(&mut self, id: u64, score: f32) {
-        let new = Worst(Neighbor { id, score });
+        let new = Reverse(key(id, score));
         if self.heap.len() < self.k {
             self.heap.push(new);
         } else if let Some(mut worst) = self.heap.peek_mut()
@@ -49,7 +49,7 @@ impl TopK {
     /// What a score must reach to be kept: the worst kept one, or nothing as long as there is room.
     pub fn threshold(&self) -> f32 {
         match self.heap.peek() {
-            Some(worst) if self.heap.len() >= self.k => worst.0.score,
+            Some(&Reverse(worst)) if self.heap.len() >= self.k => neighbor(worst).score,
             _ if self.k == 0 => f32::INFINITY,
             _ => f32::NEG_INFINITY,
         }
@@ -57,13 +57,24 @@ impl TopK {
 
     /// The selection, best first.
     pub fn into_sorted(self) -> Vec<Neighbor> {
-        self.heap.into_sorted_vec().into_iter().map(|worst| worst.0).collect()
+        self.heap.into_sorted_vec().into_iter().map(|Reverse(key)| neighbor(key)).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_order_scores_and_come_back() {
+        let scores = [f32::NEG_INFINITY, -2.5, -1e-40, -0.0, 0.0, 1e-40, 3.0, f32::INFINITY];
+        assert!(scores.windows(2).all(|pair| key(9, pair[0]) < key(1, pair[1])));
+        assert!(key(3, 1.0) > key(4, 1.0));
+        for score in scores {
+            let back = neighbor(key(77, score));
+            assert_eq!((back.id, back.score.to_bits()), (77, score.to_bits()));
+        }
+    }
 
     proptest::proptest! {
         #[test]

@@ -10,8 +10,15 @@ use crate::ids::Ids;
 use crate::persist::{Reader, Writer};
 use crate::top_k::TopK;
 
-/// Rows that a scan proposes before its proposals are scored; the threshold rises in between.
-const CHUNK: usize = 1024;
+/// Bytes that a scan reads before its proposals are scored: they are still in the nearest cache then, and the threshold
+/// rises in between.
+const CHUNK_BYTES: usize = 1 << 14;
+
+/// The same for many queries at once: each chunk costs a look at all their tables, so it is longer.
+const MANY_CHUNK_BYTES: usize = 1 << 18;
+
+/// Rows that are encoded together.
+const ROWS: usize = 1024;
 
 /// A growing list of codes.
 #[derive(Clone, Debug)]
@@ -98,11 +105,15 @@ impl<C: Codec> CodeList<C> {
     ) {
         let (rows, length) = (self.ids.len(), C::BLOCK * codec.code_len());
         let bytes = self.blocks.as_slice();
-        let mut hits = Vec::with_capacity(CHUNK);
+        let chunk = match queries.len() {
+            0..4 => (CHUNK_BYTES / codec.code_len()).clamp(256, 2048),
+            _ => (MANY_CHUNK_BYTES / codec.code_len()).clamp(256, 16_384),
+        };
+        let mut hits = Vec::with_capacity(chunk);
         let mut start = 0;
         while start < rows {
             // The first chunks are small: until the threshold has risen, every row is a proposal.
-            let end = rows.min((start + start.clamp(1, CHUNK)).next_multiple_of(C::BLOCK.max(64)));
+            let end = rows.min((start + start.clamp(1, chunk)).next_multiple_of(C::BLOCK.max(64)));
             let blocks = &bytes[start / C::BLOCK * length..end.div_ceil(C::BLOCK) * length];
             for (query, top) in queries.iter().zip(&mut *tops) {
                 hits.clear();
@@ -151,7 +162,7 @@ pub(crate) fn encode_all<C: Codec>(codec: &C, metric: crate::Metric, rows: &[f32
 
     let (dim, length) = (codec.dim(), codec.code_len());
     let mut codes = vec![0; length * (rows.len() / dim)];
-    codes.par_chunks_mut(CHUNK * length).zip(rows.par_chunks(CHUNK * dim)).for_each(|(codes, rows)| {
+    codes.par_chunks_mut(ROWS * length).zip(rows.par_chunks(ROWS * dim)).for_each(|(codes, rows)| {
         codec.encode(&metric.prepare_all(rows, dim), codes);
     });
     codes

@@ -42,6 +42,13 @@ impl TwoStage {
         Ok(Self { indexes, exact, list })
     }
 
+    /// Asks each index for lists of this length from now on.
+    #[must_use]
+    pub fn with_list(mut self, list: usize) -> Self {
+        self.list = list.max(1);
+        self
+    }
+
     /// Prepares a target for the exact scores.
     ///
     /// # Errors

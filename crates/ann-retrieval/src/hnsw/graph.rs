@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::flat::Flat;
 use crate::index::Neighbor;
 use crate::kernel::float::sum_row;
+use crate::kernel::prefetch;
 use crate::metric::Metric;
 use crate::persist::{Reader, Writer};
 use crate::top_k::TopK;
@@ -124,11 +125,16 @@ struct Walk<'a> {
     accepts: Option<&'a dyn Fn(u64) -> bool>,
 }
 
+/// Candidates kept on the upper layers. With one alone, as first published, a walk through well separated clusters
+/// often ends in the wrong one.
+const UPPER_WIDTH: usize = 8;
+
 /// A vector met on the walk.
 #[derive(Clone, Copy)]
 struct Candidate {
     score: f32,
-    node: u32,
+    /// Its place in the layer.
+    place: u32,
     expanded: bool,
 }
 
@@ -153,53 +159,60 @@ impl Walk<'_> {
 
     #[inline(always)]
     fn walk<S: Simd, const PRODUCT: bool>(self, simd: S) -> Vec<Neighbor> {
-        let layers = &self.graph.layers;
-        // Down the upper layers, each time to the best neighbour.
-        let mut place = 0;
-        for layer in layers.iter().skip(1).rev() {
-            let mut best = self.score::<S, PRODUCT>(simd, layer.nodes[place as usize]);
-            loop {
-                let from = place;
-                for &link in layer.links(from) {
-                    let score = self.score::<S, PRODUCT>(simd, layer.nodes[link as usize]);
-                    if score > best {
-                        (best, place) = (score, link);
-                    }
-                }
-                if place == from {
-                    break;
-                }
-            }
-            place = layer.below[place as usize];
+        let mut accepted = self.accepts.map(|accepts| (accepts, TopK::new(self.width)));
+        let mut entries = vec![0];
+        let mut pool = Vec::new();
+        for (level, layer) in self.graph.layers.iter().enumerate().rev() {
+            let width = if level == 0 { self.width } else { self.width.min(UPPER_WIDTH) };
+            let accepted = accepted.as_mut().filter(|_| level == 0);
+            self.spread::<S, PRODUCT>(simd, layer, &entries, width, accepted, &mut pool);
+            entries.clear();
+            entries.extend(pool.iter().map(|candidate| layer.below[candidate.place as usize]));
         }
-        self.spread::<S, PRODUCT>(simd, place)
+        match accepted {
+            Some((_, top)) => top.into_sorted(),
+            None => pool.into_iter().map(|c| Neighbor { id: u64::from(c.place), score: c.score }).collect(),
+        }
     }
 
-    /// The lowest layer: always the best candidate that was not yet expanded, until all that are kept were.
+    /// One layer: always the best candidate that was not yet expanded, until all that are kept were. Leaves them in
+    /// `pool`, best first.
     #[inline(always)]
-    fn spread<S: Simd, const PRODUCT: bool>(self, simd: S, entry: u32) -> Vec<Neighbor> {
-        let lowest = &self.graph.layers[0];
-        let mut seen = vec![0u64; lowest.nodes.len().div_ceil(64)];
-        let mut accepted = self.accepts.map(|accepts| (accepts, TopK::new(self.width)));
-        let mut pool: Vec<Candidate> = Vec::with_capacity(self.width + 1);
-        let mut fresh: Vec<u32> = Vec::with_capacity(lowest.stride);
-        fresh.push(entry);
-        seen[entry as usize / 64] |= 1 << (entry % 64);
+    fn spread<S: Simd, const PRODUCT: bool>(
+        &self,
+        simd: S,
+        layer: &Layer,
+        entries: &[u32],
+        width: usize,
+        mut accepted: Option<&mut (&dyn Fn(u64) -> bool, TopK)>,
+        pool: &mut Vec<Candidate>,
+    ) {
+        let mut seen = vec![0u64; layer.nodes.len().div_ceil(64)];
+        let mut meet = |place: u32| {
+            let (word, bit) = (place as usize / 64, 1 << (place % 64));
+            let fresh = seen[word] & bit == 0;
+            seen[word] |= bit;
+            fresh
+        };
+        pool.clear();
+        let mut fresh: Vec<u32> = Vec::with_capacity(layer.stride);
+        fresh.extend(entries.iter().copied().filter(|&place| meet(place)));
         let mut next = 0;
         loop {
-            for &node in &fresh {
+            for &place in &fresh {
+                let node = layer.nodes[place as usize];
                 let score = self.score::<S, PRODUCT>(simd, node);
-                if let Some((accepts, top)) = &mut accepted
+                if let Some((accepts, top)) = accepted.as_deref_mut()
                     && accepts(u64::from(node))
                 {
                     top.push(u64::from(node), score);
                 }
-                if pool.len() < self.width || pool.last().is_some_and(|last| score > last.score) {
-                    if pool.len() == self.width {
+                if pool.len() < width || pool.last().is_some_and(|last| score > last.score) {
+                    if pool.len() == width {
                         pool.pop();
                     }
-                    let at = pool.partition_point(|c| c.score > score || (c.score == score && c.node < node));
-                    pool.insert(at, Candidate { score, node, expanded: false });
+                    let at = pool.partition_point(|c| c.score > score || (c.score == score && c.place < place));
+                    pool.insert(at, Candidate { score, place, expanded: false });
                     next = next.min(at);
                 }
             }
@@ -207,38 +220,16 @@ impl Walk<'_> {
                 next += 1;
             }
             let Some(candidate) = pool.get_mut(next) else {
-                break;
+                return;
             };
             candidate.expanded = true;
-            let node = candidate.node;
             fresh.clear();
-            for &link in lowest.links(node) {
-                let (word, bit) = (link as usize / 64, 1 << (link % 64));
-                if seen[word] & bit == 0 {
-                    seen[word] |= bit;
-                    prefetch(self.vectors.row(link as usize));
-                    fresh.push(link);
-                }
+            for &link in layer.links(candidate.place).iter().filter(|&&link| meet(link)) {
+                prefetch(self.vectors.row(layer.nodes[link as usize] as usize));
+                fresh.push(link);
             }
         }
-        match accepted {
-            Some((_, top)) => top.into_sorted(),
-            None => pool.into_iter().map(|c| Neighbor { id: u64::from(c.node), score: c.score }).collect(),
-        }
     }
-}
-
-/// Asks for a vector that will be read soon.
-#[inline(always)]
-fn prefetch(row: &[f32]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in row.chunks(16) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch reads nothing that the program can see; the address is that of a live slice.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = row;
 }
 
 #[cfg(test)]

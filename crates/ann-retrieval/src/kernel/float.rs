@@ -94,13 +94,11 @@ pub(crate) fn sum_row<S: Simd, const PRODUCT: bool>(simd: S, a: &[f32], b: &[f32
 
 /// Adds the lanes by halves, then the components that fill no block.
 #[inline(always)]
-fn finish<const PRODUCT: bool>(mut lanes: [f32; LANES], a: &[f32], b: &[f32]) -> f32 {
-    for half in [8, 4, 2, 1] {
-        for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
-        }
-    }
-    a.iter().zip(b).fold(lanes[0], |sum, (&x, &y)| {
+fn finish<const PRODUCT: bool>(lanes: [f32; LANES], a: &[f32], b: &[f32]) -> f32 {
+    let eight: [f32; 8] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 8]);
+    let four: [f32; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
+    let sum = (four[0] + four[2]) + (four[1] + four[3]);
+    a.iter().zip(b).fold(sum, |sum, (&x, &y)| {
         let (left, right) = if PRODUCT { (x, y) } else { (x - y, x - y) };
         left.mul_add(right, sum)
     })

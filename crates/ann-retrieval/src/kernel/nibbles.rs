@@ -1,7 +1,7 @@
 //! Sums of small tables over 4-bit codes, looked up inside registers (André, Kermarrec, Le Scouarnec 2015).
 //!
 //! A block holds 128 codes, sub-vector by sub-vector: 64 bytes each, whose byte `i` has row `i` in its low and row
-//! `64 + i` in its high four bits. Table entries have at most six bits, so that four of them add up in a byte.
+//! `64 + i` in its high four bits. Table entries have at most seven bits, so that two of them add up in a byte.
 
 /// Codes in a block.
 pub(crate) const BLOCK: usize = 128;
@@ -10,18 +10,18 @@ pub(crate) const BLOCK: usize = 128;
 pub(crate) const STRIDE: usize = 64;
 
 /// Largest table entry.
-pub(crate) const LARGEST: u8 = 63;
+pub(crate) const LARGEST: u8 = 127;
 
 /// Sub-vectors whose entries are added in a byte.
-const GROUP: usize = 4;
+const GROUP: usize = 2;
 
 /// Appends the position of every code whose sum of entries of `tables` `[S, 16]` is at least `least`.
 pub(crate) fn scan(tables: &[u8], blocks: &[u8], least: u16, hits: &mut Vec<u32>) {
-    debug_assert!(tables.iter().all(|&entry| entry <= LARGEST) && tables.len() / 16 <= 1024);
+    debug_assert!(tables.iter().all(|&entry| entry <= LARGEST) && tables.len() / 16 <= 512);
     debug_assert!(blocks.len().is_multiple_of(tables.len() / 16 * STRIDE));
     #[cfg(target_arch = "x86_64")]
     {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
+        if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vbmi") {
             // SAFETY: the processor has just been found to have the features.
             return unsafe { x86::scan_avx512(tables, blocks, least, hits) };
         }
@@ -39,11 +39,10 @@ pub(crate) fn scan(tables: &[u8], blocks: &[u8], least: u16, hits: &mut Vec<u32>
     scalar(tables, blocks, least, hits);
 }
 
-/// The 4-bit code of `row` for a sub-vector of a block.
+/// The 4-bit code of `row` among the bytes of one sub-vector of a block.
 #[inline(always)]
-pub(crate) fn code(block: &[u8], sub: usize, row: usize) -> u8 {
-    let byte = block[sub * STRIDE + row % STRIDE];
-    if row < STRIDE { byte & 15 } else { byte >> 4 }
+pub(crate) fn code(sub: &[u8; STRIDE], row: usize) -> u8 {
+    sub[row % STRIDE] >> (4 * (row / STRIDE % 2)) & 15
 }
 
 #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), allow(dead_code, reason = "the twin in tests"))]
@@ -51,7 +50,7 @@ fn scalar(tables: &[u8], blocks: &[u8], least: u16, hits: &mut Vec<u32>) {
     let subs = tables.len() / 16;
     for (number, block) in blocks.chunks_exact(subs * STRIDE).enumerate() {
         for row in 0..BLOCK {
-            let entries = (0..subs).map(|sub| tables[sub * 16 + code(block, sub, row) as usize]);
+            let entries = (0..subs).map(|sub| tables[sub * 16 + code(&block.as_chunks().0[sub], row) as usize]);
             if entries.map(u16::from).sum::<u16>() >= least {
                 hits.push((number * BLOCK + row) as u32);
             }
@@ -66,33 +65,55 @@ mod x86 {
     use super::{BLOCK, GROUP, STRIDE};
     use crate::kernel::emit;
 
-    #[target_feature(enable = "avx512f,avx512bw")]
+    /// Adds the entries of up to two sub-vectors; with a group of fixed length the loop unrolls.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    #[inline]
+    fn add_group(tables: &[[u8; 16]], codes: &[[u8; STRIDE]], sums: &mut [__m512i; 4]) {
+        let mut low = _mm512_setzero_si512();
+        let mut high = _mm512_setzero_si512();
+        for (table, codes) in tables.iter().zip(codes) {
+            // SAFETY: 16 and 64 readable bytes; the loads ask for no alignment.
+            let (table, codes) = unsafe {
+                (_mm_loadu_si128(table.as_ptr().cast()), _mm512_loadu_si512(codes.as_ptr().cast()))
+            };
+            // The look-up takes six bits of each byte. With the table four times over, the upper two may be
+            // anything, so the codes need not be masked.
+            let table = _mm512_broadcast_i32x4(table);
+            low = _mm512_add_epi8(low, _mm512_permutexvar_epi8(codes, table));
+            high = _mm512_add_epi8(high, _mm512_permutexvar_epi8(_mm512_srli_epi16::<4>(codes), table));
+        }
+        for (sums, bytes) in sums.as_chunks_mut::<2>().0.iter_mut().zip([low, high]) {
+            // Both bytes of a pair go into the first sum; what the odd one adds there is taken out at the end. The
+            // odd one is picked by a product, as shifts wait for the same units as look-ups.
+            sums[0] = _mm512_add_epi16(sums[0], bytes);
+            sums[1] = _mm512_add_epi16(sums[1], _mm512_maddubs_epi16(bytes, _mm512_set1_epi16(256)));
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
     pub(super) fn scan_avx512(tables: &[u8], blocks: &[u8], least: u16, hits: &mut Vec<u32>) {
         let (tables, _) = tables.as_chunks::<16>();
-        let low_bits = _mm512_set1_epi8(15);
-        let low_bytes = _mm512_set1_epi16(255);
         let least = _mm512_set1_epi16(least as i16);
         for (number, block) in blocks.chunks_exact(tables.len() * STRIDE).enumerate() {
             // Sums of the rows of the low and of the high four bits, at even and at odd bytes.
             let mut sums = [_mm512_setzero_si512(); 4];
-            let codes = block.as_chunks::<STRIDE>().0.chunks(GROUP);
-            for (tables, codes) in tables.chunks(GROUP).zip(codes) {
-                let mut low = _mm512_setzero_si512();
-                let mut high = _mm512_setzero_si512();
-                for (table, codes) in tables.iter().zip(codes) {
-                    // SAFETY: 16 and 64 readable bytes; the loads ask for no alignment.
-                    let (table, codes) = unsafe {
-                        (_mm_loadu_si128(table.as_ptr().cast()), _mm512_loadu_si512(codes.as_ptr().cast()))
-                    };
-                    let table = _mm512_broadcast_i32x4(table);
-                    let upper = _mm512_and_si512(_mm512_srli_epi16::<4>(codes), low_bits);
-                    low = _mm512_add_epi8(low, _mm512_shuffle_epi8(table, _mm512_and_si512(codes, low_bits)));
-                    high = _mm512_add_epi8(high, _mm512_shuffle_epi8(table, upper));
+            let (groups, rest) = block.as_chunks::<STRIDE>().0.as_chunks::<GROUP>();
+            let (table_groups, table_rest) = tables.as_chunks::<GROUP>();
+            let (unrolled, left) = groups.as_chunks::<4>();
+            let (unrolled_tables, left_tables) = table_groups.as_chunks::<4>();
+            for (tables, codes) in unrolled_tables.iter().zip(unrolled) {
+                for (tables, codes) in tables.iter().zip(codes) {
+                    add_group(tables, codes, &mut sums);
                 }
-                for (sums, bytes) in sums.as_chunks_mut::<2>().0.iter_mut().zip([low, high]) {
-                    sums[0] = _mm512_add_epi16(sums[0], _mm512_and_si512(bytes, low_bytes));
-                    sums[1] = _mm512_add_epi16(sums[1], _mm512_srli_epi16::<8>(bytes));
-                }
+            }
+            for (tables, codes) in left_tables.iter().zip(left) {
+                add_group(tables, codes, &mut sums);
+            }
+            if !rest.is_empty() {
+                add_group(table_rest, rest, &mut sums);
+            }
+            for pair in sums.as_chunks_mut::<2>().0 {
+                pair[0] = _mm512_sub_epi16(pair[0], _mm512_slli_epi16::<8>(pair[1]));
             }
             let masks = sums.map(|sums| _mm512_cmpge_epu16_mask(sums, least));
             if masks != [0; 4] {
@@ -209,7 +230,7 @@ mod tests {
             let byte = |i: usize| ((i as u64 ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as u8;
             let tables: Vec<u8> = (0..subs * 16).map(|i| byte(i) % (LARGEST + 1)).collect();
             let codes: Vec<u8> = (0..blocks * subs * STRIDE).map(|i| byte(i + 1_000_003)).collect();
-            for least in (0..=(subs * 64) as u16).step_by(3) {
+            for least in (0..=(subs * 128) as u16).step_by(5) {
                 let expected = sorted(scalar, &tables, &codes, least);
                 proptest::prop_assert_eq!(&sorted(scan, &tables, &codes, least), &expected);
                 #[cfg(target_arch = "x86_64")]
@@ -224,8 +245,8 @@ mod tests {
 
     #[test]
     fn the_largest_sums_fit() {
-        let (tables, codes) = (vec![LARGEST; 1024 * 16], vec![7; 1024 * STRIDE]);
-        assert_eq!(sorted(scan, &tables, &codes, 1024 * 63).len(), BLOCK);
-        assert_eq!(sorted(scan, &tables, &codes, 1024 * 63 + 1).len(), 0);
+        let (tables, codes) = (vec![LARGEST; 512 * 16], vec![7; 512 * STRIDE]);
+        assert_eq!(sorted(scan, &tables, &codes, 512 * 127).len(), BLOCK);
+        assert_eq!(sorted(scan, &tables, &codes, 512 * 127 + 1).len(), 0);
     }
 }

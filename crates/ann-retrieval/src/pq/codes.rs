@@ -69,12 +69,12 @@ impl NibbleCodes {
     /// Codes of a quantiser.
     ///
     /// # Errors
-    /// If it has more than 16 centroids, or an odd number of sub-vectors, or more than 1,024.
+    /// If it has more than 16 centroids, or an odd number of sub-vectors, or more than 512.
     pub fn new(quantizer: ProductQuantizer) -> Result<Self> {
         check(&quantizer, 16)?;
         let subs = quantizer.sub_vectors();
-        if subs % 2 == 1 || subs > 1024 {
-            let message = format!("{subs} is not an even number up to 1024, as codes of 4 bits ask");
+        if subs % 2 == 1 || subs > 512 {
+            let message = format!("{subs} is not an even number up to 512, as codes of 4 bits ask");
             return Err(Error::Config { field: "sub_vectors", message });
         }
         Ok(Self { quantizer })
@@ -123,7 +123,7 @@ impl Codec for ByteCodes {
     }
 
     fn score(&self, query: &ScoreTables, block: &[u8], lane: usize) -> f32 {
-        query.score(block.chunks_exact(Self::BLOCK).map(|bytes| bytes[lane]))
+        query.score::<{ bytes::ENTRIES }, { bytes::BLOCK }>(block, |sub| sub[lane % bytes::BLOCK])
     }
 }
 
@@ -160,8 +160,9 @@ impl Codec for NibbleCodes {
     }
 
     fn take(&self, block: &[u8], lane: usize, code: &mut [u8]) {
+        let (subs, _) = block.as_chunks::<{ nibbles::STRIDE }>();
         for (byte, code) in code.iter_mut().enumerate() {
-            let [low, high] = [2 * byte, 2 * byte + 1].map(|sub| nibbles::code(block, sub, lane));
+            let [low, high] = [0, 1].map(|odd| nibbles::code(&subs[2 * byte + odd], lane));
             *code = low | high << 4;
         }
     }
@@ -177,7 +178,7 @@ impl Codec for NibbleCodes {
     }
 
     fn score(&self, query: &ScoreTables, block: &[u8], lane: usize) -> f32 {
-        query.score((0..self.quantizer.sub_vectors()).map(|sub| nibbles::code(block, sub, lane)))
+        query.score::<16, { nibbles::STRIDE }>(block, |sub| nibbles::code(sub, lane))
     }
 }
 

@@ -97,6 +97,7 @@ impl Codebooks {
                 centroids: config.centroids,
                 iterations: 10,
                 seed,
+                ..Default::default()
             };
             all.extend(pq.train(&Vectors::new(config.width, numbers)?)?.centroids());
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::html::escape;
+pub use super::html::escape;
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 220.0;
@@ -77,6 +77,65 @@ pub fn bars(values: &[(String, f64, String)]) -> String {
         );
     }
     svg(&body)
+}
+
+/// Points, one a label; `x` on a logarithmic scale. Each point carries its number, the list below says what it is.
+pub fn scatter(points: &[(String, f64, f64)], x_name: &str, y_name: &str) -> String {
+    let shown: Vec<&(String, f64, f64)> =
+        points.iter().filter(|(_, x, y)| *x > 0.0 && x.is_finite() && y.is_finite()).collect();
+    let fold = |start, pick: fn(&(String, f64, f64)) -> f64, keep: fn(f64, f64) -> f64| {
+        shown.iter().map(|point| pick(point)).fold(start, keep)
+    };
+    let (left, right) = (fold(f64::INFINITY, |p| p.1, f64::min).log10(), fold(0.0, |p| p.1, f64::max).log10());
+    let (low, high) = (fold(f64::INFINITY, |p| p.2, f64::min), fold(f64::NEG_INFINITY, |p| p.2, f64::max));
+    if shown.is_empty() {
+        return String::new();
+    }
+    let (left, right) = (left.floor(), right.ceil().max(left.floor() + 1.0));
+    let span = (high - low).max(1e-3);
+    let x = |value: f64| LEFT + (WIDTH - LEFT - 12.0) * (value.log10() - left) / (right - left);
+    let y = |value: f64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - (value - low) / span);
+    let mut body = axis(low, low + span, y);
+    for power in left as i32..=right as i32 {
+        let at = x(10f64.powi(power));
+        let _ = write!(
+            body,
+            r#"<line class="grid" x1="{at:.1}" x2="{at:.1}" y1="{TOP}" y2="{:.1}"/><text class="axis" x="{at:.1}" y="{:.1}" text-anchor="middle">1e{power}</text>"#,
+            HEIGHT - BOTTOM,
+            HEIGHT - 8.0
+        );
+    }
+    let mut legend = String::new();
+    for (number, (label, px, py)) in shown.iter().enumerate() {
+        let class = number % 6;
+        let _ = write!(
+            body,
+            r#"<circle class="dot c{class}" cx="{:.1}" cy="{:.1}" r="4"><title>{}</title></circle><text class="axis" x="{:.1}" y="{:.1}">{}</text>"#,
+            x(*px),
+            y(*py),
+            escape(label),
+            x(*px) + 6.0,
+            y(*py) - 5.0,
+            number + 1
+        );
+        let _ = write!(legend, r#"<span class="key c{class}">{} {}</span> "#, number + 1, escape(label));
+    }
+    format!(
+        r#"{}<p class="legend">{} against {} (logarithmic). {legend}</p>"#,
+        svg(&body),
+        escape(y_name),
+        escape(x_name)
+    )
+}
+
+/// A chart as a file of its own: the drawing with its colours, without the legend.
+pub fn standalone(chart: &str) -> String {
+    let drawing = chart.split_inclusive("</svg>").next().unwrap_or_default();
+    let style = "text{font:11px sans-serif;fill:#5f6b76}.grid{stroke:#d9dee3}.dot{fill:#2463b0}.line{fill:none;stroke:#2463b0}";
+    drawing
+        .replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1)
+        .replacen('>', &format!("><style>{style}</style>"), 1)
+        + "\n"
 }
 
 fn axis(low: f64, high: f64, y: impl Fn(f64) -> f64) -> String {

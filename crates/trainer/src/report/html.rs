@@ -31,7 +31,7 @@ pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-pub fn page(report: &Report) -> String {
+pub(super) fn page(report: &Report) -> String {
     let mut sorted: Vec<&RunResult> = report.rows.iter().collect();
     sorted.sort_by(|a, b| mrr(b).total_cmp(&mrr(a)));
     let title = escape(&report.title);
@@ -51,6 +51,12 @@ pub fn page(report: &Report) -> String {
     section(&mut body, "Time and memory", &timings(&sorted));
     section(&mut body, "Settings", &object(&report.settings));
     section(&mut body, "Data", &object(&report.data));
+    page_of(&report.title, &body)
+}
+
+/// A page with a title around a body of HTML: no script, no request, readable on a phone and in the dark.
+pub fn page_of(title: &str, body: &str) -> String {
+    let title = escape(title);
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\

@@ -1,11 +1,12 @@
 //! What a run leaves for people: a table for the terminal, one self-contained page for the browser.
 
-mod chart;
+pub mod chart;
 mod html;
 mod row;
 
 use serde_json::Value;
 
+pub use html::page_of as page;
 pub use row::{RunResult, Seconds, leaderboard};
 
 /// Everything that a page shows.

@@ -1,0 +1,151 @@
+//! How much of the exact answer each search finds, how fast, and in how many bytes: the published experiment and what
+//! it left out.
+
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use clap::Parser;
+use indicatif::ProgressBar;
+use seminar_ann_retrieval::{Metric, Vectors};
+use seminar_dataset::atomic::write_text;
+use seminar_examples::retrieval::data::{Shape, UserData, draw, read_fvecs, read_table};
+use seminar_examples::retrieval::{Row, histories, page, single, table};
+
+/// Measures recall, latency and size of every search.
+#[derive(Parser)]
+struct Args {
+    /// Folder for `retrieval.json`, `retrieval.svg` and `report.html`.
+    #[arg(long)]
+    out: PathBuf,
+    /// L: behaviours of a user, or vectors where there is one modality.
+    #[arg(long, default_value_t = 2048)]
+    length: usize,
+    /// d: width of a modality.
+    #[arg(long, default_value_t = 16)]
+    dim: usize,
+    /// M: modalities; with one, the single-vector indexes are compared.
+    #[arg(long, default_value_t = 4)]
+    modalities: usize,
+    /// Users; 1,000 at the published length, fewer for longer histories.
+    #[arg(long)]
+    users: Option<usize>,
+    /// Targets a user; as many as make 1,000 in all by default.
+    #[arg(long)]
+    targets: Option<usize>,
+    /// K.
+    #[arg(long, default_value_t = 32)]
+    topk: usize,
+    /// What the vectors look like.
+    #[arg(long, default_value = "random")]
+    data: Shape,
+    /// Weights of the modalities, comma-separated; 1 : 2 : 3 … by default, as published.
+    #[arg(long, value_delimiter = ',')]
+    weights: Option<Vec<f32>>,
+    /// Users' own embeddings: a tab-separated file in the published layout.
+    #[arg(long)]
+    embeddings: Option<PathBuf>,
+    /// Single vectors from a file (`.fvecs`); needs `--queries`.
+    #[arg(long, requires = "queries")]
+    vectors: Option<PathBuf>,
+    /// The queries for `--vectors`.
+    #[arg(long)]
+    queries: Option<PathBuf>,
+    /// Leave out graphs, which take long to build over long histories.
+    #[arg(long)]
+    without_graphs: bool,
+    /// Train codebooks for each user, as published, whatever the length; by default only up to 4,096 behaviours.
+    #[arg(long)]
+    own_codebooks: bool,
+    /// Length of the shortlists of codes that are scored again exactly, in K.
+    #[arg(long, default_value_t = 4)]
+    rescore: usize,
+    /// Seed of the draw.
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Threads for building; searches are timed on one and on all.
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    seminar_examples::machine::start(args.threads)?;
+    ensure!(args.length > 0 && args.dim > 0 && args.topk > 0, "length, dim and topk must be at least 1");
+    std::fs::create_dir_all(&args.out)?;
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    let rows = match (&args.embeddings, args.modalities) {
+        (None, 1) => single_vectors(&args, &bar)?,
+        _ => user_histories(&args, &bar)?,
+    };
+    bar.finish_and_clear();
+    println!("{}", table(&rows));
+    write_text(&args.out.join("retrieval.json"), &format!("{:#}\n", serde_json::json!({ "rows": rows })))?;
+    write_text(&args.out.join("retrieval.svg"), &page::plot(&rows))?;
+    write_text(&args.out.join("report.html"), &page::page(&rows))?;
+    println!("wrote {}", args.out.join("report.html").display());
+    Ok(())
+}
+
+fn single_vectors(args: &Args, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
+    let (dim, vectors, queries, data) = match (&args.vectors, &args.queries) {
+        (Some(vectors), Some(queries)) => {
+            let ((dim, rows), (other, queries)) = (read_fvecs(vectors)?, read_fvecs(queries)?);
+            ensure!(dim == other, "vectors of width {dim}, queries of width {other}");
+            (dim, rows, queries, vectors.display().to_string())
+        }
+        _ => {
+            let user = draw(args.data, args.length, 1, args.dim, args.targets.unwrap_or(1000), args.seed);
+            (args.dim, user.history, user.targets, format!("{:?}", args.data).to_lowercase())
+        }
+    };
+    let rows = Vectors::new(dim, vectors)?;
+    let setting = single::Setting {
+        data: &data,
+        rows: &rows,
+        queries: &queries,
+        metric: Metric::InnerProduct,
+        k: args.topk.min(rows.len()),
+        without_graphs: args.without_graphs,
+    };
+    single::run(&setting, bar)
+}
+
+fn user_histories(args: &Args, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
+    let read = args.embeddings.as_ref().map(|path| read_table(path)).transpose()?;
+    let (modalities, dim) = read.as_ref().map_or((args.modalities, args.dim), |(dim, _)| (4, *dim));
+    let users = args.users.unwrap_or((2_048_000 / args.length).clamp(1, 1000));
+    let targets = args.targets.unwrap_or((1000 / users).max(1));
+    let one = |user: usize| -> UserData {
+        draw(args.data, args.length, modalities, dim, targets, args.seed + user as u64)
+    };
+    let total = (1..=modalities).sum::<usize>() as f32;
+    let published = || (1..=modalities).map(|number| number as f32 / total).collect();
+    let weights = args.weights.clone().unwrap_or_else(published);
+    let data = match &args.embeddings {
+        Some(path) => path.display().to_string(),
+        None => format!("{:?}", args.data).to_lowercase(),
+    };
+    // Books that users share are trained on a user who is not searched; of read users, on all of them.
+    let sample = (args.length > 4096 && !args.own_codebooks && read.is_none())
+        .then(|| draw(args.data, args.length.min(65_536), modalities, dim, 1, args.seed).history);
+    let setting = histories::Setting {
+        data: &data,
+        modalities,
+        dim,
+        k: args.topk,
+        weights: &weights,
+        without_graphs: args.without_graphs,
+        rescore: args.rescore.max(1),
+        shared: sample.as_deref(),
+    };
+    let mut experiment = histories::Experiment::new(setting)?;
+    match read {
+        Some((_, users)) => users.iter().try_for_each(|user| experiment.add(user, bar))?,
+        None => (0..users).try_for_each(|user| {
+            bar.set_prefix(format!("user {}", user + 1));
+            experiment.add(&one(user), bar)
+        })?,
+    }
+    Ok(experiment.rows())
+}

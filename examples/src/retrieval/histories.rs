@@ -1,0 +1,425 @@
+//! Users' histories with several modalities: the published methods and what they leave out.
+
+use std::time::Instant;
+
+use anyhow::ensure;
+use indicatif::ProgressBar;
+use rayon::prelude::*;
+use seminar_ann_retrieval::*;
+
+use super::data::UserData;
+use super::{Latency, Quality, Row};
+
+/// What is searched for, and how.
+#[derive(Clone, Debug)]
+pub struct Setting<'a> {
+    /// Name of the data.
+    pub data: &'a str,
+    /// M.
+    pub modalities: usize,
+    /// d.
+    pub dim: usize,
+    /// K.
+    pub k: usize,
+    /// Weights of the modalities.
+    pub weights: &'a [f32],
+    /// Leave graphs out.
+    pub without_graphs: bool,
+    /// Length of the shortlists that are scored again exactly, in K.
+    pub rescore: usize,
+    /// Train codebooks on this sample `[n, M, d]` of other users' behaviours instead of each user's own.
+    pub shared: Option<&'a [f32]>,
+}
+
+/// The rows of all methods, filled user by user.
+pub struct Experiment<'a> {
+    setting: Setting<'a>,
+    methods: Vec<(Row, Quality, Latency)>,
+    users: usize,
+    codebooks: Vec<(usize, usize, Vec<ProductQuantizer>)>,
+    length: usize,
+}
+
+/// How an index over one modality is built.
+type BuildOne<'a> = &'a (dyn Fn(&Vectors) -> Result<Box<dyn AnnIndex>> + Sync);
+
+/// One answer a target, with the time of each search.
+struct Answers {
+    method: String,
+    found: Vec<Vec<Neighbor>>,
+    latency: Latency,
+    per_search: usize,
+    build_seconds: f64,
+    bytes: f64,
+    append_us: Option<f64>,
+    /// Answers with exact lists, for two-stage methods.
+    ceiling: Option<Vec<Vec<Neighbor>>>,
+}
+
+impl<'a> Experiment<'a> {
+    /// Trains shared codebooks, if there is a sample.
+    ///
+    /// # Errors
+    /// If the sample does not fit.
+    pub fn new(setting: Setting<'a>) -> anyhow::Result<Self> {
+        ensure!(setting.weights.len() == setting.modalities, "a weight for each of {} modalities", setting.modalities);
+        let mut codebooks = Vec::new();
+        if let Some(sample) = setting.shared {
+            for (sub_vectors, centroids) in shared_shapes(setting.dim) {
+                codebooks.push((sub_vectors, centroids, train(&setting, sample, sub_vectors, centroids)?));
+            }
+        }
+        Ok(Self { setting, methods: Vec::new(), users: 0, codebooks, length: 0 })
+    }
+
+    /// Searches one user's history with every method.
+    ///
+    /// # Errors
+    /// If the data does not fit the setting.
+    pub fn add(&mut self, user: &UserData, bar: &ProgressBar) -> anyhow::Result<()> {
+        let Setting { modalities, dim, weights, k, .. } = self.setting.clone();
+        let width = modalities * dim;
+        let targets: Vec<&[f32]> = user.targets.chunks_exact(width).collect();
+        let length = user.history.len() / width;
+        let mut exact = ExactHistory::exact(modalities, dim)?;
+        exact.extend(&user.history)?;
+        let prepared: Vec<WholeQuery> =
+            targets.iter().map(|t| exact.prepare(t, weights)).collect::<Result<_>>()?;
+        let truth: Vec<Vec<Neighbor>> = prepared.iter().map(|t| exact.top_k(t, k.max(100))).collect();
+        let scores: Vec<Vec<f32>> = prepared
+            .iter()
+            .take(20)
+            .map(|t| (0..length as u64).filter_map(|event| exact.score(t, event)).collect())
+            .collect();
+        let mut number = 0;
+        let mut record = |answers: Answers| {
+            bar.set_message(answers.method.clone());
+            if self.methods.len() == number {
+                let row = Row { method: answers.method.clone(), ..Row::default() };
+                self.methods.push((row, Quality::default(), Latency::default()));
+            }
+            let (row, quality, latency) = &mut self.methods[number];
+            for (target, (found, truth)) in answers.found.iter().zip(&truth).enumerate() {
+                let scores = scores.get(target).map(|s| (s.as_slice(), dim));
+                quality.add(k, found, truth, scores);
+            }
+            latency.microseconds.extend(answers.latency.microseconds);
+            row.targets_per_search = answers.per_search;
+            row.build_seconds += answers.build_seconds;
+            row.bytes_per_item += answers.bytes / length.max(1) as f64;
+            row.append_us = answers.append_us.map(|us| us + row.append_us.unwrap_or_default());
+            if let Some(ceiling) = answers.ceiling {
+                let recalls = ceiling.iter().zip(&truth).map(|(found, truth)| recall_at(k, found, truth));
+                row.ceiling = Some(row.ceiling.unwrap_or_default() + recalls.sum::<f64>());
+            }
+            number += 1;
+        };
+        exact_methods(&self.setting, user, &targets, &mut record)?;
+        code_methods(&self.setting, &self.codebooks, user, &targets, &mut record)?;
+        two_stage_methods(&self.setting, user, &targets, &exact, &mut record)?;
+        self.users += 1;
+        self.length += length;
+        Ok(())
+    }
+
+    /// The rows, as means over users.
+    pub fn rows(self) -> Vec<Row> {
+        let users = self.users.max(1) as f64;
+        let finish = |(mut row, quality, mut latency): (Row, Quality, Latency)| {
+            quality.fill(&mut row);
+            latency.fill(&mut row);
+            row.data = self.setting.data.to_owned();
+            row.length = self.length / self.users.max(1);
+            (row.dim, row.modalities, row.k) = (self.setting.dim, self.setting.modalities, self.setting.k);
+            row.build_seconds /= users;
+            row.bytes_per_item /= users;
+            row.append_us = row.append_us.map(|us| us / users);
+            row.ceiling = row.ceiling.map(|sum| sum / row.targets.max(1) as f64);
+            row
+        };
+        self.methods.into_iter().map(finish).collect()
+    }
+}
+
+/// Sub-vectors a modality and centroids of the codebooks that users share.
+fn shared_shapes(dim: usize) -> Vec<(usize, usize)> {
+    let shapes = [(dim / 8, 256), (dim / 4, 256), (dim / 4, 16), (dim / 2, 16)];
+    shapes.into_iter().filter(|&(s, _)| s > 0 && dim.is_multiple_of(s)).collect()
+}
+
+/// One modality of rows `[n, M, d]`.
+fn modality(rows: &[f32], modalities: usize, dim: usize, which: usize) -> Result<Vectors> {
+    let own = rows.chunks_exact(modalities * dim).flat_map(|row| &row[which * dim..][..dim]);
+    Vectors::new(dim, own.copied().collect())
+}
+
+/// A quantiser a modality.
+fn train(setting: &Setting, rows: &[f32], sub_vectors: usize, centroids: usize) -> Result<Vec<ProductQuantizer>> {
+    let config = PqConfig { sub_vectors, centroids, ..Default::default() };
+    (0..setting.modalities)
+        .map(|which| config.train(&modality(rows, setting.modalities, setting.dim, which)?))
+        .collect()
+}
+
+/// Times one search a target, and all targets at once if there are many.
+fn search<H: HistoryIndex>(
+    setting: &Setting,
+    name: &str,
+    history: &mut H,
+    targets: &[&[f32]],
+    build_seconds: f64,
+    own_bytes: usize,
+    record: &mut impl FnMut(Answers),
+) -> anyhow::Result<()> {
+    let prepare = |t: &&[f32]| history.prepare(t, setting.weights);
+    let found = targets.iter().map(|t| Ok(history.top_k(&prepare(t)?, setting.k))).collect::<Result<Vec<_>>>()?;
+    let mut latency = Latency::default();
+    let least = if targets.len() == 1 { 5 } else { 1000 };
+    latency.measure_at_least(targets.len(), least, &mut |target| {
+        // Tables are a part of a request, so they are timed.
+        let prepared = history.prepare(targets[target], setting.weights).expect("it was searched before");
+        std::hint::black_box(history.top_k(&prepared, setting.k));
+    });
+    let mut many = Latency::default();
+    if targets.len() >= 100 {
+        many.measure_at_least(1, 20, &mut |_| {
+            let prepared: Result<Vec<H::Target>> =
+                targets[..100].iter().map(|t| history.prepare(t, setting.weights)).collect();
+            std::hint::black_box(history.top_k_many(&prepared.expect("they were searched before"), setting.k));
+        });
+    }
+    let bytes = (history.bytes() + own_bytes) as f64;
+    let start = Instant::now();
+    let event: Vec<f32> = targets[0].to_vec();
+    const APPENDED: usize = 100;
+    for _ in 0..APPENDED {
+        history.append(&event)?;
+    }
+    let append_us = Some(start.elapsed().as_secs_f64() * 1e6 / APPENDED as f64);
+    let answers = |method, found, latency, per_search| Answers {
+        method,
+        found,
+        latency,
+        per_search,
+        build_seconds,
+        bytes,
+        append_us,
+        ceiling: None,
+    };
+    let hundred = found[..targets.len().min(100)].to_vec();
+    record(answers(name.to_owned(), found, latency, 1));
+    if targets.len() >= 100 {
+        record(answers(format!("{name}, 100 targets at once"), hundred, many, 100));
+    }
+    Ok(())
+}
+
+fn exact_methods(
+    setting: &Setting,
+    user: &UserData,
+    targets: &[&[f32]],
+    record: &mut impl FnMut(Answers),
+) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let mut fused = FusedHistory::exact(setting.weights, setting.dim)?;
+    for event in user.history.chunks_exact(setting.modalities * setting.dim) {
+        fused.append(event)?;
+    }
+    let built = start.elapsed().as_secs_f64();
+    search(setting, "exact, fused keys", &mut fused, targets, built, 0, record)?;
+    let start = Instant::now();
+    let mut exact = ExactHistory::exact(setting.modalities, setting.dim)?;
+    exact.extend(&user.history)?;
+    let built = start.elapsed().as_secs_f64();
+    search(setting, "exact, keys not fused", &mut exact, targets, built, 0, record)
+}
+
+fn code_methods(
+    setting: &Setting,
+    shared: &[(usize, usize, Vec<ProductQuantizer>)],
+    user: &UserData,
+    targets: &[&[f32]],
+    record: &mut impl FnMut(Answers),
+) -> anyhow::Result<()> {
+    for (sub_vectors, centroids, books) in shared {
+        let refs: Vec<&ProductQuantizer> = books.iter().collect();
+        let bits = if *centroids > 16 { 8 } else { 4 };
+        let name = format!("multi-modal PQ {sub_vectors} x {bits}, shared books");
+        let start = Instant::now();
+        if *centroids > 16 {
+            let codec = PqHistory::codec(&refs)?;
+            let mut history = PqHistory::new(codec.clone(), setting.modalities)?;
+            history.extend(&user.history)?;
+            search(setting, &name, &mut history, targets, start.elapsed().as_secs_f64(), 0, record)?;
+            let mut rescored = RescoredHistory::new(codec, setting.modalities, setting.rescore)?;
+            rescored.extend(&user.history)?;
+            search(setting, &format!("{name}, {} K rescored", setting.rescore), &mut rescored, targets, 0.0, 0, record)?;
+        } else if sub_vectors.is_multiple_of(2) {
+            let codec = NibbleHistory::codec(&refs)?;
+            let mut history = NibbleHistory::new(codec.clone(), setting.modalities)?;
+            history.extend(&user.history)?;
+            search(setting, &name, &mut history, targets, start.elapsed().as_secs_f64(), 0, record)?;
+            let mut rescored = RescoredHistory::new(codec, setting.modalities, setting.rescore)?;
+            rescored.extend(&user.history)?;
+            search(setting, &format!("{name}, {} K rescored", setting.rescore), &mut rescored, targets, 0.0, 0, record)?;
+        }
+    }
+    if setting.shared.is_none() {
+        own_codebooks(setting, user, targets, record)?;
+    }
+    Ok(())
+}
+
+/// Codebooks of one user alone, as published.
+fn own_codebooks(
+    setting: &Setting,
+    user: &UserData,
+    targets: &[&[f32]],
+    record: &mut impl FnMut(Answers),
+) -> anyhow::Result<()> {
+    let share = |books: &[ProductQuantizer]| 4 * books.iter().map(|book| book.centroids().count()).sum::<usize>();
+    let sizes = [16, 8, 4].into_iter().filter(|s| setting.dim.is_multiple_of(*s));
+    for sub_vectors in sizes {
+        // Symmetric: the target is quantised as well, and was in the training rows.
+        let start = Instant::now();
+        let mut rows = user.history.clone();
+        rows.extend_from_slice(targets[0]);
+        let books = train(setting, &rows, sub_vectors, 256)?;
+        let mut history = PqHistory::new(PqHistory::codec(&books.iter().collect::<Vec<_>>())?, setting.modalities)?;
+        history.extend(&user.history)?;
+        let built = start.elapsed().as_secs_f64();
+        let quantised: Vec<Vec<f32>> = targets
+            .iter()
+            .map(|target| {
+                let parts = target.chunks_exact(setting.dim).zip(&books);
+                let parts = parts.map(|(part, book)| {
+                    Ok(book.decode(&book.encode(&Vectors::new(setting.dim, part.to_vec())?)?))
+                });
+                Ok(parts.collect::<Result<Vec<_>>>()?.concat())
+            })
+            .collect::<Result<_>>()?;
+        let refs: Vec<&[f32]> = quantised.iter().map(Vec::as_slice).collect();
+        let name = format!("multi-modal PQ {sub_vectors} x 8, symmetric, target in training");
+        search(setting, &name, &mut history, &refs, built, share(&books), record)?;
+        let start = Instant::now();
+        let books = train(setting, &user.history, sub_vectors, 256)?;
+        let mut history = PqHistory::new(PqHistory::codec(&books.iter().collect::<Vec<_>>())?, setting.modalities)?;
+        history.extend(&user.history)?;
+        let built = start.elapsed().as_secs_f64();
+        let name = format!("multi-modal PQ {sub_vectors} x 8, asymmetric");
+        search(setting, &name, &mut history, targets, built, share(&books), record)?;
+    }
+    // Residual codes of the fused keys.
+    let start = Instant::now();
+    let fused: Vec<f32> = user.history.chunks_exact(setting.modalities * setting.dim).flat_map(|e| fuse(setting, e)).collect();
+    let rows = Vectors::new(setting.dim, fused)?;
+    let config = ResidualConfig::default();
+    let index = config.build(&rows, Metric::InnerProduct)?;
+    single(setting, &format!("fused keys, residual {} x 8", config.stages), &index, targets, start, record)
+}
+
+/// `Σ w_j x_j`.
+fn fuse(setting: &Setting, event: &[f32]) -> Vec<f32> {
+    let mut fused = vec![0.0; setting.dim];
+    for (modality, weight) in event.chunks_exact(setting.dim).zip(setting.weights) {
+        fused.iter_mut().zip(modality).for_each(|(sum, x)| *sum += weight * x);
+    }
+    fused
+}
+
+/// Records an index over fused keys.
+fn single(
+    setting: &Setting,
+    name: &str,
+    index: &dyn AnnIndex,
+    targets: &[&[f32]],
+    start: Instant,
+    record: &mut impl FnMut(Answers),
+) -> anyhow::Result<()> {
+    let build_seconds = start.elapsed().as_secs_f64();
+    let found = targets.iter().map(|t| index.search(&fuse(setting, t), setting.k)).collect::<Result<Vec<_>>>()?;
+    let mut latency = Latency::default();
+    latency.measure_at_least(targets.len(), if targets.len() == 1 { 5 } else { 1000 }, &mut |target| {
+        std::hint::black_box(index.search(&fuse(setting, targets[target]), setting.k).expect("it was searched before"));
+    });
+    record(Answers {
+        method: name.to_owned(),
+        found,
+        latency,
+        per_search: 1,
+        build_seconds,
+        bytes: index.bytes() as f64,
+        append_us: None,
+        ceiling: None,
+    });
+    Ok(())
+}
+
+fn two_stage_methods(
+    setting: &Setting,
+    user: &UserData,
+    targets: &[&[f32]],
+    exact: &ExactHistory,
+    record: &mut impl FnMut(Answers),
+) -> anyhow::Result<()> {
+    let Setting { modalities, dim, k, weights, .. } = setting.clone();
+    let parts: Vec<Vectors> =
+        (0..modalities).map(|which| modality(&user.history, modalities, dim, which)).collect::<Result<_>>()?;
+    let metric = Metric::InnerProduct;
+    let join = |build: BuildOne| -> Result<TwoStage> {
+        TwoStage::new(parts.par_iter().map(build).collect::<Result<_>>()?, exact.clone(), k)
+    };
+    let answer = |two: &TwoStage| -> Result<Vec<Vec<Neighbor>>> {
+        targets.iter().map(|t| Ok(two.top_k(t, weights, k)?.best)).collect()
+    };
+    let lists = [(k, "K"), (4 * k, "4 K")];
+    let mut flat = join(&|rows| Ok(Box::new(Flat::build(rows, metric)?)))?;
+    let mut ceilings = Vec::new();
+    for (list, _) in lists {
+        flat = flat.with_list(list);
+        ceilings.push(answer(&flat)?);
+    }
+    let graph = HnswConfig { links: 64, ef_construction: 64, ef_search: 32 };
+    let bits = (4 * dim).next_multiple_of(64);
+    let lsh = |bits: usize| move |rows: &Vectors| -> Result<Box<dyn AnnIndex>> {
+        Ok(Box::new(LshConfig { bits, seed: 0 }.build(rows)?))
+    };
+    let (few, many) = (lsh(bits), lsh(4 * bits));
+    let hnsw = |rows: &Vectors| -> Result<Box<dyn AnnIndex>> { Ok(Box::new(graph.build(rows, metric)?)) };
+    let mut methods: Vec<(String, BuildOne)> =
+        vec![(format!("LSH {bits} bit"), &few), (format!("LSH {} bit", 4 * bits), &many)];
+    if !setting.without_graphs {
+        methods.insert(0, ("HNSW 64/64/32".into(), &hnsw));
+    }
+    for (method, build) in methods {
+        let start = Instant::now();
+        let mut two = join(build)?;
+        let build_seconds = start.elapsed().as_secs_f64();
+        for ((list, name), ceiling) in lists.into_iter().zip(&ceilings) {
+            two = two.with_list(list);
+            let found = answer(&two)?;
+            let mut latency = Latency::default();
+            latency.measure_at_least(targets.len(), if targets.len() == 1 { 5 } else { 200 }, &mut |target| {
+                std::hint::black_box(two.top_k(targets[target], weights, k).expect("it was searched before"));
+            });
+            record(Answers {
+                method: format!("two-stage, {method}, lists of {name}"),
+                found,
+                latency,
+                per_search: 1,
+                build_seconds,
+                bytes: two.bytes() as f64,
+                append_us: None,
+                ceiling: Some(ceiling.clone()),
+            });
+        }
+    }
+    if !setting.without_graphs {
+        let start = Instant::now();
+        let fused: Vec<f32> = user.history.chunks_exact(modalities * dim).flat_map(|e| fuse(setting, e)).collect();
+        let config = HnswConfig { links: 32, ef_construction: 64, ef_search: 64 };
+        let index = config.build(&Vectors::new(dim, fused)?, metric)?;
+        single(setting, "fused keys, HNSW 32/64/64", &index, targets, start, record)?;
+    }
+    Ok(())
+}
