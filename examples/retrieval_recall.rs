@@ -8,7 +8,7 @@ use clap::Parser;
 use indicatif::ProgressBar;
 use seminar_ann_retrieval::{Metric, Vectors};
 use seminar_dataset::atomic::write_text;
-use seminar_examples::retrieval::data::{Shape, UserData, draw, read_fvecs, read_table};
+use seminar_examples::retrieval::data::{Shape, UserData, draw, learned, read_fvecs, read_table};
 use seminar_examples::retrieval::{Row, histories, page, single, table};
 
 /// Measures recall, latency and size of every search.
@@ -44,6 +44,12 @@ struct Args {
     /// Users' own embeddings: a tab-separated file in the published layout.
     #[arg(long)]
     embeddings: Option<PathBuf>,
+    /// A trained model's weights (`train --export-weights`): its items and queries are the modalities.
+    #[arg(long, requires = "corpus", conflicts_with = "embeddings")]
+    learned: Option<PathBuf>,
+    /// The data set that the model was trained on.
+    #[arg(long)]
+    corpus: Option<PathBuf>,
     /// Single vectors from a file (`.fvecs`); needs `--queries`.
     #[arg(long, requires = "queries")]
     vectors: Option<PathBuf>,
@@ -74,8 +80,8 @@ fn main() -> anyhow::Result<()> {
     std::fs::create_dir_all(&args.out)?;
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(std::time::Duration::from_millis(200));
-    let rows = match (&args.embeddings, args.modalities) {
-        (None, 1) => single_vectors(&args, &bar)?,
+    let rows = match (args.embeddings.is_none() && args.learned.is_none(), args.modalities) {
+        (true, 1) => single_vectors(&args, &bar)?,
         _ => user_histories(&args, &bar)?,
     };
     bar.finish_and_clear();
@@ -112,8 +118,15 @@ fn single_vectors(args: &Args, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
 }
 
 fn user_histories(args: &Args, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
-    let read = args.embeddings.as_ref().map(|path| read_table(path)).transpose()?;
-    let (modalities, dim) = read.as_ref().map_or((args.modalities, args.dim), |(dim, _)| (4, *dim));
+    let (read, modalities) = match (&args.embeddings, &args.learned, &args.corpus) {
+        (Some(path), ..) => (Some(read_table(path)?), 4),
+        (_, Some(weights), Some(corpus)) => {
+            let (dim, user) = learned(weights, corpus, args.length, args.targets.unwrap_or(1000))?;
+            (Some((dim, vec![user])), 2)
+        }
+        _ => (None, args.modalities),
+    };
+    let dim = read.as_ref().map_or(args.dim, |(dim, _)| *dim);
     let users = args.users.unwrap_or((2_048_000 / args.length).clamp(1, 1000));
     let targets = args.targets.unwrap_or((1000 / users).max(1));
     let one = |user: usize| -> UserData {
@@ -122,13 +135,16 @@ fn user_histories(args: &Args, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
     let total = (1..=modalities).sum::<usize>() as f32;
     let published = || (1..=modalities).map(|number| number as f32 / total).collect();
     let weights = args.weights.clone().unwrap_or_else(published);
-    let data = match &args.embeddings {
-        Some(path) => path.display().to_string(),
-        None => format!("{:?}", args.data).to_lowercase(),
+    let data = match (&args.embeddings, &args.learned) {
+        (Some(path), _) => path.display().to_string(),
+        (_, Some(_)) => "learned".to_owned(),
+        _ => format!("{:?}", args.data).to_lowercase(),
     };
-    // Books that users share are trained on a user who is not searched; of read users, on all of them.
-    let sample = (args.length > 4096 && !args.own_codebooks && read.is_none())
-        .then(|| draw(args.data, args.length.min(65_536), modalities, dim, 1, args.seed).history);
+    // Books that users share are trained on a sample of all behaviours, never on targets.
+    let sample = (args.length > 4096 && !args.own_codebooks).then(|| match &read {
+        Some((_, users)) => users.iter().flat_map(|user| &user.history).copied().collect(),
+        None => draw(args.data, args.length.min(65_536), modalities, dim, 1, args.seed).history,
+    });
     let setting = histories::Setting {
         data: &data,
         modalities,

@@ -1,15 +1,25 @@
 //! What an encoder does.
 
-use crate::error::Result;
+use image::DynamicImage;
 
-/// Turns texts into vectors.
+use crate::error::{Error, Result};
+
+/// Turns texts and images into vectors.
 pub trait ItemEncoder {
     /// Width of the vectors.
     fn dim(&self) -> usize;
 
-    /// One vector a text, row-major `[texts, dim]`. A text without any content gives a zero vector.
+    /// One vector a text, row-major `[texts, dim]`. The offline encoder gives a zero vector for a text without content.
     ///
     /// # Errors
     /// If the encoder does not read texts, or its model fails.
     fn encode_texts(&self, texts: &[&str]) -> Result<Vec<f32>>;
+
+    /// One vector an image, row-major `[images, dim]`.
+    ///
+    /// # Errors
+    /// If the encoder does not see images, or an image cannot be prepared.
+    fn encode_images(&self, _images: &[DynamicImage]) -> Result<Vec<f32>> {
+        Err(Error::Unsupported("images"))
+    }
 }

@@ -96,7 +96,7 @@ fn hash(chars: impl Iterator<Item = char>, kind: u64) -> u64 {
     chars.fold(kind, |state, c| mix(state.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(u32::from(c))))
 }
 
-fn mix(mut z: u64) -> u64 {
+pub(crate) fn mix(mut z: u64) -> u64 {
     z = z.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

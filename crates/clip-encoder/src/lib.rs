@@ -1,6 +1,7 @@
-//! Item texts to vectors.
+//! Item texts and images to vectors.
 //!
-//! [`ItemEncoder`] is what an encoder does; [`HashedText`] is the one that needs no download.
+//! [`ItemEncoder`] is what an encoder does. [`Clip`] runs a published CLIP checkpoint; [`HashedText`] and
+//! [`ColourAndEdges`] need no download.
 //!
 //! ```
 //! use seminar_clip_encoder::{HashedText, ItemEncoder};
@@ -12,11 +13,35 @@
 //! assert!(dot(0, 1) > dot(0, 2));
 //! # Ok::<(), seminar_clip_encoder::Error>(())
 //! ```
+//!
+//! With a checkpoint, such as OpenAI's `ViT-B-32.pt`, which the user downloads:
+//!
+//! ```no_run
+//! use burn::tensor::Device;
+//! use seminar_clip_encoder::{Clip, ItemEncoder, Weights, open_image};
+//!
+//! let clip = Clip::new(&Weights::read("ViT-B-32.pt".as_ref())?, &Device::default())?;
+//! let texts = clip.encode_texts(&["a birthday card", "a steak"])?;
+//! let images = clip.encode_images(&[open_image("card.jpg".as_ref())?])?;
+//! # Ok::<(), seminar_clip_encoder::Error>(())
+//! ```
 
+mod bpe;
+mod checkpoint;
+mod clip;
+mod descriptor;
 mod encoder;
 mod error;
 mod hashed_text;
+mod picture;
+mod preprocess;
 
+pub use bpe::Tokenizer;
+pub use checkpoint::{Array, Weights};
+pub use clip::{Clip, ClipConfig, VisionConfig};
+pub use descriptor::ColourAndEdges;
 pub use encoder::ItemEncoder;
 pub use error::{Error, Result};
 pub use hashed_text::HashedText;
+pub use picture::open_image;
+pub use preprocess::preprocess;

@@ -7,6 +7,7 @@ use anyhow::{Context, bail, ensure};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use seminar_dataset::Corpus;
 
 /// A user's behaviours and the targets to search for.
 #[derive(Clone, Debug)]
@@ -76,6 +77,52 @@ pub fn draw(shape: Shape, length: usize, modalities: usize, dim: usize, targets:
         numbers
     };
     UserData { history: rows(length, 1), targets: rows(targets, 1 << 40) }
+}
+
+/// Takes behaviours from a data set and their vectors from a trained model: two modalities, the query (the mean of its
+/// keywords) and the item. Histories are users' events one after another, long enough for `length` behaviours; targets are
+/// other events. Returns the width and one user.
+///
+/// # Errors
+/// If the weights hold no tables for this data set, or it has too few events.
+pub fn learned(weights: &Path, data: &Path, length: usize, targets: usize) -> anyhow::Result<(usize, UserData)> {
+    let corpus = Corpus::open(data)?;
+    let state = seminar_models::weights::read(weights)?;
+    let table = |name: &str, rows: usize| {
+        let array = state.get(name).with_context(|| format!("{}: no `{name}`", weights.display()))?;
+        ensure!(
+            array.shape.len() == 2 && array.shape[0] > rows,
+            "{}: `{name}` has shape {:?}; the data needs more than {rows} rows",
+            weights.display(),
+            array.shape
+        );
+        Ok((array.shape[1], &array.values))
+    };
+    let (dim, items) = table("item_embeddings.weight", corpus.item_count())?;
+    let (other, words) = table("query_keywords_embeddings.weight", corpus.word_count())?;
+    ensure!(dim == other, "tables of width {dim} and {other}");
+    ensure!(
+        corpus.event_count() >= length + targets,
+        "{} events where {length} behaviours and {targets} targets are asked for",
+        corpus.event_count()
+    );
+    let mut vectors = Vec::with_capacity((length + targets) * 2 * dim);
+    let events = (0..corpus.user_count()).flat_map(|user| {
+        let history = corpus.history(user);
+        history.items.iter().zip(history.queries)
+    });
+    for (&item, &query) in events.take(length + targets) {
+        let mut mean = vec![0.0; dim];
+        let keywords = corpus.query(query);
+        for &word in keywords {
+            let row = &words[word as usize * dim..][..dim];
+            mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += x / keywords.len() as f32);
+        }
+        vectors.extend(mean);
+        vectors.extend_from_slice(&items[item as usize * dim..][..dim]);
+    }
+    let targets = vectors.split_off(length * 2 * dim);
+    Ok((dim, UserData { history: vectors, targets }))
 }
 
 /// Reads vectors in the layout of the vector libraries' test sets (`.fvecs`): per row its width as an `i32`, then as

@@ -1,0 +1,118 @@
+//! CLIP (Radford et al. 2021): an image tower and a text tower that end in one space.
+
+mod block;
+mod config;
+mod resnet;
+mod text;
+mod vision;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use image::DynamicImage;
+use rayon::prelude::*;
+
+pub use config::{ClipConfig, VisionConfig};
+
+use crate::bpe::Tokenizer;
+use crate::checkpoint::Weights;
+use crate::encoder::ItemEncoder;
+use crate::error::{Error, Result};
+use crate::preprocess::preprocess;
+use resnet::ResNet;
+use text::TextTower;
+use vision::VisionTower;
+
+/// Texts that go through the tower together.
+const TEXTS: usize = 64;
+/// Images that go through the tower together.
+const IMAGES: usize = 32;
+
+/// A loaded model. Sizes come from the weights: ViT-B/32, B/16, L/14 and L/14@336, RN50, RN101, RN50x4, x16 and x64.
+#[derive(Debug)]
+pub struct Clip {
+    config: ClipConfig,
+    text: TextTower,
+    image: ImageTower,
+    device: Device,
+}
+
+#[derive(Debug)]
+enum ImageTower {
+    Transformer(VisionTower),
+    ResNet(ResNet),
+}
+
+impl Clip {
+    /// Builds the model from its weights.
+    ///
+    /// # Errors
+    /// If a weight is missing or has a shape that does not fit the others; says which.
+    pub fn new(weights: &Weights, device: &Device) -> Result<Self> {
+        let config = ClipConfig::of(weights)?;
+        let image = match &config.vision {
+            VisionConfig::Transformer { .. } => ImageTower::Transformer(VisionTower::new(&config, weights, device)?),
+            VisionConfig::ResNet { .. } => ImageTower::ResNet(ResNet::new(&config, weights, device)?),
+        };
+        Ok(Self { text: TextTower::new(&config, weights, device)?, image, config, device: device.clone() })
+    }
+
+    /// The sizes.
+    pub fn config(&self) -> &ClipConfig {
+        &self.config
+    }
+
+    /// Embeddings `[n, dim]` of pixels `[n, 3, size, size]` that [`preprocess`] made; not normalised.
+    ///
+    /// # Errors
+    /// If the pixels are no whole number of images.
+    pub fn encode_pixels(&self, pixels: Vec<f32>) -> Result<Vec<f32>> {
+        let size = self.config.resolution();
+        let count = pixels.len() / (3 * size * size);
+        if count == 0 || pixels.len() != count * 3 * size * size {
+            return Err(Error::Image(format!("{} numbers are no images of {size} x {size}", pixels.len())));
+        }
+        let pixels = Tensor::<4>::from_data(TensorData::new(pixels, [count, 3, size, size]), &self.device);
+        let embedded = match &self.image {
+            ImageTower::Transformer(tower) => tower.forward(pixels),
+            ImageTower::ResNet(tower) => tower.forward(pixels),
+        };
+        numbers(embedded)
+    }
+}
+
+impl ItemEncoder for Clip {
+    fn dim(&self) -> usize {
+        self.config.embedding
+    }
+
+    fn encode_texts(&self, texts: &[&str]) -> Result<Vec<f32>> {
+        let tokenizer = Tokenizer::published();
+        let tokens: Vec<Vec<u32>> = texts.par_iter().map(|text| tokenizer.encode(text, self.config.context)).collect();
+        // Nothing after the end token reaches it, so a batch is as long as its longest text: like goes with like.
+        let mut order: Vec<usize> = (0..tokens.len()).collect();
+        order.sort_by_key(|&text| tokens[text].len());
+        let mut out = vec![0.0; texts.len() * self.dim()];
+        for batch in order.chunks(TEXTS) {
+            let own: Vec<&[u32]> = batch.iter().map(|&text| tokens[text].as_slice()).collect();
+            let rows = numbers(self.text.forward(&own, &self.device))?;
+            for (&text, row) in batch.iter().zip(rows.chunks_exact(self.dim())) {
+                out[text * self.dim()..][..self.dim()].copy_from_slice(row);
+            }
+        }
+        Ok(out)
+    }
+
+    fn encode_images(&self, images: &[DynamicImage]) -> Result<Vec<f32>> {
+        let mut out = Vec::with_capacity(images.len() * self.dim());
+        for batch in images.chunks(IMAGES) {
+            let size = self.config.resolution();
+            let pixels: Vec<Vec<f32>> =
+                batch.par_iter().map(|image| preprocess(image, size)).collect::<Result<_>>()?;
+            out.extend(self.encode_pixels(pixels.concat())?);
+        }
+        Ok(out)
+    }
+}
+
+fn numbers(rows: Tensor<2>) -> Result<Vec<f32>> {
+    rows.into_data_as::<f32>().try_into_vec().map_err(|e| Error::Model(format!("{e:?}")))
+}
