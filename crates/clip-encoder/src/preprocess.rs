@@ -26,19 +26,27 @@ pub fn preprocess(image: &DynamicImage, size: usize) -> Result<Vec<f32>> {
         return Err(Error::Image(format!("{width} x {height} pixels cannot be resized to {size}")));
     }
     // An image is resized in its own channels and only then turned to RGB: transparency takes part in the averages.
-    let (pixel, bytes) = match image {
+    let (pixel, mut bytes) = match image {
         DynamicImage::ImageLuma8(_) | DynamicImage::ImageLuma16(_) => (PixelType::U8, image.to_luma8().into_raw()),
         _ if image.color().has_alpha() => (PixelType::U8x4, image.to_rgba8().into_raw()),
         _ => (PixelType::U8x3, image.to_rgb8().into_raw()),
     };
+    let transparent = pixel == PixelType::U8x4;
+    if transparent {
+        bytes.as_chunks_mut().0.iter_mut().for_each(premultiply);
+    }
     let fail = |what: &dyn std::fmt::Display| Error::Image(what.to_string());
     let source = Image::from_vec_u8(width, height, bytes, pixel).map_err(|e| fail(&e))?;
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+    let options =
+        ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom)).use_alpha(false);
     // Across first, then down, as Pillow does it: in between, overshoot is cut to bytes, so the order shows.
     let mut across = Image::new(new_width, height, pixel);
     Resizer::new().resize(&source, &mut across, &options).map_err(|e| fail(&e))?;
     let mut target = Image::new(new_width, new_height, pixel);
     Resizer::new().resize(&across, &mut target, &options).map_err(|e| fail(&e))?;
+    if transparent {
+        target.buffer_mut().as_chunks_mut().0.iter_mut().for_each(unmultiply);
+    }
     // Python's rounding of halves: to the even number.
     let start = |long: u32| ((long as usize - size) as f64 / 2.0).round_ties_even() as usize;
     let (left, top) = (start(new_width), start(new_height));
@@ -54,6 +62,23 @@ pub fn preprocess(image: &DynamicImage, size: usize) -> Result<Vec<f32>> {
         }
     }
     Ok(pixels)
+}
+
+/// Colours times opacity, rounded as Pillow does.
+fn premultiply(pixel: &mut [u8; 4]) {
+    let alpha = u32::from(pixel[3]);
+    for colour in &mut pixel[..3] {
+        let product = u32::from(*colour) * alpha + 128;
+        *colour = (((product >> 8) + product) >> 8) as u8;
+    }
+}
+
+/// Colours divided by opacity, cut as Pillow does.
+fn unmultiply(pixel: &mut [u8; 4]) {
+    let alpha = u32::from(pixel[3]);
+    if alpha != 0 && alpha != 255 {
+        pixel[..3].iter_mut().for_each(|colour| *colour = (255 * u32::from(*colour) / alpha).min(255) as u8);
+    }
 }
 
 #[cfg(test)]

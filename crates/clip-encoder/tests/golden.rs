@@ -9,8 +9,9 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use seminar_clip_encoder::*;
 
+/// In the order of the golden embeddings.
 const IMAGES: [&str; 5] =
-    ["gray_64x64.png", "landscape_120x80.png", "portrait_40x90.png", "rgba_50x70.png", "small_20x20.png"];
+    ["landscape_120x80.png", "portrait_40x90.png", "gray_64x64.png", "rgba_50x70.png", "small_20x20.png"];
 
 fn golden(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/golden/clip")).join(name)
