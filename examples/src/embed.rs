@@ -1,35 +1,212 @@
-//! The offline text embedding of a corpus.
+//! Titles and images of a corpus to its embedding files, chunk by chunk, so that a killed run goes on.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
 
-use seminar_clip_encoder::{HashedText, ItemEncoder};
-use seminar_dataset::{Corpus, EmbeddingTable, Precision};
+use anyhow::Context;
+use image::DynamicImage;
+use indicatif::ProgressBar;
+use rayon::prelude::*;
+use seminar_clip_encoder::{HashedText, ItemEncoder, open_image};
+use seminar_dataset::{Corpus, EmbeddingJournal, EmbeddingTable, Failure, Precision};
 
-/// Width of the hashed text vectors.
-const WIDTH: usize = 512;
-/// Seed of their projection.
-const SEED: u64 = 7;
+/// Width of the offline vectors.
+pub const WIDTH: usize = 512;
+/// Seed of their projections.
+pub const SEED: u64 = 7;
+/// How a corpus is encoded.
+#[derive(Clone, Debug)]
+pub struct Embedding<'a> {
+    /// The corpus folder; the files go there.
+    pub data: &'a Path,
+    /// Whatever decides the vectors besides texts and images, such as the checkpoint's bytes.
+    pub fingerprint: u64,
+    /// Scale vectors to length 1.
+    pub normalise: bool,
+    /// How numbers are stored.
+    pub precision: Precision,
+    /// Items that are encoded together: what a kill loses at most.
+    pub chunk: usize,
+}
+
+/// What became of the items.
+#[derive(Clone, Debug, Default)]
+pub struct Embedded {
+    /// Items with a vector.
+    pub encoded: usize,
+    /// Items that have none although there was something to encode.
+    pub failures: Vec<Failure>,
+}
+
+/// The first `words` words of a title, followed by the names of the item's attributes if asked for.
+pub fn text_of(corpus: &Corpus, item: u32, words: usize, attributes: bool) -> Option<String> {
+    let title = corpus.title(item)?.split_whitespace().take(words).collect::<Vec<_>>().join(" ");
+    let own = corpus.attributes(item).unwrap_or_default().iter().filter(|_| attributes);
+    let names = own.filter_map(|&attribute| corpus.attribute_name(attribute));
+    Some(std::iter::once(title.as_str()).chain(names).collect::<Vec<_>>().join(" "))
+}
+
+/// The offline encoder, fitted on all titles and attribute names of a corpus.
+pub fn offline_texts(corpus: &Corpus) -> HashedText {
+    let texts: Vec<String> =
+        (1..=corpus.item_count() as u32).filter_map(|item| text_of(corpus, item, usize::MAX, true)).collect();
+    HashedText::fit(texts.iter().map(String::as_str), WIDTH, SEED)
+}
 
 /// Encodes each title with the item's attribute names as hashed n-grams and writes `text.emb`.
 ///
 /// # Errors
 /// If the file cannot be written.
 pub fn hashed_titles(corpus: &Corpus, path: &Path) -> anyhow::Result<()> {
-    let text = |item: u32| {
-        let title = corpus.title(item)?;
-        let names =
-            corpus.attributes(item).unwrap_or_default().iter().filter_map(|&a| corpus.attribute_name(a));
-        Some((item, std::iter::once(title).chain(names).collect::<Vec<_>>().join(" ")))
-    };
-    let texts: Vec<(u32, String)> = (1..=corpus.item_count() as u32).filter_map(text).collect();
-    let encoder = HashedText::fit(texts.iter().map(|(_, text)| text.as_str()), WIDTH, SEED);
+    let encoder = offline_texts(corpus);
     let mut table = EmbeddingTable::new(corpus.item_count(), WIDTH)?;
-    for chunk in texts.chunks(4096) {
-        let borrowed: Vec<&str> = chunk.iter().map(|(_, text)| text.as_str()).collect();
-        let rows = encoder.encode_texts(&borrowed)?;
-        for ((item, _), row) in chunk.iter().zip(rows.chunks_exact(WIDTH)) {
-            table.set(*item, row)?;
-        }
+    let items: Vec<u32> = (1..=corpus.item_count() as u32).collect();
+    for chunk in items.chunks(4096) {
+        let (items, texts) = texts_of(corpus, chunk, usize::MAX, true);
+        let rows = encoder.encode_texts(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
+        items.iter().zip(rows.chunks_exact(WIDTH)).try_for_each(|(&item, row)| table.set(item, row))?;
     }
     Ok(table.write(path, Precision::F32)?)
+}
+
+fn texts_of(corpus: &Corpus, items: &[u32], words: usize, attributes: bool) -> (Vec<u32>, Vec<String>) {
+    items.iter().filter_map(|&item| Some((item, text_of(corpus, item, words, attributes)?))).unzip()
+}
+
+impl Embedding<'_> {
+    /// Encodes titles, the first `words` words of each, into `text.emb`.
+    ///
+    /// # Errors
+    /// If the encoder fails or the file cannot be written.
+    pub fn texts(
+        &self,
+        corpus: &Corpus,
+        encoder: &dyn ItemEncoder,
+        words: usize,
+        attributes: bool,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<Embedded> {
+        let items: Vec<u32> = (1..=corpus.item_count() as u32).filter(|&item| corpus.title(item).is_some()).collect();
+        let mut journal = self.journal(corpus, encoder, "text.emb")?;
+        bar.set_length(items.len() as u64);
+        for chunk in items.chunks(self.chunk).skip(journal.chunks()) {
+            let (items, texts) = texts_of(corpus, chunk, words, attributes);
+            let rows = encoder.encode_texts(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
+            journal.append(&items, &self.scaled(rows, encoder.dim()), &[])?;
+            bar.set_position((journal.chunks() * self.chunk) as u64);
+        }
+        self.finish(journal, "text.emb", items.len())
+    }
+
+    /// Encodes the images of a folder, each named by its item, into `image.emb`. Images that cannot be used are recorded,
+    /// never fatal. While a chunk is encoded the next one is opened.
+    ///
+    /// # Errors
+    /// If the folder cannot be read, the encoder fails or the file cannot be written.
+    pub fn images(
+        &self,
+        corpus: &Corpus,
+        encoder: &dyn ItemEncoder,
+        folder: &Path,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<Embedded> {
+        let items = images_of(corpus, folder)?;
+        let mut journal = self.journal(corpus, encoder, "image.emb")?;
+        bar.set_length(items.len() as u64);
+        let done = journal.chunks();
+        std::thread::scope(|scope| -> anyhow::Result<()> {
+            let (send, receive) = sync_channel::<(Vec<(u32, DynamicImage)>, Vec<Failure>)>(1);
+            let items = &items;
+            scope.spawn(move || {
+                for chunk in items.chunks(self.chunk).skip(done) {
+                    let open = |(item, path): &(u32, PathBuf)| match open_image(path) {
+                        Ok(image) => Ok((*item, image)),
+                        Err(error) => Err((*item, error.to_string())),
+                    };
+                    let opened = chunk.par_iter().map(open).collect::<Vec<Result<_, Failure>>>();
+                    let (mut images, mut failures) = (Vec::new(), Vec::new());
+                    opened.into_iter().for_each(|one| match one {
+                        Ok(image) => images.push(image),
+                        Err(failure) => failures.push(failure),
+                    });
+                    // Nobody listens any more if encoding has failed.
+                    if send.send((images, failures)).is_err() {
+                        return;
+                    }
+                }
+            });
+            for (images, mut failures) in receive {
+                let (mut items, mut rows) = (Vec::new(), Vec::new());
+                let (ids, pixels): (Vec<u32>, Vec<DynamicImage>) = images.into_iter().unzip();
+                match encoder.encode_images(&pixels) {
+                    Ok(all) => (items, rows) = (ids, all),
+                    // One that cannot be prepared must not take its neighbours along.
+                    Err(_) => {
+                        for (item, image) in ids.into_iter().zip(&pixels) {
+                            match encoder.encode_images(std::slice::from_ref(image)) {
+                                Ok(row) => {
+                                    items.push(item);
+                                    rows.extend(row);
+                                }
+                                Err(error) => failures.push((item, error.to_string())),
+                            }
+                        }
+                    }
+                }
+                journal.append(&items, &self.scaled(rows, encoder.dim()), &failures)?;
+                bar.set_position((journal.chunks() * self.chunk) as u64);
+            }
+            Ok(())
+        })?;
+        let embedded = self.finish(journal, "image.emb", items.len())?;
+        let lines = embedded.failures.iter().map(|(item, reason)| format!("{}\t{reason}\n", corpus.item_name(*item)));
+        seminar_dataset::atomic::write_text(&self.data.join("image_failures.tsv"), &lines.collect::<String>())?;
+        Ok(embedded)
+    }
+
+    fn journal(&self, corpus: &Corpus, encoder: &dyn ItemEncoder, name: &str) -> anyhow::Result<EmbeddingJournal> {
+        let path = self.data.join(format!("{name}.partial"));
+        // Chunks of another size end elsewhere.
+        let fingerprint = self.fingerprint ^ u64::from(self.normalise) ^ (self.chunk as u64) << 1;
+        let journal = EmbeddingJournal::open(&path, corpus.item_count(), encoder.dim(), fingerprint)?;
+        if journal.chunks() > 0 {
+            tracing::info!("{name}: going on after {} chunks", journal.chunks());
+        }
+        Ok(journal)
+    }
+
+    fn finish(&self, journal: EmbeddingJournal, name: &str, items: usize) -> anyhow::Result<Embedded> {
+        let failures = journal.finish(&self.data.join(name), self.precision)?;
+        Ok(Embedded { encoded: items - failures.len(), failures })
+    }
+
+    fn scaled(&self, mut rows: Vec<f32>, dim: usize) -> Vec<f32> {
+        if self.normalise {
+            for row in rows.chunks_exact_mut(dim) {
+                let norm = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+                if norm > 0.0 {
+                    row.iter_mut().for_each(|x| *x /= norm);
+                }
+            }
+        }
+        rows
+    }
+}
+
+/// The items that have a file in the folder, in the order of their ids. A file is named by its item and any ending.
+fn images_of(corpus: &Corpus, folder: &Path) -> anyhow::Result<Vec<(u32, PathBuf)>> {
+    let mut paths: HashMap<String, PathBuf> = HashMap::new();
+    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
+        if let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) {
+            // Of several files for one item the first by name counts, whatever order the system lists them in.
+            let known = paths.entry(stem.to_owned()).or_insert_with(|| path.clone());
+            if path < *known {
+                *known = path;
+            }
+        }
+    }
+    let own = (1..=corpus.item_count() as u32).filter_map(|item| Some((item, paths.remove(corpus.item_name(item))?)));
+    Ok(own.collect())
 }

@@ -36,6 +36,7 @@ pub mod atomic;
 mod batch;
 pub mod container;
 mod corpus;
+mod embedding_journal;
 mod embeddings;
 mod error;
 mod event;
@@ -54,6 +55,7 @@ pub mod synthetic;
 
 pub use batch::{Batch, BatchConfig, Batches, Epoch, IdBlock, Prefetch, TestMode};
 pub use corpus::{Corpus, History};
+pub use embedding_journal::{EmbeddingJournal, Failure};
 pub use embeddings::{EmbeddingTable, Embeddings, Precision};
 pub use error::{Error, Position, Result};
 pub use event::{EventKind, RawEvent, RawItem};
