@@ -96,7 +96,8 @@ fn encode(criterion: &mut Criterion) {
     let clip = Clip::new(&weights(layers), &device).expect("the sizes of ViT-B/32");
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let pixels: Vec<f32> = (0..IMAGES * 3 * 224 * 224).map(|_| rng.random::<f32>() - 0.5).collect();
-    let words = ["gift", "card", "movie", "season", "complete", "special", "edition", "disc", "blu-ray", "the"];
+    let words =
+        ["gift", "card", "movie", "season", "complete", "special", "edition", "disc", "blu-ray", "the"];
     let titles: Vec<String> = (0..TITLES)
         .map(|n| (0..3 + n % 18).map(|w| words[(n * 7 + w * 3) % 10]).collect::<Vec<_>>().join(" "))
         .collect();

@@ -42,7 +42,8 @@ fn measure<H: HistoryIndex>(criterion: &mut Criterion, name: &str, mut history: 
     group.sample_size(10);
     group.bench_function("100 targets", |b| {
         b.iter(|| {
-            let prepared: Result<Vec<H::Target>> = rows.iter().map(|t| history.prepare(t, &WEIGHTS)).collect();
+            let prepared: Result<Vec<H::Target>> =
+                rows.iter().map(|t| history.prepare(t, &WEIGHTS)).collect();
             history.top_k_many(&prepared.expect("the right size"), K)
         });
     });
@@ -61,8 +62,12 @@ fn histories(criterion: &mut Criterion) {
     let (events, targets) = (draw(length, 1), draw(100, 2));
     let books = |sub_vectors, centroids| -> Vec<ProductQuantizer> {
         let config = PqConfig { sub_vectors, centroids, iterations: 5, sample: 20_000, ..Default::default() };
-        let own = |m: usize| events.chunks_exact(M * DIM).flat_map(move |row| row[m * DIM..][..DIM].to_vec()).collect();
-        (0..M).map(|m| Vectors::new(DIM, own(m)).and_then(|rows| config.train(&rows)).expect("it fits")).collect()
+        let own = |m: usize| {
+            events.chunks_exact(M * DIM).flat_map(move |row| row[m * DIM..][..DIM].to_vec()).collect()
+        };
+        (0..M)
+            .map(|m| Vectors::new(DIM, own(m)).and_then(|rows| config.train(&rows)).expect("it fits"))
+            .collect()
     };
     let filled = |mut history: ExactHistory| {
         history.extend(&events).expect("whole finite rows");

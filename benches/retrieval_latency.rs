@@ -40,7 +40,10 @@ fn indexes(criterion: &mut Criterion) {
         ("PQ 64 x 4 bit, fast scan".into(), pq(64).build_fast_scan(&vectors, metric).map(boxed)),
         ("LSH 256 bit".into(), LshConfig::default().build(&vectors).map(boxed)),
         ("IVF 447 lists, 13 visited".into(), ivf.build(&vectors, Whole::new(DIM), metric).map(boxed)),
-        (format!("HNSW, ef 100, {} vectors", fewer.len()), HnswConfig::default().build(&fewer, metric).map(boxed)),
+        (
+            format!("HNSW, ef 100, {} vectors", fewer.len()),
+            HnswConfig::default().build(&fewer, metric).map(boxed),
+        ),
     ];
     let mut group = criterion.benchmark_group(format!("top {K} of {rows} x {DIM}"));
     for (name, index) in built {

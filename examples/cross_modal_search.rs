@@ -64,13 +64,23 @@ fn main() -> anyhow::Result<()> {
     for (from, vector) in &queries {
         for to in sides.iter().filter(|to| joined || to.name == *from) {
             if to.index.dim() != vector.len() {
-                bail!("{}.emb has width {}, the query {}: made by another encoder?", to.name, to.index.dim(), vector.len());
+                bail!(
+                    "{}.emb has width {}, the query {}: made by another encoder?",
+                    to.name,
+                    to.index.dim(),
+                    vector.len()
+                );
             }
             println!("{from} → {}", to.name);
             let known = |id: u64| to.file.is_present(id as u32);
             for found in to.index.search_filtered(vector, args.topk, &known)? {
                 let item = found.id as u32;
-                println!("  {:.4}  {:<12} {}", found.score, corpus.item_name(item), corpus.title(item).unwrap_or(""));
+                println!(
+                    "  {:.4}  {:<12} {}",
+                    found.score,
+                    corpus.item_name(item),
+                    corpus.title(item).unwrap_or("")
+                );
             }
         }
     }

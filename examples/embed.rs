@@ -25,6 +25,10 @@ struct Args {
     /// Folder of images, each named by its item: `B00004YKBK.jpg`.
     #[arg(long)]
     images: Option<PathBuf>,
+    /// First fetch the images that the item file lists and the folder lacks.
+    #[cfg(feature = "download")]
+    #[arg(long, requires = "images")]
+    download: bool,
     /// Leave titles out.
     #[arg(long)]
     no_texts: bool,
@@ -65,6 +69,15 @@ fn main() -> anyhow::Result<()> {
     };
     let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}, {per_sec}, {eta} left")?;
     let bar = |what: &'static str| ProgressBar::new(0).with_style(style.clone()).with_message(what);
+    #[cfg(feature = "download")]
+    if let Some(folder) = args.images.as_ref().filter(|_| args.download) {
+        let bar = bar("downloads");
+        let failures = seminar_examples::download::Download::default().run(&corpus, folder, &bar)?;
+        bar.finish_and_clear();
+        let lines = failures.iter().map(|(item, reason)| format!("{}\t{reason}\n", corpus.item_name(*item)));
+        write_text(&args.data.join("download_failures.tsv"), &lines.collect::<String>())?;
+        println!("{} items got no image (download_failures.tsv)", failures.len());
+    }
     let mut written = serde_json::Map::new();
     if !args.no_texts {
         let bar = bar("titles");
@@ -89,11 +102,17 @@ fn main() -> anyhow::Result<()> {
         };
         bar.finish_and_clear();
         let failed = embedded.failures.len();
-        println!("image.emb: {} images by {name}; {failed} could not be used (image_failures.tsv)", embedded.encoded);
+        println!(
+            "image.emb: {} images by {name}; {failed} could not be used (image_failures.tsv)",
+            embedded.encoded
+        );
         let entry = json!({ "encoder": name, "items": embedded.encoded, "failures": failed });
         written.insert("image".into(), entry);
     }
-    Ok(write_text(&args.data.join("embeddings.json"), &format!("{:#}\n", serde_json::Value::Object(written)))?)
+    Ok(write_text(
+        &args.data.join("embeddings.json"),
+        &format!("{:#}\n", serde_json::Value::Object(written)),
+    )?)
 }
 
 /// The model, and a fingerprint of its file.

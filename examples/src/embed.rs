@@ -87,7 +87,8 @@ impl Embedding<'_> {
         attributes: bool,
         bar: &ProgressBar,
     ) -> anyhow::Result<Embedded> {
-        let items: Vec<u32> = (1..=corpus.item_count() as u32).filter(|&item| corpus.title(item).is_some()).collect();
+        let items: Vec<u32> =
+            (1..=corpus.item_count() as u32).filter(|&item| corpus.title(item).is_some()).collect();
         let mut journal = self.journal(corpus, encoder, "text.emb")?;
         bar.set_length(items.len() as u64);
         for chunk in items.chunks(self.chunk).skip(journal.chunks()) {
@@ -160,12 +161,21 @@ impl Embedding<'_> {
             Ok(())
         })?;
         let embedded = self.finish(journal, "image.emb", items.len())?;
-        let lines = embedded.failures.iter().map(|(item, reason)| format!("{}\t{reason}\n", corpus.item_name(*item)));
-        seminar_dataset::atomic::write_text(&self.data.join("image_failures.tsv"), &lines.collect::<String>())?;
+        let lines =
+            embedded.failures.iter().map(|(item, reason)| format!("{}\t{reason}\n", corpus.item_name(*item)));
+        seminar_dataset::atomic::write_text(
+            &self.data.join("image_failures.tsv"),
+            &lines.collect::<String>(),
+        )?;
         Ok(embedded)
     }
 
-    fn journal(&self, corpus: &Corpus, encoder: &dyn ItemEncoder, name: &str) -> anyhow::Result<EmbeddingJournal> {
+    fn journal(
+        &self,
+        corpus: &Corpus,
+        encoder: &dyn ItemEncoder,
+        name: &str,
+    ) -> anyhow::Result<EmbeddingJournal> {
         let path = self.data.join(format!("{name}.partial"));
         // Chunks of another size end elsewhere.
         let fingerprint = self.fingerprint ^ u64::from(self.normalise) ^ (self.chunk as u64) << 1;
@@ -207,6 +217,7 @@ fn images_of(corpus: &Corpus, folder: &Path) -> anyhow::Result<Vec<(u32, PathBuf
             }
         }
     }
-    let own = (1..=corpus.item_count() as u32).filter_map(|item| Some((item, paths.remove(corpus.item_name(item))?)));
+    let own = (1..=corpus.item_count() as u32)
+        .filter_map(|item| Some((item, paths.remove(corpus.item_name(item))?)));
     Ok(own.collect())
 }

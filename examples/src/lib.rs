@@ -2,6 +2,8 @@
 
 pub mod args;
 pub mod device;
+#[cfg(feature = "download")]
+pub mod download;
 pub mod embed;
 pub mod machine;
 pub mod prepare;

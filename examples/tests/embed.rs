@@ -22,7 +22,8 @@ fn bundled(path: &str) -> PathBuf {
 fn gift_cards(folder: &Path) -> (PathBuf, PathBuf) {
     let data = folder.join("corpus");
     let raw = bundled("gift_cards");
-    let prepared = PrepareConfig::amazon().prepare(&AmazonReviews::locate(&raw, "Gift_Cards").unwrap()).unwrap();
+    let prepared =
+        PrepareConfig::amazon().prepare(&AmazonReviews::locate(&raw, "Gift_Cards").unwrap()).unwrap();
     let report = prepared.report;
     write_corpus(prepared.data, &report, (&raw, "Gift_Cards"), &data, false, false, Instant::now()).unwrap();
     let corpus = Corpus::open(&data).unwrap();
@@ -79,8 +80,14 @@ fn killed_and_resumed_the_files_are_the_same() {
     assert!(!data.join("text.emb.partial").exists() && !data.join("image.emb.partial").exists());
 
     let corpus = Corpus::open(&data).unwrap();
-    let (text, image) = (Embeddings::open(&data.join("text.emb")).unwrap(), Embeddings::open(&data.join("image.emb")).unwrap());
-    assert_eq!(text.ids().len(), (1..=corpus.item_count() as u32).filter(|&i| corpus.title(i).is_some()).count());
+    let (text, image) = (
+        Embeddings::open(&data.join("text.emb")).unwrap(),
+        Embeddings::open(&data.join("image.emb")).unwrap(),
+    );
+    assert_eq!(
+        text.ids().len(),
+        (1..=corpus.item_count() as u32).filter(|&i| corpus.title(i).is_some()).count()
+    );
     assert_eq!(image.ids().len(), corpus.item_count() - corpus.item_count() / 7 - 1);
     let output = example("cross_modal_search")
         .arg("--data")
@@ -107,11 +114,17 @@ fn without_a_checkpoint_the_offline_encoders_are_used() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("hashed n-grams") && said.contains("histograms"), "{said}");
-    let search = example("cross_modal_search").arg("--data").arg(&data).args(["--query", "olive garden"]).output().unwrap();
+    let search = example("cross_modal_search")
+        .arg("--data")
+        .arg(&data)
+        .args(["--query", "olive garden"])
+        .output()
+        .unwrap();
     let found = String::from_utf8(search.stdout).unwrap();
     let best = found.lines().nth(1).unwrap_or_default().to_lowercase();
     assert!(best.contains("olive garden"), "{found}");
-    let wrong = example("embed").arg("--data").arg(&data).args(["--checkpoint", "/nowhere.pt"]).output().unwrap();
+    let wrong =
+        example("embed").arg("--data").arg(&data).args(["--checkpoint", "/nowhere.pt"]).output().unwrap();
     assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("nowhere.pt"));
 }
 
@@ -128,7 +141,12 @@ fn titles_that_share_words_are_nearer() {
     let encoder = seminar_clip_encoder::HashedText::fit(titles.iter().copied(), 512, 7);
     let rows = encoder.encode_texts(&titles).unwrap();
     let words = |title: &str| -> std::collections::BTreeSet<String> {
-        title.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|w| w.len() > 2).map(str::to_owned).collect()
+        title
+            .to_lowercase()
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|w| w.len() > 2)
+            .map(str::to_owned)
+            .collect()
     };
     let sets: Vec<_> = titles.iter().map(|title| words(title)).collect();
     let (mut sharing, mut apart) = (Vec::new(), Vec::new());

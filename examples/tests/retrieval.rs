@@ -16,7 +16,8 @@ fn run(arguments: &[&str]) -> (Vec<Value>, tempfile::TempDir) {
         let text = std::fs::read_to_string(out.path().join(file)).unwrap();
         assert!(text.contains("<svg") && !text.contains("NaN"), "{file}");
     }
-    let json: Value = serde_json::from_slice(&std::fs::read(out.path().join("retrieval.json")).unwrap()).unwrap();
+    let json: Value =
+        serde_json::from_slice(&std::fs::read(out.path().join("retrieval.json")).unwrap()).unwrap();
     (json["rows"].as_array().unwrap().clone(), out)
 }
 
@@ -41,14 +42,28 @@ fn the_published_setting_gives_the_known_recalls() {
     near("multi-modal PQ 16 x 8, asymmetric", 0.983, 0.03);
     near("multi-modal PQ 4 x 8, symmetric, target in training", 0.603, 0.06);
     near("multi-modal PQ 4 x 8, asymmetric", 0.727, 0.06);
-    let ceiling = rows.iter().find(|row| row["method"] == "two-stage, LSH 64 bit, lists of K").unwrap()["ceiling"].as_f64();
+    let ceiling =
+        rows.iter().find(|row| row["method"] == "two-stage, LSH 64 bit, lists of K").unwrap()["ceiling"]
+            .as_f64();
     assert!((ceiling.unwrap() - 0.593).abs() < 0.06, "{ceiling:?}");
 }
 
 #[test]
 fn one_modality_compares_the_indexes() {
-    let arguments =
-        ["--modalities", "1", "--dim", "16", "--length", "3000", "--targets", "20", "--topk", "10", "--data", "centres"];
+    let arguments = [
+        "--modalities",
+        "1",
+        "--dim",
+        "16",
+        "--length",
+        "3000",
+        "--targets",
+        "20",
+        "--topk",
+        "10",
+        "--data",
+        "centres",
+    ];
     let (rows, _out) = run(&arguments);
     assert_eq!(recall(&rows, "flat, exact"), 1.0);
     assert!(recall(&rows, "HNSW 16 links, efC 100, ef 128, first 10") > 0.95);

@@ -48,7 +48,10 @@ impl Ids {
             return Err(Error::Duplicate(id));
         }
         if self.len() >= u32::MAX as usize {
-            return Err(Error::Config { field: "rows", message: "an index holds fewer than 2^32 - 1".into() });
+            return Err(Error::Config {
+                field: "rows",
+                message: "an index holds fewer than 2^32 - 1".into(),
+            });
         }
         match self {
             Self::Dense(len) if id == *len as u64 => *len += 1,

@@ -158,7 +158,8 @@ impl<C: Codec> Update for Ivf<C> {
 }
 
 impl<C: StoredCodec> Persist for Ivf<C> {
-    const KIND: [u8; 8] = [b'i', C::KIND[0], C::KIND[1], C::KIND[2], C::KIND[3], C::KIND[4], C::KIND[5], C::KIND[6]];
+    const KIND: [u8; 8] =
+        [b'i', C::KIND[0], C::KIND[1], C::KIND[2], C::KIND[3], C::KIND[4], C::KIND[5], C::KIND[6]];
 
     fn write<'a>(&'a self, out: &mut Writer<'a>) {
         out.put_own("metric", &[self.metric.number()]);

@@ -67,7 +67,7 @@ mod tables;
 mod top_k;
 mod vectors;
 
-pub use coded::{Coded, Codec, StoredCodec};
+pub use coded::{Codec, Coded, StoredCodec};
 pub use error::{Error, Result};
 pub use filter::Filter;
 pub use flat::{Flat, Whole, WholeQuery};

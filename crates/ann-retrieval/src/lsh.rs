@@ -108,13 +108,17 @@ impl Codec for Signs {
     }
 
     fn put(&self, block: &mut [u8], lane: usize, code: &[u8]) {
-        for (words, word) in block.as_chunks_mut::<{ 8 * bits::BLOCK }>().0.iter_mut().zip(code.as_chunks::<8>().0) {
+        for (words, word) in
+            block.as_chunks_mut::<{ 8 * bits::BLOCK }>().0.iter_mut().zip(code.as_chunks::<8>().0)
+        {
             words[lane * 8..][..8].copy_from_slice(word);
         }
     }
 
     fn take(&self, block: &[u8], lane: usize, code: &mut [u8]) {
-        for (words, word) in block.as_chunks::<{ 8 * bits::BLOCK }>().0.iter().zip(code.as_chunks_mut::<8>().0) {
+        for (words, word) in
+            block.as_chunks::<{ 8 * bits::BLOCK }>().0.iter().zip(code.as_chunks_mut::<8>().0)
+        {
             word.copy_from_slice(&words[lane * 8..][..8]);
         }
     }

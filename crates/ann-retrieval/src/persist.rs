@@ -85,7 +85,9 @@ impl<'a> Writer<'a> {
         file.as_file().sync_all().map_err(Error::io(path, "cannot write to the disk"))?;
         file.persist(path).map_err(|e| Error::io(path, "cannot rename to")(e.error))?;
         // The new name is on the disk only when the directory is.
-        File::open(directory).and_then(|d| d.sync_all()).map_err(Error::io(directory, "cannot write to the disk"))
+        File::open(directory)
+            .and_then(|d| d.sync_all())
+            .map_err(Error::io(directory, "cannot write to the disk"))
     }
 
     fn write_to(&self, out: &mut impl Write) -> std::io::Result<()> {
@@ -193,7 +195,9 @@ impl Reader {
     fn range(&self, name: &str) -> Result<Range<usize>> {
         let full = format!("{}{name}", self.prefix);
         let found = self.parts.iter().find(|(own, _)| *own == full);
-        found.map(|(_, range)| range.clone()).ok_or_else(|| self.damaged(format!("there is no part `{full}`")))
+        found
+            .map(|(_, range)| range.clone())
+            .ok_or_else(|| self.damaged(format!("there is no part `{full}`")))
     }
 
     /// A part as it lies in the file.

@@ -83,7 +83,8 @@ impl<I: Update> Update for Refined<I> {
 }
 
 impl<I: Persist + AnnIndex> Persist for Refined<I> {
-    const KIND: [u8; 8] = [b'x', I::KIND[0], I::KIND[1], I::KIND[2], I::KIND[3], I::KIND[4], I::KIND[5], I::KIND[6]];
+    const KIND: [u8; 8] =
+        [b'x', I::KIND[0], I::KIND[1], I::KIND[2], I::KIND[3], I::KIND[4], I::KIND[5], I::KIND[6]];
 
     fn write<'a>(&'a self, out: &mut Writer<'a>) {
         out.put_own("factor", &[self.factor as u64]);

@@ -53,7 +53,10 @@ impl ResidualConfig {
     /// As [`ResidualConfig::build`].
     pub fn train(&self, rows: &Vectors, metric: Metric) -> Result<ResidualCodes> {
         if !(1..=255).contains(&self.stages) {
-            return Err(Error::Config { field: "stages", message: format!("{} is not 1 to 255", self.stages) });
+            return Err(Error::Config {
+                field: "stages",
+                message: format!("{} is not 1 to 255", self.stages),
+            });
         }
         if !(1..=bytes::ENTRIES).contains(&self.centroids) {
             let message = format!("{} is not 1 to {}", self.centroids, bytes::ENTRIES);
@@ -151,7 +154,11 @@ impl Codec for ResidualCodes {
                 let above = self.norms.partition_point(|&level| level < norm);
                 let below = above.saturating_sub(1);
                 let above = above.min(self.norms.len() - 1);
-                let nearer = if (self.norms[above] - norm).abs() < (norm - self.norms[below]).abs() { above } else { below };
+                let nearer = if (self.norms[above] - norm).abs() < (norm - self.norms[below]).abs() {
+                    above
+                } else {
+                    below
+                };
                 code[self.books.len()] = nearer as u8;
             }
         }
@@ -167,7 +174,9 @@ impl Codec for ResidualCodes {
 
     fn prepare(&self, query: &[f32], metric: Metric) -> ScoreTables {
         let mut exact = vec![0.0; self.code_len() * bytes::ENTRIES];
-        for ((panels, book), table) in self.panels.iter().zip(&self.books).zip(exact.chunks_exact_mut(bytes::ENTRIES)) {
+        for ((panels, book), table) in
+            self.panels.iter().zip(&self.books).zip(exact.chunks_exact_mut(bytes::ENTRIES))
+        {
             panels.compare(Term::Product, query, table);
             let first = table[0];
             table[book.len()..].fill(first);
@@ -233,7 +242,12 @@ mod tests {
             assert!((own.score - expected).abs() < tolerance, "{} {expected}", own.score);
             rows.as_slice()
                 .chunks_exact(8)
-                .map(|row| crate::kernel::float::squared_distance(row, &index.codec().code(row, &mut vec![0; stages])))
+                .map(|row| {
+                    crate::kernel::float::squared_distance(
+                        row,
+                        &index.codec().code(row, &mut vec![0; stages]),
+                    )
+                })
                 .sum::<f32>()
         };
         for metric in [Metric::InnerProduct, Metric::L2] {

@@ -164,7 +164,8 @@ impl<I: Update> Update for Rotated<I> {
 }
 
 impl<C: StoredCodec> Persist for Rotated<Coded<C>> {
-    const KIND: [u8; 8] = [b'r', C::KIND[0], C::KIND[1], C::KIND[2], C::KIND[3], C::KIND[4], C::KIND[5], b' '];
+    const KIND: [u8; 8] =
+        [b'r', C::KIND[0], C::KIND[1], C::KIND[2], C::KIND[3], C::KIND[4], C::KIND[5], b' '];
 
     fn write<'a>(&'a self, out: &mut Writer<'a>) {
         self.rotation.rows.write("rotation", out);

@@ -65,7 +65,9 @@ fn scans_give_the_top_of_their_scores() {
         let residual = residual.build(&rows, metric).unwrap();
         let lsh = LshConfig { bits: 192, seed: 1 }.build(&rows).unwrap();
         let flat = Flat::build(&rows, metric).unwrap();
-        for (query, k) in (0..12).map(|q| rows.row(q * 31)).zip([1, 10, 100, 4999, 5000, 9000].into_iter().cycle()) {
+        for (query, k) in
+            (0..12).map(|q| rows.row(q * 31)).zip([1, 10, 100, 4999, 5000, 9000].into_iter().cycle())
+        {
             equals_all_scores(&pq8, query, k);
             equals_all_scores(&pq4, query, k);
             equals_all_scores(&residual, query, k);
@@ -83,12 +85,17 @@ fn codes_score_as_the_decoded_vectors() {
         let scaled: Vec<f32> = (0..rows.len())
             .flat_map(|row| {
                 let row = rows.row(row);
-                let norm = if metric == Metric::Cosine { similarity(Metric::InnerProduct, row, row).sqrt() } else { 1.0 };
+                let norm = if metric == Metric::Cosine {
+                    similarity(Metric::InnerProduct, row, row).sqrt()
+                } else {
+                    1.0
+                };
                 row.iter().map(move |&x| (f64::from(x) / norm) as f32)
             })
             .collect();
         let scaled = Vectors::new(24, scaled).unwrap();
-        let (pq8, pq4) = (config.build(&rows, metric).unwrap(), config.build_fast_scan(&rows, metric).unwrap());
+        let (pq8, pq4) =
+            (config.build(&rows, metric).unwrap(), config.build_fast_scan(&rows, metric).unwrap());
         let quantizer = pq8.codec().quantizer();
         assert_eq!(quantizer, pq4.codec().quantizer(), "16 centroids either way");
         let decoded = Vectors::new(24, quantizer.decode(&quantizer.encode(&scaled).unwrap())).unwrap();
@@ -122,7 +129,9 @@ fn approximate_indexes_find_most() {
             (
                 "4 bit refined",
                 0.75,
-                Box::new(Refined::new(pq.build_fast_scan(&rows, metric).unwrap(), exact.clone(), 10).unwrap()),
+                Box::new(
+                    Refined::new(pq.build_fast_scan(&rows, metric).unwrap(), exact.clone(), 10).unwrap(),
+                ),
             ),
             ("rotated", 0.4, Box::new(Rotated::build_pq(&rows, &pq, metric, 3).unwrap())),
         ];
@@ -150,7 +159,8 @@ fn approximate_indexes_find_most() {
 fn the_same_graph_twice() {
     let rows = clustered(800, 8, 5);
     let search = |_| {
-        let index = HnswConfig { links: 8, ef_construction: 40, ef_search: 16 }.build(&rows, Metric::L2).unwrap();
+        let index =
+            HnswConfig { links: 8, ef_construction: 40, ef_search: 16 }.build(&rows, Metric::L2).unwrap();
         (0..50).map(|q| index.search(rows.row(q), 10).unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(search(1), search(2));

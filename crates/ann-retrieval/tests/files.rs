@@ -77,7 +77,10 @@ fn every_kind_of_index() {
     round_trip(&hnsw, searches);
     let ivf = IvfConfig { lists: 5, probes: 2, ..Default::default() };
     round_trip(&ivf.build(&rows, Whole::new(8), metric).unwrap(), searches);
-    round_trip(&Refined::new(pq.build(&rows, metric).unwrap(), Flat::build(&rows, metric).unwrap(), 3).unwrap(), searches);
+    round_trip(
+        &Refined::new(pq.build(&rows, metric).unwrap(), Flat::build(&rows, metric).unwrap(), 3).unwrap(),
+        searches,
+    );
     round_trip(&Rotated::build_pq(&rows, &pq, metric, 1).unwrap(), searches);
 }
 

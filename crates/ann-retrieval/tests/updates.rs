@@ -38,7 +38,8 @@ fn every_updatable_index_equals_a_rebuild() {
     let rows = clustered(400, 16, 1);
     let empty = Vectors::new(16, Vec::new()).unwrap();
     let metric = Metric::InnerProduct;
-    let pq = PqConfig { sub_vectors: 4, centroids: 16, iterations: 3, ..Default::default() }.train(&rows).unwrap();
+    let pq =
+        PqConfig { sub_vectors: 4, centroids: 16, iterations: 3, ..Default::default() }.train(&rows).unwrap();
     let flat = || Flat::build(&empty, metric).unwrap();
     random_changes(flat(), flat, &rows, 900, 1);
     let bytes = || Pq::empty(ByteCodes::new(pq.clone()).unwrap(), metric);
@@ -53,7 +54,8 @@ fn every_updatable_index_equals_a_rebuild() {
     let residual = config.train(&rows, Metric::L2).unwrap();
     let residual = || Residual::empty(residual.clone(), Metric::L2);
     random_changes(residual(), residual, &rows, 900, 6);
-    let ivf = IvfConfig { lists: 6, probes: 3, ..Default::default() }.build(&rows, Whole::new(16), metric).unwrap();
+    let ivf =
+        IvfConfig { lists: 6, probes: 3, ..Default::default() }.build(&rows, Whole::new(16), metric).unwrap();
     let ivf = || {
         let mut emptied = ivf.clone();
         (0..400).for_each(|id| assert!(emptied.remove(id)));
@@ -81,7 +83,13 @@ fn a_graph_takes_and_gives_up_vectors() {
 }
 
 /// The history as a plain list: number and row.
-fn oracle(held: &[(u64, Vec<f32>)], target: &[f32], weights: &[f32], dim: usize, k: usize) -> Vec<(u64, f64)> {
+fn oracle(
+    held: &[(u64, Vec<f32>)],
+    target: &[f32],
+    weights: &[f32],
+    dim: usize,
+    k: usize,
+) -> Vec<(u64, f64)> {
     let mut scored: Vec<(u64, f64)> = Vec::new();
     for (id, event) in held {
         let mut sum = 0.0;
@@ -131,12 +139,15 @@ fn random_history<H: HistoryIndex>(
         held.iter().for_each(|&(_, row)| assert!(rebuilt.append(rows.row(row)).is_ok()));
         let targets: Vec<&[f32]> = (0..3).map(|_| rows.row(rng.random_range(0..rows.len()))).collect();
         let prepare = |h: &H| targets.iter().map(|t| h.prepare(t, weights).unwrap()).collect::<Vec<_>>();
-        let (found, again) = (history.top_k_many(&prepare(&history), 15), rebuilt.top_k_many(&prepare(&rebuilt), 15));
+        let (found, again) =
+            (history.top_k_many(&prepare(&history), 15), rebuilt.top_k_many(&prepare(&rebuilt), 15));
         for ((found, again), target) in found.iter().zip(&again).zip(&targets) {
             let place = |n: &Neighbor| held.iter().position(|&(id, _)| id == n.id).unwrap() as u64;
-            let renumbered: Vec<Neighbor> = found.iter().map(|n| Neighbor { id: place(n), score: n.score }).collect();
+            let renumbered: Vec<Neighbor> =
+                found.iter().map(|n| Neighbor { id: place(n), score: n.score }).collect();
             assert_eq!(&renumbered, again);
-            let known: Vec<(u64, Vec<f32>)> = held.iter().map(|&(id, row)| (id, seen(rows.row(row)))).collect();
+            let known: Vec<(u64, Vec<f32>)> =
+                held.iter().map(|&(id, row)| (id, seen(rows.row(row)))).collect();
             let prepared = history.prepare(target, weights).unwrap();
             assert_eq!(&history.top_k(&prepared, 15), found);
             for (found, (_, score)) in found.iter().zip(oracle(&known, target, weights, D, 15)) {
@@ -230,7 +241,8 @@ fn two_stages_with_whole_lists_are_exact() {
     exact.extend(rows.as_slice()).unwrap();
     let modality = |m: usize| {
         let own = (0..rows.len()).flat_map(|row| rows.row(row)[m * D..][..D].to_vec()).collect();
-        Box::new(Flat::build(&Vectors::new(D, own).unwrap(), Metric::InnerProduct).unwrap()) as Box<dyn AnnIndex>
+        Box::new(Flat::build(&Vectors::new(D, own).unwrap(), Metric::InnerProduct).unwrap())
+            as Box<dyn AnnIndex>
     };
     let weights = [0.2, 0.3, 0.5];
     let target = exact.prepare(rows.row(4), &weights).unwrap();

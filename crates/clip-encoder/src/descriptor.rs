@@ -86,7 +86,8 @@ fn histogram(image: &DynamicImage) -> Vec<f32> {
             let turn = dy.atan2(dx).rem_euclid(std::f32::consts::PI) / std::f32::consts::PI;
             let direction = ((turn * DIRECTIONS as f32) as usize).min(DIRECTIONS - 1);
             let cell = y * CELLS / SIDE * CELLS + x * CELLS / SIDE;
-            bins[colours + cell * DIRECTIONS + direction] += (dx * dx + dy * dy).sqrt() / (SIDE * SIDE) as f32;
+            bins[colours + cell * DIRECTIONS + direction] +=
+                (dx * dx + dy * dy).sqrt() / (SIDE * SIDE) as f32;
         }
     }
     bins
@@ -102,10 +103,17 @@ mod tests {
         let plain = |c: [u8; 3]| DynamicImage::ImageRgb8(RgbImage::from_pixel(90, 40, Rgb(c)));
         let stripes = |width: u32, down: bool| {
             DynamicImage::ImageRgb8(RgbImage::from_fn(80, 80, |x, y| {
-                Rgb([if (if down { y } else { x }) / width % 2 == 0 { 250 } else { 5 }; 3])
+                Rgb([if ((if down { y } else { x }) / width).is_multiple_of(2) { 250 } else { 5 }; 3])
             }))
         };
-        let images = [plain([250, 10, 10]), plain([240, 20, 5]), plain([10, 10, 250]), stripes(8, true), stripes(9, true), stripes(8, false)];
+        let images = [
+            plain([250, 10, 10]),
+            plain([240, 20, 5]),
+            plain([10, 10, 250]),
+            stripes(8, true),
+            stripes(9, true),
+            stripes(8, false),
+        ];
         let rows = ColourAndEdges::new(512, 7).encode_images(&images).unwrap();
         let dot = |a: usize, b: usize| (0..512).map(|d| rows[a * 512 + d] * rows[b * 512 + d]).sum::<f32>();
         assert!(dot(0, 1) > 0.9 && dot(0, 2) < 0.3, "{} {}", dot(0, 1), dot(0, 2));

@@ -27,7 +27,9 @@ pub fn preprocess(image: &DynamicImage, size: usize) -> Result<Vec<f32>> {
     }
     // An image is resized in its own channels and only then turned to RGB: transparency takes part in the averages.
     let (pixel, mut bytes) = match image {
-        DynamicImage::ImageLuma8(_) | DynamicImage::ImageLuma16(_) => (PixelType::U8, image.to_luma8().into_raw()),
+        DynamicImage::ImageLuma8(_) | DynamicImage::ImageLuma16(_) => {
+            (PixelType::U8, image.to_luma8().into_raw())
+        }
         _ if image.color().has_alpha() => (PixelType::U8x4, image.to_rgba8().into_raw()),
         _ => (PixelType::U8x3, image.to_rgb8().into_raw()),
     };

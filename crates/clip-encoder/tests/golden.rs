@@ -78,9 +78,9 @@ fn export(weights: &Weights, rename: impl Fn(&str, &Array) -> Vec<(String, Array
         .into_iter()
         .map(|(name, array)| (name, array.shape, array.values.iter().flat_map(|x| x.to_le_bytes()).collect()))
         .collect();
-    let views = bytes
-        .iter()
-        .map(|(name, shape, bytes)| (name.clone(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+    let views = bytes.iter().map(|(name, shape, bytes)| {
+        (name.clone(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+    });
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), safetensors::serialize(views, None).unwrap()).unwrap();
     Weights::read(file.path()).unwrap()
@@ -115,7 +115,8 @@ fn hugging_face(name: &str, array: &Array) -> Vec<(String, Array)> {
     };
     let transposed = || {
         let (rows, columns) = (array.shape[0], array.shape[1]);
-        let values = (0..columns).flat_map(|c| (0..rows).map(move |r| r * columns + c)).map(|at| array.values[at]);
+        let values =
+            (0..columns).flat_map(|c| (0..rows).map(move |r| r * columns + c)).map(|at| array.values[at]);
         Array { shape: vec![columns, rows], values: values.collect() }
     };
     if let Some(rest) = name.strip_prefix("visual.transformer.resblocks.") {
@@ -161,7 +162,8 @@ fn every_format_gives_the_same_weights_and_the_known_embeddings() {
     let [texts, images] = embeddings(&clip);
     close("texts", &texts, &io["text_embedding"].1, 1e-3);
     close("images", &images, &io["image_embedding"].1, 1e-3);
-    let opened: Vec<_> = IMAGES.iter().map(|name| open_image(&golden("images").join(name)).unwrap()).collect();
+    let opened: Vec<_> =
+        IMAGES.iter().map(|name| open_image(&golden("images").join(name)).unwrap()).collect();
     // From the files themselves, a level of difference in a pixel moves an embedding a little.
     close("image files", &clip.encode_images(&opened).unwrap(), &io["image_embedding"].1, 2e-2);
     assert_eq!(embeddings(&Clip::new(&renamed, &Device::flex()).unwrap()), [texts, images]);
@@ -175,15 +177,13 @@ fn the_resnet_tower_gives_the_known_embeddings() {
         Weights::read(&golden("clip_tiny_torchscript.pt")).unwrap().arrays().clone();
     all.retain(|name, _| !name.starts_with("visual."));
     for (name, (shape, values)) in &file {
-        if let Some(name) = name.strip_prefix("weight.").filter(|name| !name.ends_with("num_batches_tracked")) {
+        if let Some(name) = name.strip_prefix("weight.").filter(|name| !name.ends_with("num_batches_tracked"))
+        {
             all.insert(name.to_owned(), Array { shape: shape.clone(), values: values.clone() });
         }
     }
     let clip = Clip::new(&Weights::new(all, "golden").unwrap(), &Device::flex()).unwrap();
-    assert_eq!(
-        clip.config().vision,
-        VisionConfig::ResNet { resolution: 64, width: 8, layers: [1, 2, 1, 1] }
-    );
+    assert_eq!(clip.config().vision, VisionConfig::ResNet { resolution: 64, width: 8, layers: [1, 2, 1, 1] });
     let found = clip.encode_pixels(file["in.pixels"].1.clone()).unwrap();
     close("ResNet", &found, &file["out.image_embedding"].1, 1e-3);
 }
@@ -204,7 +204,8 @@ fn wrong_and_damaged_files_are_refused_by_name() {
     let mut arrays = Weights::read(&golden("clip_tiny_state_dict.pt")).unwrap().arrays().clone();
     let layer = "transformer.resblocks.1.mlp.c_fc.weight";
     let removed = arrays.remove(layer).unwrap();
-    let build = |arrays| Clip::new(&Weights::new(arrays, "test").unwrap(), &Device::flex()).unwrap_err().to_string();
+    let build =
+        |arrays| Clip::new(&Weights::new(arrays, "test").unwrap(), &Device::flex()).unwrap_err().to_string();
     assert!(build(arrays.clone()).contains(layer));
     arrays.insert(layer.into(), Array { shape: vec![removed.shape[1], removed.shape[0]], ..removed });
     assert!(build(arrays).contains(layer));
@@ -233,6 +234,9 @@ fn damaged_and_oversized_images_are_refused() {
 /// PNG's checksum.
 fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 })
+        (0..8).fold(
+            crc ^ u32::from(byte),
+            |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 },
+        )
     })
 }

@@ -46,7 +46,8 @@ impl EmbeddingJournal {
         }
         let fail = || Error::io(path, "cannot open");
         let mut options = OpenOptions::new();
-        let mut file = options.read(true).write(true).create(true).truncate(false).open(path).map_err(fail())?;
+        let mut file =
+            options.read(true).write(true).create(true).truncate(false).open(path).map_err(fail())?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(Error::io(path, "cannot read"))?;
         let (mut chunks, mut failures, mut end) = (0, Vec::new(), HEADER);
@@ -135,8 +136,13 @@ fn apply(payload: &[u8], dim: usize, table: &mut EmbeddingTable, failures: &mut 
     let (count, failed) = (word()? as usize, word()? as usize);
     let items: Vec<u32> = (0..count).map(|_| word()).collect::<Option<_>>()?;
     let length = count.checked_mul(dim)?.checked_mul(4)?;
-    let rows: Vec<f32> =
-        payload.get(at..at.checked_add(length)?)?.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
+    let rows: Vec<f32> = payload
+        .get(at..at.checked_add(length)?)?
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&b| f32::from_le_bytes(b))
+        .collect();
     at += length;
     for (item, row) in items.iter().zip(rows.chunks_exact(dim)) {
         table.set(*item, row).ok()?;
@@ -146,7 +152,8 @@ fn apply(payload: &[u8], dim: usize, table: &mut EmbeddingTable, failures: &mut 
         let (item, length) = head.split_at(4);
         let length = u32::from_le_bytes(length.try_into().ok()?) as usize;
         let reason = payload.get(at + 8..at + 8 + length)?;
-        failures.push((u32::from_le_bytes(item.try_into().ok()?), String::from_utf8_lossy(reason).into_owned()));
+        failures
+            .push((u32::from_le_bytes(item.try_into().ok()?), String::from_utf8_lossy(reason).into_owned()));
         at += 8 + length;
     }
     Some(())
@@ -205,7 +212,9 @@ mod tests {
         let path = folder.path().join("j");
         let mut journal = EmbeddingJournal::open(&path, 9, 3, 1).unwrap();
         journal.append(&[1, 2], &[0.5; 6], &[]).unwrap();
-        assert!(journal.append(&[1], &[0.5; 6], &[]).is_err() && journal.append(&[10], &[0.5; 3], &[]).is_err());
+        assert!(
+            journal.append(&[1], &[0.5; 6], &[]).is_err() && journal.append(&[10], &[0.5; 3], &[]).is_err()
+        );
         assert_eq!(EmbeddingJournal::open(&path, 9, 3, 1).unwrap().chunks(), 1);
         assert_eq!(EmbeddingJournal::open(&path, 9, 3, 2).unwrap().chunks(), 0);
         assert_eq!(EmbeddingJournal::open(&path, 9, 3, 1).unwrap().chunks(), 0);

@@ -41,7 +41,14 @@ fn normal(rng: &mut ChaCha8Rng) -> f32 {
 const NOISE: f32 = 0.6;
 
 /// Draws one user; the same seed gives the same numbers on any number of threads.
-pub fn draw(shape: Shape, length: usize, modalities: usize, dim: usize, targets: usize, seed: u64) -> UserData {
+pub fn draw(
+    shape: Shape,
+    length: usize,
+    modalities: usize,
+    dim: usize,
+    targets: usize,
+    seed: u64,
+) -> UserData {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let width = modalities * dim;
     let topics = match shape {
@@ -85,7 +92,12 @@ pub fn draw(shape: Shape, length: usize, modalities: usize, dim: usize, targets:
 ///
 /// # Errors
 /// If the weights hold no tables for this data set, or it has too few events.
-pub fn learned(weights: &Path, data: &Path, length: usize, targets: usize) -> anyhow::Result<(usize, UserData)> {
+pub fn learned(
+    weights: &Path,
+    data: &Path,
+    length: usize,
+    targets: usize,
+) -> anyhow::Result<(usize, UserData)> {
     let corpus = Corpus::open(data)?;
     let state = seminar_models::weights::read(weights)?;
     let table = |name: &str, rows: usize| {
@@ -174,7 +186,8 @@ pub fn read_table(path: &Path) -> anyhow::Result<(usize, Vec<UserData>)> {
         if line.trim().is_empty() {
             continue;
         }
-        let user = parse_line(&line, &mut width).with_context(|| format!("{}:{}", path.display(), number + 1))?;
+        let user =
+            parse_line(&line, &mut width).with_context(|| format!("{}:{}", path.display(), number + 1))?;
         users.push(user);
     }
     ensure!(!users.is_empty(), "{}: no user after the header", path.display());
@@ -190,7 +203,11 @@ fn parse_line(line: &str, width: &mut Option<usize>) -> anyhow::Result<UserData>
             let numbers = numbers.with_context(|| format!("column {}: not numbers", column + 1))?;
             let expected = *width.get_or_insert(numbers.len());
             if numbers.len() != expected || numbers.iter().any(|x| !x.is_finite()) {
-                bail!("column {}: a vector of {} numbers, not {expected} finite ones", column + 1, numbers.len());
+                bail!(
+                    "column {}: a vector of {} numbers, not {expected} finite ones",
+                    column + 1,
+                    numbers.len()
+                );
             }
             Ok(numbers)
         };
@@ -225,10 +242,14 @@ mod tests {
         let good = format!("header\nu\t1\ts\ts\t2\tq\ti\t{target}\t{history}\n");
         std::fs::write(&path, &good).unwrap();
         let (dim, users) = read_table(&path).unwrap();
-        assert_eq!((dim, users.len(), users[0].targets.clone()), (2, 1, vec![1., 2., 3., 4., 5., 6., 7., 8.]));
+        assert_eq!(
+            (dim, users.len(), users[0].targets.clone()),
+            (2, 1, vec![1., 2., 3., 4., 5., 6., 7., 8.])
+        );
         assert_eq!(users[0].history[..8], [1., 0., 2., 0., 3., 0., 4., 0.]);
-        for (bad, place) in [("1,2\t3,4", "x,2\t3,4"), ("0,4\n", "0,4:1,1\n"), ("u\t1", "u"), ("5,6", "5,6,7")]
-            .map(|(from, to)| (good.replacen(from, to, 1), "users.tsv:2"))
+        for (bad, place) in
+            [("1,2\t3,4", "x,2\t3,4"), ("0,4\n", "0,4:1,1\n"), ("u\t1", "u"), ("5,6", "5,6,7")]
+                .map(|(from, to)| (good.replacen(from, to, 1), "users.tsv:2"))
         {
             std::fs::write(&path, bad).unwrap();
             let error = format!("{:#}", read_table(&path).unwrap_err());

@@ -62,7 +62,11 @@ impl<'a> Experiment<'a> {
     /// # Errors
     /// If the sample does not fit.
     pub fn new(setting: Setting<'a>) -> anyhow::Result<Self> {
-        ensure!(setting.weights.len() == setting.modalities, "a weight for each of {} modalities", setting.modalities);
+        ensure!(
+            setting.weights.len() == setting.modalities,
+            "a weight for each of {} modalities",
+            setting.modalities
+        );
         let mut codebooks = Vec::new();
         if let Some(sample) = setting.shared {
             for (sub_vectors, centroids) in shared_shapes(setting.dim) {
@@ -154,7 +158,12 @@ fn modality(rows: &[f32], modalities: usize, dim: usize, which: usize) -> Result
 }
 
 /// A quantiser a modality.
-fn train(setting: &Setting, rows: &[f32], sub_vectors: usize, centroids: usize) -> Result<Vec<ProductQuantizer>> {
+fn train(
+    setting: &Setting,
+    rows: &[f32],
+    sub_vectors: usize,
+    centroids: usize,
+) -> Result<Vec<ProductQuantizer>> {
     let config = PqConfig { sub_vectors, centroids, ..Default::default() };
     (0..setting.modalities)
         .map(|which| config.train(&modality(rows, setting.modalities, setting.dim, which)?))
@@ -172,7 +181,8 @@ fn search<H: HistoryIndex>(
     record: &mut impl FnMut(Answers),
 ) -> anyhow::Result<()> {
     let prepare = |t: &&[f32]| history.prepare(t, setting.weights);
-    let found = targets.iter().map(|t| Ok(history.top_k(&prepare(t)?, setting.k))).collect::<Result<Vec<_>>>()?;
+    let found =
+        targets.iter().map(|t| Ok(history.top_k(&prepare(t)?, setting.k))).collect::<Result<Vec<_>>>()?;
     let mut latency = Latency::default();
     let least = if targets.len() == 1 { 5 } else { 1000 };
     latency.measure_at_least(targets.len(), least, &mut |target| {
@@ -185,7 +195,9 @@ fn search<H: HistoryIndex>(
         many.measure_at_least(1, 20, &mut |_| {
             let prepared: Result<Vec<H::Target>> =
                 targets[..100].iter().map(|t| history.prepare(t, setting.weights)).collect();
-            std::hint::black_box(history.top_k_many(&prepared.expect("they were searched before"), setting.k));
+            std::hint::black_box(
+                history.top_k_many(&prepared.expect("they were searched before"), setting.k),
+            );
         });
     }
     let bytes = (history.bytes() + own_bytes) as f64;
@@ -253,7 +265,15 @@ fn code_methods(
             search(setting, &name, &mut history, targets, start.elapsed().as_secs_f64(), 0, record)?;
             let mut rescored = RescoredHistory::new(codec, setting.modalities, setting.rescore)?;
             rescored.extend(&user.history)?;
-            search(setting, &format!("{name}, {} K rescored", setting.rescore), &mut rescored, targets, 0.0, 0, record)?;
+            search(
+                setting,
+                &format!("{name}, {} K rescored", setting.rescore),
+                &mut rescored,
+                targets,
+                0.0,
+                0,
+                record,
+            )?;
         } else if sub_vectors.is_multiple_of(2) {
             let codec = NibbleHistory::codec(&refs)?;
             let mut history = NibbleHistory::new(codec.clone(), setting.modalities)?;
@@ -261,7 +281,15 @@ fn code_methods(
             search(setting, &name, &mut history, targets, start.elapsed().as_secs_f64(), 0, record)?;
             let mut rescored = RescoredHistory::new(codec, setting.modalities, setting.rescore)?;
             rescored.extend(&user.history)?;
-            search(setting, &format!("{name}, {} K rescored", setting.rescore), &mut rescored, targets, 0.0, 0, record)?;
+            search(
+                setting,
+                &format!("{name}, {} K rescored", setting.rescore),
+                &mut rescored,
+                targets,
+                0.0,
+                0,
+                record,
+            )?;
         }
     }
     if setting.shared.is_none() {
@@ -277,7 +305,8 @@ fn own_codebooks(
     targets: &[&[f32]],
     record: &mut impl FnMut(Answers),
 ) -> anyhow::Result<()> {
-    let share = |books: &[ProductQuantizer]| 4 * books.iter().map(|book| book.centroids().count()).sum::<usize>();
+    let share =
+        |books: &[ProductQuantizer]| 4 * books.iter().map(|book| book.centroids().count()).sum::<usize>();
     let sizes = [16, 8, 4].into_iter().filter(|s| setting.dim.is_multiple_of(*s));
     for sub_vectors in sizes {
         // Symmetric: the target is quantised as well, and was in the training rows.
@@ -285,7 +314,8 @@ fn own_codebooks(
         let mut rows = user.history.clone();
         rows.extend_from_slice(targets[0]);
         let books = train(setting, &rows, sub_vectors, 256)?;
-        let mut history = PqHistory::new(PqHistory::codec(&books.iter().collect::<Vec<_>>())?, setting.modalities)?;
+        let mut history =
+            PqHistory::new(PqHistory::codec(&books.iter().collect::<Vec<_>>())?, setting.modalities)?;
         history.extend(&user.history)?;
         let built = start.elapsed().as_secs_f64();
         let quantised: Vec<Vec<f32>> = targets
@@ -303,7 +333,8 @@ fn own_codebooks(
         search(setting, &name, &mut history, &refs, built, share(&books), record)?;
         let start = Instant::now();
         let books = train(setting, &user.history, sub_vectors, 256)?;
-        let mut history = PqHistory::new(PqHistory::codec(&books.iter().collect::<Vec<_>>())?, setting.modalities)?;
+        let mut history =
+            PqHistory::new(PqHistory::codec(&books.iter().collect::<Vec<_>>())?, setting.modalities)?;
         history.extend(&user.history)?;
         let built = start.elapsed().as_secs_f64();
         let name = format!("multi-modal PQ {sub_vectors} x 8, asymmetric");
@@ -311,7 +342,8 @@ fn own_codebooks(
     }
     // Residual codes of the fused keys.
     let start = Instant::now();
-    let fused: Vec<f32> = user.history.chunks_exact(setting.modalities * setting.dim).flat_map(|e| fuse(setting, e)).collect();
+    let fused: Vec<f32> =
+        user.history.chunks_exact(setting.modalities * setting.dim).flat_map(|e| fuse(setting, e)).collect();
     let rows = Vectors::new(setting.dim, fused)?;
     let config = ResidualConfig::default();
     let index = config.build(&rows, Metric::InnerProduct)?;
@@ -337,10 +369,13 @@ fn single(
     record: &mut impl FnMut(Answers),
 ) -> anyhow::Result<()> {
     let build_seconds = start.elapsed().as_secs_f64();
-    let found = targets.iter().map(|t| index.search(&fuse(setting, t), setting.k)).collect::<Result<Vec<_>>>()?;
+    let found =
+        targets.iter().map(|t| index.search(&fuse(setting, t), setting.k)).collect::<Result<Vec<_>>>()?;
     let mut latency = Latency::default();
     latency.measure_at_least(targets.len(), if targets.len() == 1 { 5 } else { 1000 }, &mut |target| {
-        std::hint::black_box(index.search(&fuse(setting, targets[target]), setting.k).expect("it was searched before"));
+        std::hint::black_box(
+            index.search(&fuse(setting, targets[target]), setting.k).expect("it was searched before"),
+        );
     });
     record(Answers {
         method: name.to_owned(),
@@ -363,8 +398,9 @@ fn two_stage_methods(
     record: &mut impl FnMut(Answers),
 ) -> anyhow::Result<()> {
     let Setting { modalities, dim, k, weights, .. } = setting.clone();
-    let parts: Vec<Vectors> =
-        (0..modalities).map(|which| modality(&user.history, modalities, dim, which)).collect::<Result<_>>()?;
+    let parts: Vec<Vectors> = (0..modalities)
+        .map(|which| modality(&user.history, modalities, dim, which))
+        .collect::<Result<_>>()?;
     let metric = Metric::InnerProduct;
     let join = |build: BuildOne| -> Result<TwoStage> {
         TwoStage::new(parts.par_iter().map(build).collect::<Result<_>>()?, exact.clone(), k)
@@ -381,8 +417,10 @@ fn two_stage_methods(
     }
     let graph = HnswConfig { links: 64, ef_construction: 64, ef_search: 32 };
     let bits = (4 * dim).next_multiple_of(64);
-    let lsh = |bits: usize| move |rows: &Vectors| -> Result<Box<dyn AnnIndex>> {
-        Ok(Box::new(LshConfig { bits, seed: 0 }.build(rows)?))
+    let lsh = |bits: usize| {
+        move |rows: &Vectors| -> Result<Box<dyn AnnIndex>> {
+            Ok(Box::new(LshConfig { bits, seed: 0 }.build(rows)?))
+        }
     };
     let (few, many) = (lsh(bits), lsh(4 * bits));
     let hnsw = |rows: &Vectors| -> Result<Box<dyn AnnIndex>> { Ok(Box::new(graph.build(rows, metric)?)) };
@@ -399,9 +437,15 @@ fn two_stage_methods(
             two = two.with_list(list);
             let found = answer(&two)?;
             let mut latency = Latency::default();
-            latency.measure_at_least(targets.len(), if targets.len() == 1 { 5 } else { 200 }, &mut |target| {
-                std::hint::black_box(two.top_k(targets[target], weights, k).expect("it was searched before"));
-            });
+            latency.measure_at_least(
+                targets.len(),
+                if targets.len() == 1 { 5 } else { 200 },
+                &mut |target| {
+                    std::hint::black_box(
+                        two.top_k(targets[target], weights, k).expect("it was searched before"),
+                    );
+                },
+            );
             record(Answers {
                 method: format!("two-stage, {method}, lists of {name}"),
                 found,
@@ -416,7 +460,8 @@ fn two_stage_methods(
     }
     if !setting.without_graphs {
         let start = Instant::now();
-        let fused: Vec<f32> = user.history.chunks_exact(modalities * dim).flat_map(|e| fuse(setting, e)).collect();
+        let fused: Vec<f32> =
+            user.history.chunks_exact(modalities * dim).flat_map(|e| fuse(setting, e)).collect();
         let config = HnswConfig { links: 32, ef_construction: 64, ef_search: 64 };
         let index = config.build(&Vectors::new(dim, fused)?, metric)?;
         single(setting, "fused keys, HNSW 32/64/64", &index, targets, start, record)?;

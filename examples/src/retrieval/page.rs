@@ -10,8 +10,10 @@ pub fn plot(rows: &[Row]) -> String {
 }
 
 fn scatter(rows: &[Row]) -> String {
-    let points: Vec<(String, f64, f64)> =
-        rows.iter().map(|row| (row.method.clone(), row.p50_us * 1e-6 / row.targets_per_search as f64, row.recall)).collect();
+    let points: Vec<(String, f64, f64)> = rows
+        .iter()
+        .map(|row| (row.method.clone(), row.p50_us * 1e-6 / row.targets_per_search as f64, row.recall))
+        .collect();
     chart::scatter(&points, "seconds a target", "recall@K")
 }
 
@@ -38,7 +40,8 @@ pub fn page(rows: &[Row]) -> String {
          <th>append µs</th><th>bytes/item</th><th>build s</th></tr>",
     );
     for row in rows {
-        let number = |value: Option<f64>, digits: usize| value.map_or_else(String::new, |v| format!("{v:.digits$}"));
+        let number =
+            |value: Option<f64>, digits: usize| value.map_or_else(String::new, |v| format!("{v:.digits$}"));
         let at = |k: usize| number(row.recall_at.get(&k).copied(), 3);
         let cells = [
             format!("{:.4}", row.recall),

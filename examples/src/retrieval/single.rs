@@ -123,7 +123,10 @@ fn methods<'a>(setting: &'a Setting) -> Vec<(String, Build<'a>)> {
     for sub_vectors in [dim / 8, dim / 4].into_iter().filter(|s| halves && *s > 0 && dim.is_multiple_of(*s)) {
         let config = PqConfig { sub_vectors, ..Default::default() };
         let own = config.clone();
-        all.push((format!("PQ {sub_vectors} x 8 bit"), Box::new(move || Ok(Box::new(own.build(rows, metric)?)))));
+        all.push((
+            format!("PQ {sub_vectors} x 8 bit"),
+            Box::new(move || Ok(Box::new(own.build(rows, metric)?))),
+        ));
         let own = config.clone();
         all.push((
             format!("PQ {sub_vectors} x 8 bit, 10 K rescored"),
@@ -150,7 +153,11 @@ fn methods<'a>(setting: &'a Setting) -> Vec<(String, Build<'a>)> {
         all.push((
             format!("PQ {sub_vectors} x 4 bit, fast scan, 10 K rescored"),
             Box::new(move || {
-                Ok(Box::new(Refined::new(config.build_fast_scan(rows, metric)?, Flat::build(rows, metric)?, 10)?))
+                Ok(Box::new(Refined::new(
+                    config.build_fast_scan(rows, metric)?,
+                    Flat::build(rows, metric)?,
+                    10,
+                )?))
             }),
         ));
     }

@@ -36,7 +36,8 @@ impl TwoStage {
     pub fn new(indexes: Vec<Box<dyn AnnIndex>>, exact: ExactHistory, list: usize) -> Result<Self> {
         let fits = indexes.iter().all(|index| (index.dim(), index.len()) == (exact.dim(), exact.len()));
         if indexes.len() != exact.modalities() || !fits || list == 0 {
-            let message = format!("{} indexes for {} modalities, lists of {list}", indexes.len(), exact.modalities());
+            let message =
+                format!("{} indexes for {} modalities, lists of {list}", indexes.len(), exact.modalities());
             return Err(Error::Config { field: "indexes", message });
         }
         Ok(Self { indexes, exact, list })

@@ -170,7 +170,8 @@ pub(super) fn top_k<C: Codec>(
 }
 
 impl<C: StoredCodec> Persist for History<C> {
-    const KIND: [u8; 8] = [b'h', C::KIND[0], C::KIND[1], C::KIND[2], C::KIND[3], C::KIND[4], C::KIND[5], C::KIND[6]];
+    const KIND: [u8; 8] =
+        [b'h', C::KIND[0], C::KIND[1], C::KIND[2], C::KIND[3], C::KIND[4], C::KIND[5], C::KIND[6]];
 
     fn write<'a>(&'a self, out: &mut Writer<'a>) {
         out.put_own("shape", &[self.modalities as u64, self.next]);

@@ -63,11 +63,13 @@ fn flatten(built: &hnsw_rs::prelude::Hnsw<'_, f32, Squared>, len: usize) -> Grap
     for layer in &mut layers {
         layer.sort_unstable_by_key(|(node, _)| *node);
     }
-    let nodes: Vec<Vec<u32>> = layers.iter().map(|layer| layer.iter().map(|(node, _)| *node).collect()).collect();
+    let nodes: Vec<Vec<u32>> =
+        layers.iter().map(|layer| layer.iter().map(|(node, _)| *node).collect()).collect();
     let place = |level: usize, node: u32| nodes[level].binary_search(&node).ok().map(|at| at as u32);
     let tables = layers.iter().enumerate().map(|(level, layer)| {
         let links = layer.iter().map(|(_, links)| links.iter().filter_map(|&n| place(level, n)).collect());
-        let below = layer.iter().map(|(node, _)| level.checked_sub(1).and_then(|l| place(l, *node)).unwrap_or(0));
+        let below =
+            layer.iter().map(|(node, _)| level.checked_sub(1).and_then(|l| place(l, *node)).unwrap_or(0));
         Layer::new(nodes[level].clone(), below.collect(), links.collect())
     });
     Graph::new(tables.collect(), len)

@@ -62,7 +62,8 @@ impl Graph {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let layer = |layer: &Layer| layer.links.as_slice().len() + 4 * (layer.nodes.len() + layer.below.len());
+        let layer =
+            |layer: &Layer| layer.links.as_slice().len() + 4 * (layer.nodes.len() + layer.below.len());
         self.layers.iter().map(layer).sum()
     }
 
@@ -211,7 +212,8 @@ impl Walk<'_> {
                     if pool.len() == width {
                         pool.pop();
                     }
-                    let at = pool.partition_point(|c| c.score > score || (c.score == score && c.place < place));
+                    let at =
+                        pool.partition_point(|c| c.score > score || (c.score == score && c.place < place));
                     pool.insert(at, Candidate { score, place, expanded: false });
                     next = next.min(at);
                 }

@@ -156,6 +156,12 @@ impl Persist for Hnsw {
         let same = (vectors.dim(), vectors.metric()) == (added.dim(), added.metric());
         from.ensure(same && removed.iter().all(|&id| id < vectors.len() as u64), "vectors")?;
         let graph = Graph::read(from, vectors.len())?;
-        Ok(Self { vectors, graph, ef_search: ef_search as usize, removed: removed.into_iter().collect(), added })
+        Ok(Self {
+            vectors,
+            graph,
+            ef_search: ef_search as usize,
+            removed: removed.into_iter().collect(),
+            added,
+        })
     }
 }

@@ -69,7 +69,7 @@ mod x86 {
         let (tables, _) = tables.as_chunks::<ENTRIES>();
         let low_bytes = _mm512_set1_epi16(255);
         let least = _mm512_set1_epi16(least as i16);
-        // SAFETY of the loads: each reads the 64 bytes of its array and asks for no alignment.
+        // SAFETY: it reads the 64 bytes of its array and asks for no alignment.
         let load = |bytes: &[u8; 64]| unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) };
         for (number, block) in blocks.chunks_exact(tables.len() * BLOCK).enumerate() {
             // Sums of the first and the second 64 rows, at even and at odd bytes.

@@ -45,12 +45,16 @@ pub(crate) fn code(sub: &[u8; STRIDE], row: usize) -> u8 {
     sub[row % STRIDE] >> (4 * (row / STRIDE % 2)) & 15
 }
 
-#[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), allow(dead_code, reason = "the twin in tests"))]
+#[cfg_attr(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    allow(dead_code, reason = "the twin in tests")
+)]
 fn scalar(tables: &[u8], blocks: &[u8], least: u16, hits: &mut Vec<u32>) {
     let subs = tables.len() / 16;
     for (number, block) in blocks.chunks_exact(subs * STRIDE).enumerate() {
         for row in 0..BLOCK {
-            let entries = (0..subs).map(|sub| tables[sub * 16 + code(&block.as_chunks().0[sub], row) as usize]);
+            let entries =
+                (0..subs).map(|sub| tables[sub * 16 + code(&block.as_chunks().0[sub], row) as usize]);
             if entries.map(u16::from).sum::<u16>() >= least {
                 hits.push((number * BLOCK + row) as u32);
             }
@@ -142,7 +146,10 @@ mod x86 {
                         let codes = &codes.as_chunks::<32>().0[half];
                         // SAFETY: 16 and 32 readable bytes; the loads ask for no alignment.
                         let (table, codes) = unsafe {
-                            (_mm_loadu_si128(table.as_ptr().cast()), _mm256_loadu_si256(codes.as_ptr().cast()))
+                            (
+                                _mm_loadu_si128(table.as_ptr().cast()),
+                                _mm256_loadu_si256(codes.as_ptr().cast()),
+                            )
                         };
                         let table = _mm256_broadcastsi128_si256(table);
                         let lower = _mm256_and_si256(codes, low_bits);

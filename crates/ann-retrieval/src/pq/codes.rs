@@ -30,7 +30,13 @@ fn check(quantizer: &ProductQuantizer, most: usize) -> Result<()> {
 }
 
 /// Tables of partial scores, `entries` a sub-vector.
-fn tables(quantizer: &ProductQuantizer, query: &[f32], metric: Metric, entries: usize, largest: u8) -> ScoreTables {
+fn tables(
+    quantizer: &ProductQuantizer,
+    query: &[f32],
+    metric: Metric,
+    entries: usize,
+    largest: u8,
+) -> ScoreTables {
     let mut exact = vec![0.0; quantizer.sub_vectors() * entries];
     match metric {
         Metric::InnerProduct | Metric::Cosine => quantizer.compare(Term::Product, query, &mut exact),

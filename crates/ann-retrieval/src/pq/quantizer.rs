@@ -3,9 +3,9 @@
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::kmeans::KMeansConfig;
 use crate::kernel::float::Term;
 use crate::kernel::nearest::Panels;
+use crate::kmeans::KMeansConfig;
 use crate::persist::{Reader, Writer};
 use crate::vectors::Vectors;
 
@@ -143,9 +143,13 @@ impl ProductQuantizer {
             let count = rows.len() / self.dim;
             for (sub, panels) in self.panels.iter().enumerate() {
                 sub_rows.clear();
-                rows.chunks_exact(self.dim).for_each(|row| sub_rows.extend_from_slice(&row[sub * dsub..][..dsub]));
+                rows.chunks_exact(self.dim)
+                    .for_each(|row| sub_rows.extend_from_slice(&row[sub * dsub..][..dsub]));
                 panels.nearest(&sub_rows, &mut own[..count]);
-                own[..count].iter().enumerate().for_each(|(row, &(code, _))| put(chunk * CHUNK + row, sub, code as u16));
+                own[..count]
+                    .iter()
+                    .enumerate()
+                    .for_each(|(row, &(code, _))| put(chunk * CHUNK + row, sub, code as u16));
             }
         }
     }
@@ -177,7 +181,10 @@ impl ProductQuantizer {
 
     pub(crate) fn write<'a>(&'a self, out: &mut Writer<'a>) {
         let centroids: Vec<f32> = self.centroids().collect();
-        out.put_own("books", &[self.sub_vectors() as u64, self.ksub() as u64, (self.dim / self.sub_vectors()) as u64]);
+        out.put_own(
+            "books",
+            &[self.sub_vectors() as u64, self.ksub() as u64, (self.dim / self.sub_vectors()) as u64],
+        );
         out.put_own("centroids", &centroids);
     }
 

@@ -58,12 +58,15 @@ impl Weights {
         let fail = |message: String| Error::Checkpoint { file: source.to_owned(), message };
         let mut arrays = names::openai(arrays).map_err(fail)?;
         // Constants that archives carry along: causal masks, and counts that only training needs.
-        let constant = |name: &str| [".mask", ".attn_mask", ".num_batches_tracked"].iter().any(|end| name.ends_with(end));
+        let constant = |name: &str| {
+            [".mask", ".attn_mask", ".num_batches_tracked"].iter().any(|end| name.ends_with(end))
+        };
         arrays.retain(|name, _| !constant(name));
         if !arrays.keys().any(|name| name.starts_with("visual.")) {
             return Err(fail("holds no weights of CLIP: no name begins with `visual.`".into()));
         }
-        if let Some((name, _)) = arrays.iter().find(|(_, array)| array.values.iter().any(|x| !x.is_finite())) {
+        if let Some((name, _)) = arrays.iter().find(|(_, array)| array.values.iter().any(|x| !x.is_finite()))
+        {
             return Err(fail(format!("`{name}` holds a number that is not finite")));
         }
         Ok(Self { arrays, source: source.to_owned() })
@@ -95,7 +98,9 @@ impl Weights {
     pub(crate) fn shaped<const N: usize>(&self, name: &str, shape: [usize; N]) -> Result<&Array> {
         let array = self.get(name, N)?;
         if array.shape != shape {
-            return Err(self.fail(format!("`{name}` has shape {:?} where {shape:?} is expected", array.shape)));
+            return Err(
+                self.fail(format!("`{name}` has shape {:?} where {shape:?} is expected", array.shape))
+            );
         }
         Ok(array)
     }

@@ -32,7 +32,10 @@ enum Value {
     /// A dict, or an object by its attributes.
     Map(Vec<(Value, Value)>),
     Class(String),
-    Storage { kind: String, key: String },
+    Storage {
+        kind: String,
+        key: String,
+    },
     Tensor(Box<Tensor>),
     Mark,
 }
@@ -49,7 +52,8 @@ struct Tensor {
 /// All tensors of floating-point numbers in an archive, named by the path of attributes that leads to them.
 pub(super) fn read(path: &Path) -> Outcome<BTreeMap<String, Array>> {
     let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
-    let mut archive = ZipArchive::new(std::io::BufReader::new(file)).map_err(|e| format!("damaged archive: {e}"))?;
+    let mut archive =
+        ZipArchive::new(std::io::BufReader::new(file)).map_err(|e| format!("damaged archive: {e}"))?;
     let pickle = archive
         .file_names()
         .filter_map(|name| name.ok().map(|name| name.into_owned()))
@@ -68,13 +72,18 @@ pub(super) fn read(path: &Path) -> Outcome<BTreeMap<String, Array>> {
             let bytes = entry(&mut archive, &format!("{prefix}data/{}", tensor.key), u64::MAX)?;
             storages.insert(tensor.key.clone(), floats(kind, &bytes).unwrap_or_default());
         }
-        let values = gather(&tensor, &storages[&tensor.key]).ok_or_else(|| format!("`{name}` reaches past its storage"))?;
+        let values = gather(&tensor, &storages[&tensor.key])
+            .ok_or_else(|| format!("`{name}` reaches past its storage"))?;
         arrays.insert(name, Array { shape: tensor.shape, values });
     }
     if arrays.is_empty() { Err("holds no tensor".into()) } else { Ok(arrays) }
 }
 
-fn entry(archive: &mut ZipArchive<std::io::BufReader<std::fs::File>>, name: &str, most: u64) -> Outcome<Vec<u8>> {
+fn entry(
+    archive: &mut ZipArchive<std::io::BufReader<std::fs::File>>,
+    name: &str,
+    most: u64,
+) -> Outcome<Vec<u8>> {
     let fail = |e: &dyn std::fmt::Display| format!("`{name}`: {e}");
     let entry = archive.by_name(name).map_err(|e| fail(&e))?;
     if entry.size() > most {
@@ -102,9 +111,11 @@ fn gather(tensor: &Tensor, storage: &[f32]) -> Option<Vec<f32>> {
     if count == 0 {
         return Some(Vec::new());
     }
-    let reach = tensor.shape.iter().zip(&tensor.strides).try_fold(tensor.offset, |at, (&side, &stride)| {
-        at.checked_add(stride.checked_mul(side - 1)?)
-    })?;
+    let reach = tensor
+        .shape
+        .iter()
+        .zip(&tensor.strides)
+        .try_fold(tensor.offset, |at, (&side, &stride)| at.checked_add(stride.checked_mul(side - 1)?))?;
     // A tensor repeats no number, so it cannot be larger than its storage.
     if reach >= storage.len() || count > storage.len() {
         return None;
@@ -204,7 +215,8 @@ impl<'a> Machine<'a> {
 
     /// The values above the last mark.
     fn marked(&mut self) -> Outcome<Vec<Value>> {
-        let mark = self.stack.iter().rposition(|v| matches!(v, Value::Mark)).ok_or("the pickle misses a mark")?;
+        let mark =
+            self.stack.iter().rposition(|v| matches!(v, Value::Mark)).ok_or("the pickle misses a mark")?;
         let values = self.stack.split_off(mark + 1);
         self.stack.pop();
         Ok(values)
@@ -270,7 +282,9 @@ impl<'a> Machine<'a> {
                     self.push(Value::Class(class))?;
                 }
                 0x93 => match (self.pop()?, self.pop()?) {
-                    (Value::Text(name), Value::Text(module)) => self.push(Value::Class(format!("{module}.{name}")))?,
+                    (Value::Text(name), Value::Text(module)) => {
+                        self.push(Value::Class(format!("{module}.{name}")))?
+                    }
                     _ => return Err("a class without a name".into()),
                 },
                 b'q' => self.remember(1)?,
@@ -287,7 +301,8 @@ impl<'a> Machine<'a> {
                 }
                 0x85..=0x87 => {
                     let count = usize::from(code - 0x84);
-                    let start = self.stack.len().checked_sub(count).ok_or("the pickle takes more than it gave")?;
+                    let start =
+                        self.stack.len().checked_sub(count).ok_or("the pickle takes more than it gave")?;
                     let values = self.stack.split_off(start);
                     self.push(Value::Tuple(values))?;
                 }
@@ -333,7 +348,9 @@ impl<'a> Machine<'a> {
                         own.extend(entries);
                     }
                 }
-                other => return Err(format!("the pickle uses operation {other:#04x}, which weights do not need")),
+                other => {
+                    return Err(format!("the pickle uses operation {other:#04x}, which weights do not need"));
+                }
             }
         }
     }
@@ -403,11 +420,19 @@ fn call(class: Value, arguments: Value) -> Outcome<Value> {
     match (name.as_str(), &arguments[..]) {
         (
             "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor",
-            [Value::Storage { kind, key }, Value::Int(offset), Value::Tuple(shape), Value::Tuple(strides), ..],
+            [
+                Value::Storage { kind, key },
+                Value::Int(offset),
+                Value::Tuple(shape),
+                Value::Tuple(strides),
+                ..,
+            ],
         ) => {
             let sizes = |values: &[Value]| -> Outcome<Vec<usize>> {
                 let size = |value: &Value| match value {
-                    Value::Int(n) => usize::try_from(*n).map_err(|_| "a tensor with a negative side".to_owned()),
+                    Value::Int(n) => {
+                        usize::try_from(*n).map_err(|_| "a tensor with a negative side".to_owned())
+                    }
                     _ => Err("a tensor whose shape is no number".into()),
                 };
                 values.iter().map(size).collect()
@@ -417,7 +442,13 @@ fn call(class: Value, arguments: Value) -> Outcome<Value> {
             if shape.len() != strides.len() || shape.len() > 8 {
                 return Err("a tensor with as many sides as it has no strides for".into());
             }
-            Ok(Value::Tensor(Box::new(Tensor { kind: kind.clone(), key: key.clone(), offset, shape, strides })))
+            Ok(Value::Tensor(Box::new(Tensor {
+                kind: kind.clone(),
+                key: key.clone(),
+                offset,
+                shape,
+                strides,
+            })))
         }
         ("torch._utils._rebuild_parameter", [tensor @ Value::Tensor(_), ..]) => Ok(tensor.clone()),
         _ => Ok(Value::Map(Vec::new())),
@@ -431,7 +462,13 @@ mod tests {
     #[test]
     fn hostile_pickles_are_refused() {
         let refused = |bytes: &[u8]| Machine::new(bytes).run().is_err();
-        assert!(refused(b"") && refused(b"\x80\x02") && refused(b"R.") && refused(b"h\x05.") && refused(b"X\xff\xff\xff\x7fa."));
+        assert!(
+            refused(b"")
+                && refused(b"\x80\x02")
+                && refused(b"R.")
+                && refused(b"h\x05.")
+                && refused(b"X\xff\xff\xff\x7fa.")
+        );
         assert!(refused(b"\x80\x02i__builtin__\neval\n."), "an operation that is not needed");
         // A list put into itself again and again would be endless.
         let mut bomb = b"\x80\x02]q\x00".to_vec();

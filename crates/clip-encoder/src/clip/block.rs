@@ -21,7 +21,14 @@ pub(super) struct Linear {
 
 impl Linear {
     /// A layer whose weights are stored `[out, in]`, as PyTorch does.
-    pub(super) fn new(w: &Weights, weight: &str, bias: &str, from: usize, to: usize, device: &Device) -> Result<Self> {
+    pub(super) fn new(
+        w: &Weights,
+        weight: &str,
+        bias: &str,
+        from: usize,
+        to: usize,
+        device: &Device,
+    ) -> Result<Self> {
         let weight = tensor::<2>(w.shaped(weight, [to, from])?, device).transpose();
         // A transposed view would be laid out anew at every product.
         let weight = Tensor::from_data(weight.into_data(), device);

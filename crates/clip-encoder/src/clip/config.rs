@@ -50,7 +50,10 @@ pub(super) const HEAD: usize = 64;
 impl ClipConfig {
     pub(super) fn of(weights: &Weights) -> Result<Self> {
         let count = |prefix: &str| {
-            let numbers = weights.arrays().keys().filter_map(|name| name.strip_prefix(prefix)?.split('.').next()?.parse().ok());
+            let numbers = weights
+                .arrays()
+                .keys()
+                .filter_map(|name| name.strip_prefix(prefix)?.split('.').next()?.parse().ok());
             numbers.max().map_or(0usize, |last: usize| last.saturating_add(1))
         };
         let sides = |name: &str, sides| weights.get(name, sides).map(|array| array.shape.clone());
@@ -59,7 +62,9 @@ impl ClipConfig {
             return Err(weights.fail("`token_embedding.weight` has not two sides"));
         };
         if vocabulary != VOCABULARY {
-            return Err(weights.fail(format!("a vocabulary of {vocabulary} words; the tokenizer has {VOCABULARY}")));
+            return Err(
+                weights.fail(format!("a vocabulary of {vocabulary} words; the tokenizer has {VOCABULARY}"))
+            );
         }
         let embedding = sides("text_projection", 2)?[1];
         let vision = if weights.has("visual.proj") {
@@ -87,7 +92,11 @@ impl ClipConfig {
             vision,
         };
         let width = config.vision_width();
-        if !text_width.is_multiple_of(HEAD) || !width.is_multiple_of(HEAD) || config.context < 2 || config.resolution() == 0 {
+        if !text_width.is_multiple_of(HEAD)
+            || !width.is_multiple_of(HEAD)
+            || config.context < 2
+            || config.resolution() == 0
+        {
             return Err(weights.fail(format!("sizes that no model of this kind has: {config:?}")));
         }
         Ok(config)
@@ -96,7 +105,9 @@ impl ClipConfig {
     /// Side of the images that the model sees.
     pub fn resolution(&self) -> usize {
         match self.vision {
-            VisionConfig::Transformer { resolution, .. } | VisionConfig::ResNet { resolution, .. } => resolution,
+            VisionConfig::Transformer { resolution, .. } | VisionConfig::ResNet { resolution, .. } => {
+                resolution
+            }
         }
     }
 

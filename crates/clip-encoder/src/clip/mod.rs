@@ -37,8 +37,8 @@ pub struct Clip {
 
 #[derive(Debug)]
 enum ImageTower {
-    Transformer(VisionTower),
-    ResNet(ResNet),
+    Transformer(Box<VisionTower>),
+    ResNet(Box<ResNet>),
 }
 
 impl Clip {
@@ -49,8 +49,10 @@ impl Clip {
     pub fn new(weights: &Weights, device: &Device) -> Result<Self> {
         let config = ClipConfig::of(weights)?;
         let image = match &config.vision {
-            VisionConfig::Transformer { .. } => ImageTower::Transformer(VisionTower::new(&config, weights, device)?),
-            VisionConfig::ResNet { .. } => ImageTower::ResNet(ResNet::new(&config, weights, device)?),
+            VisionConfig::Transformer { .. } => {
+                ImageTower::Transformer(VisionTower::new(&config, weights, device)?.into())
+            }
+            VisionConfig::ResNet { .. } => ImageTower::ResNet(ResNet::new(&config, weights, device)?.into()),
         };
         Ok(Self { text: TextTower::new(&config, weights, device)?, image, config, device: device.clone() })
     }
@@ -86,7 +88,8 @@ impl ItemEncoder for Clip {
 
     fn encode_texts(&self, texts: &[&str]) -> Result<Vec<f32>> {
         let tokenizer = Tokenizer::published();
-        let tokens: Vec<Vec<u32>> = texts.par_iter().map(|text| tokenizer.encode(text, self.config.context)).collect();
+        let tokens: Vec<Vec<u32>> =
+            texts.par_iter().map(|text| tokenizer.encode(text, self.config.context)).collect();
         // Nothing after the end token reaches it, so a batch is as long as its longest text: like goes with like.
         let mut order: Vec<usize> = (0..tokens.len()).collect();
         order.sort_by_key(|&text| tokens[text].len());

@@ -23,10 +23,12 @@ impl ConvNorm {
         let kernel = w.get(&format!("{conv}.weight"), 4)?;
         let channels = kernel.shape[0];
         let of = |part: &str| w.shaped(&format!("{norm}.{part}"), [channels]).map(|array| &array.values);
-        let (scale, shift, mean, variance) = (of("weight")?, of("bias")?, of("running_mean")?, of("running_var")?);
+        let (scale, shift, mean, variance) =
+            (of("weight")?, of("bias")?, of("running_mean")?, of("running_var")?);
         let factors: Vec<f32> = scale.iter().zip(variance).map(|(s, v)| s / (v + 1e-5).sqrt()).collect();
         let window = kernel.values.len() / channels.max(1);
-        let values = kernel.values.iter().enumerate().map(|(at, x)| x * factors[at / window.max(1)]).collect();
+        let values =
+            kernel.values.iter().enumerate().map(|(at, x)| x * factors[at / window.max(1)]).collect();
         let bias = shift.iter().zip(mean).zip(&factors).map(|((shift, mean), f)| shift - mean * f).collect();
         Ok(Self {
             weight: tensor(&Array { shape: kernel.shape.clone(), values }, device),
@@ -54,8 +56,9 @@ impl Bottleneck {
     fn new(w: &Weights, at: &str, stride: usize, device: &Device) -> Result<Self> {
         let conv = |n: usize| ConvNorm::new(w, &format!("{at}.conv{n}"), &format!("{at}.bn{n}"), 1, device);
         let shortcut = w.has(&format!("{at}.downsample.0.weight"));
-        let shortcut = shortcut
-            .then(|| ConvNorm::new(w, &format!("{at}.downsample.0"), &format!("{at}.downsample.1"), 1, device));
+        let shortcut = shortcut.then(|| {
+            ConvNorm::new(w, &format!("{at}.downsample.0"), &format!("{at}.downsample.1"), 1, device)
+        });
         Ok(Self { convolutions: [conv(1)?, conv(2)?, conv(3)?], shortcut: shortcut.transpose()?, stride })
     }
 
@@ -98,7 +101,12 @@ impl ResNet {
         for (layer, &count) in (1..).zip(&layers) {
             for number in 0..count {
                 let stride = if layer > 1 && number == 0 { 2 } else { 1 };
-                bottlenecks.push(Bottleneck::new(w, &format!("visual.layer{layer}.{number}"), stride, device)?);
+                bottlenecks.push(Bottleneck::new(
+                    w,
+                    &format!("visual.layer{layer}.{number}"),
+                    stride,
+                    device,
+                )?);
             }
         }
         let wide = width * 32;
@@ -133,9 +141,11 @@ impl ResNet {
         let x = Tensor::cat(vec![x.clone().mean_dim(1), x], 1) + self.positions.clone().unsqueeze();
         let mean = x.clone().narrow(1, 0, 1).reshape([batch, wide]);
         let all = x.reshape([batch * places, wide]);
-        let split = |rows: Tensor<2>, places: usize| rows.reshape([batch, places, heads, HEAD]).swap_dims(1, 2);
+        let split =
+            |rows: Tensor<2>, places: usize| rows.reshape([batch, places, heads, HEAD]).swap_dims(1, 2);
         let query = split(self.query.forward(mean), 1) * (HEAD as f64).powf(-0.5);
-        let weights = activation::softmax(query.matmul(split(self.key.forward(all.clone()), places).transpose()), 3);
+        let weights =
+            activation::softmax(query.matmul(split(self.key.forward(all.clone()), places).transpose()), 3);
         let mixed = weights.matmul(split(self.value.forward(all), places));
         self.out.forward(mixed.swap_dims(1, 2).reshape([batch, wide]))
     }

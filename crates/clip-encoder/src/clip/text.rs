@@ -47,7 +47,9 @@ impl TextTower {
         let mask: Vec<f32> = (0..length * length).map(future).collect();
         let mask = Tensor::from_data(TensorData::new(mask, [length, length]), device);
         let x = self.transformer.forward(x, Some(&mask));
-        let ends = texts.iter().enumerate().map(|(text, tokens)| x.clone().slice([text..text + 1, tokens.len() - 1..tokens.len()]).reshape([1, self.width]));
+        let ends = texts.iter().enumerate().map(|(text, tokens)| {
+            x.clone().slice([text..text + 1, tokens.len() - 1..tokens.len()]).reshape([1, self.width])
+        });
         self.norm.forward(Tensor::cat(ends.collect(), 0)).matmul(self.projection.clone())
     }
 }

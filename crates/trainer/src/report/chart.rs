@@ -86,7 +86,8 @@ pub fn scatter(points: &[(String, f64, f64)], x_name: &str, y_name: &str) -> Str
     let fold = |start, pick: fn(&(String, f64, f64)) -> f64, keep: fn(f64, f64) -> f64| {
         shown.iter().map(|point| pick(point)).fold(start, keep)
     };
-    let (left, right) = (fold(f64::INFINITY, |p| p.1, f64::min).log10(), fold(0.0, |p| p.1, f64::max).log10());
+    let (left, right) =
+        (fold(f64::INFINITY, |p| p.1, f64::min).log10(), fold(0.0, |p| p.1, f64::max).log10());
     let (low, high) = (fold(f64::INFINITY, |p| p.2, f64::min), fold(f64::NEG_INFINITY, |p| p.2, f64::max));
     if shown.is_empty() {
         return String::new();
@@ -132,10 +133,11 @@ pub fn scatter(points: &[(String, f64, f64)], x_name: &str, y_name: &str) -> Str
 pub fn standalone(chart: &str) -> String {
     let drawing = chart.split_inclusive("</svg>").next().unwrap_or_default();
     let style = "text{font:11px sans-serif;fill:#5f6b76}.grid{stroke:#d9dee3}.dot{fill:#2463b0}.line{fill:none;stroke:#2463b0}";
-    drawing
-        .replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1)
-        .replacen('>', &format!("><style>{style}</style>"), 1)
-        + "\n"
+    drawing.replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1).replacen(
+        '>',
+        &format!("><style>{style}</style>"),
+        1,
+    ) + "\n"
 }
 
 fn axis(low: f64, high: f64, y: impl Fn(f64) -> f64) -> String {
