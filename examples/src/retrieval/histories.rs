@@ -1,14 +1,14 @@
 //! Users' histories with several modalities: the published methods and what they leave out.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::ensure;
 use indicatif::ProgressBar;
-use rayon::prelude::*;
 use seminar_ann_retrieval::*;
 
 use super::data::UserData;
-use super::{Latency, Quality, Row};
+use super::{Latency, Quality, Row, two_stage};
 
 /// What is searched for, and how.
 #[derive(Clone, Debug)]
@@ -40,20 +40,17 @@ pub struct Experiment<'a> {
     length: usize,
 }
 
-/// How an index over one modality is built.
-type BuildOne<'a> = &'a (dyn Fn(&Vectors) -> Result<Box<dyn AnnIndex>> + Sync);
-
 /// One answer a target, with the time of each search.
-struct Answers {
-    method: String,
-    found: Vec<Vec<Neighbor>>,
-    latency: Latency,
-    per_search: usize,
-    build_seconds: f64,
-    bytes: f64,
-    append_us: Option<f64>,
+pub(super) struct Answers {
+    pub method: String,
+    pub found: Vec<Vec<Neighbor>>,
+    pub latency: Latency,
+    pub per_search: usize,
+    pub build_seconds: f64,
+    pub bytes: f64,
+    pub append_us: Option<f64>,
     /// Answers with exact lists, for two-stage methods.
-    ceiling: Option<Vec<Vec<Neighbor>>>,
+    pub ceiling: Option<Vec<Vec<Neighbor>>>,
 }
 
 impl<'a> Experiment<'a> {
@@ -120,7 +117,7 @@ impl<'a> Experiment<'a> {
         };
         exact_methods(&self.setting, user, &targets, &mut record)?;
         code_methods(&self.setting, &self.codebooks, user, &targets, &mut record)?;
-        two_stage_methods(&self.setting, user, &targets, &exact, &mut record)?;
+        two_stage::methods(&self.setting, user, &targets, &exact, &mut record)?;
         self.users += 1;
         self.length += length;
         Ok(())
@@ -152,7 +149,7 @@ fn shared_shapes(dim: usize) -> Vec<(usize, usize)> {
 }
 
 /// One modality of rows `[n, M, d]`.
-fn modality(rows: &[f32], modalities: usize, dim: usize, which: usize) -> Result<Vectors> {
+pub(super) fn modality(rows: &[f32], modalities: usize, dim: usize, which: usize) -> Result<Vectors> {
     let own = rows.chunks_exact(modalities * dim).flat_map(|row| &row[which * dim..][..dim]);
     Vectors::new(dim, own.copied().collect())
 }
@@ -257,45 +254,37 @@ fn code_methods(
         let refs: Vec<&ProductQuantizer> = books.iter().collect();
         let bits = if *centroids > 16 { 8 } else { 4 };
         let name = format!("multi-modal PQ {sub_vectors} x {bits}, shared books");
-        let start = Instant::now();
         if *centroids > 16 {
-            let codec = PqHistory::codec(&refs)?;
-            let mut history = PqHistory::new(codec.clone(), setting.modalities)?;
-            history.extend(&user.history)?;
-            search(setting, &name, &mut history, targets, start.elapsed().as_secs_f64(), 0, record)?;
-            let mut rescored = RescoredHistory::new(codec, setting.modalities, setting.rescore)?;
-            rescored.extend(&user.history)?;
-            search(
-                setting,
-                &format!("{name}, {} K rescored", setting.rescore),
-                &mut rescored,
-                targets,
-                0.0,
-                0,
-                record,
-            )?;
+            coded(setting, PqHistory::codec(&refs)?, &name, user, targets, record)?;
         } else if sub_vectors.is_multiple_of(2) {
-            let codec = NibbleHistory::codec(&refs)?;
-            let mut history = NibbleHistory::new(codec.clone(), setting.modalities)?;
-            history.extend(&user.history)?;
-            search(setting, &name, &mut history, targets, start.elapsed().as_secs_f64(), 0, record)?;
-            let mut rescored = RescoredHistory::new(codec, setting.modalities, setting.rescore)?;
-            rescored.extend(&user.history)?;
-            search(
-                setting,
-                &format!("{name}, {} K rescored", setting.rescore),
-                &mut rescored,
-                targets,
-                0.0,
-                0,
-                record,
-            )?;
+            coded(setting, NibbleHistory::codec(&refs)?, &name, user, targets, record)?;
         }
     }
     if setting.shared.is_none() {
         own_codebooks(setting, user, targets, record)?;
     }
     Ok(())
+}
+
+/// Shared codes, without and with rescoring.
+fn coded<C: Codec>(
+    setting: &Setting,
+    codec: Arc<C>,
+    name: &str,
+    user: &UserData,
+    targets: &[&[f32]],
+    record: &mut impl FnMut(Answers),
+) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let mut history = History::new(codec.clone(), setting.modalities)?;
+    history.extend(&user.history)?;
+    search(setting, name, &mut history, targets, start.elapsed().as_secs_f64(), 0, record)?;
+    let start = Instant::now();
+    let mut rescored = RescoredHistory::new(codec, setting.modalities, setting.rescore)?;
+    rescored.extend(&user.history)?;
+    let built = start.elapsed().as_secs_f64();
+    let name = format!("{name}, {} K rescored", setting.rescore);
+    search(setting, &name, &mut rescored, targets, built, 0, record)
 }
 
 /// Codebooks of one user alone, as published.
@@ -351,7 +340,7 @@ fn own_codebooks(
 }
 
 /// `Σ w_j x_j`.
-fn fuse(setting: &Setting, event: &[f32]) -> Vec<f32> {
+pub(super) fn fuse(setting: &Setting, event: &[f32]) -> Vec<f32> {
     let mut fused = vec![0.0; setting.dim];
     for (modality, weight) in event.chunks_exact(setting.dim).zip(setting.weights) {
         fused.iter_mut().zip(modality).for_each(|(sum, x)| *sum += weight * x);
@@ -360,7 +349,7 @@ fn fuse(setting: &Setting, event: &[f32]) -> Vec<f32> {
 }
 
 /// Records an index over fused keys.
-fn single(
+pub(super) fn single(
     setting: &Setting,
     name: &str,
     index: &dyn AnnIndex,
@@ -387,84 +376,5 @@ fn single(
         append_us: None,
         ceiling: None,
     });
-    Ok(())
-}
-
-fn two_stage_methods(
-    setting: &Setting,
-    user: &UserData,
-    targets: &[&[f32]],
-    exact: &ExactHistory,
-    record: &mut impl FnMut(Answers),
-) -> anyhow::Result<()> {
-    let Setting { modalities, dim, k, weights, .. } = setting.clone();
-    let parts: Vec<Vectors> = (0..modalities)
-        .map(|which| modality(&user.history, modalities, dim, which))
-        .collect::<Result<_>>()?;
-    let metric = Metric::InnerProduct;
-    let join = |build: BuildOne| -> Result<TwoStage> {
-        TwoStage::new(parts.par_iter().map(build).collect::<Result<_>>()?, exact.clone(), k)
-    };
-    let answer = |two: &TwoStage| -> Result<Vec<Vec<Neighbor>>> {
-        targets.iter().map(|t| Ok(two.top_k(t, weights, k)?.best)).collect()
-    };
-    let lists = [(k, "K"), (4 * k, "4 K")];
-    let mut flat = join(&|rows| Ok(Box::new(Flat::build(rows, metric)?)))?;
-    let mut ceilings = Vec::new();
-    for (list, _) in lists {
-        flat = flat.with_list(list);
-        ceilings.push(answer(&flat)?);
-    }
-    let graph = HnswConfig { links: 64, ef_construction: 64, ef_search: 32 };
-    let bits = (4 * dim).next_multiple_of(64);
-    let lsh = |bits: usize| {
-        move |rows: &Vectors| -> Result<Box<dyn AnnIndex>> {
-            Ok(Box::new(LshConfig { bits, seed: 0 }.build(rows)?))
-        }
-    };
-    let (few, many) = (lsh(bits), lsh(4 * bits));
-    let hnsw = |rows: &Vectors| -> Result<Box<dyn AnnIndex>> { Ok(Box::new(graph.build(rows, metric)?)) };
-    let mut methods: Vec<(String, BuildOne)> =
-        vec![(format!("LSH {bits} bit"), &few), (format!("LSH {} bit", 4 * bits), &many)];
-    if !setting.without_graphs {
-        methods.insert(0, ("HNSW 64/64/32".into(), &hnsw));
-    }
-    for (method, build) in methods {
-        let start = Instant::now();
-        let mut two = join(build)?;
-        let build_seconds = start.elapsed().as_secs_f64();
-        for ((list, name), ceiling) in lists.into_iter().zip(&ceilings) {
-            two = two.with_list(list);
-            let found = answer(&two)?;
-            let mut latency = Latency::default();
-            latency.measure_at_least(
-                targets.len(),
-                if targets.len() == 1 { 5 } else { 200 },
-                &mut |target| {
-                    std::hint::black_box(
-                        two.top_k(targets[target], weights, k).expect("it was searched before"),
-                    );
-                },
-            );
-            record(Answers {
-                method: format!("two-stage, {method}, lists of {name}"),
-                found,
-                latency,
-                per_search: 1,
-                build_seconds,
-                bytes: two.bytes() as f64,
-                append_us: None,
-                ceiling: Some(ceiling.clone()),
-            });
-        }
-    }
-    if !setting.without_graphs {
-        let start = Instant::now();
-        let fused: Vec<f32> =
-            user.history.chunks_exact(modalities * dim).flat_map(|e| fuse(setting, e)).collect();
-        let config = HnswConfig { links: 32, ef_construction: 64, ef_search: 64 };
-        let index = config.build(&Vectors::new(dim, fused)?, metric)?;
-        single(setting, "fused keys, HNSW 32/64/64", &index, targets, start, record)?;
-    }
     Ok(())
 }

@@ -4,6 +4,7 @@ pub mod data;
 pub mod histories;
 pub mod page;
 pub mod single;
+mod two_stage;
 
 use std::collections::BTreeMap;
 use std::time::Instant;

@@ -1,6 +1,7 @@
 //! Weights from files: plain state dicts and TorchScript archives by PyTorch, safetensors under OpenAI's or Hugging Face's
 //! names. Files are read as data; no code in them runs.
 
+mod machine;
 mod names;
 mod pickle;
 
