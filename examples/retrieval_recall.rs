@@ -76,13 +76,19 @@ struct Args {
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     seminar_examples::machine::start(args.threads)?;
-    ensure!(args.length > 0 && args.dim > 0 && args.topk > 0, "length, dim and topk must be at least 1");
+    let counts =
+        [Some(args.length), Some(args.dim), Some(args.topk), Some(args.modalities), args.users, args.targets];
+    ensure!(
+        counts.into_iter().flatten().all(|count| count > 0),
+        "--length, --dim, --topk, --modalities, --users and --targets must be at least 1"
+    );
     std::fs::create_dir_all(&args.out)?;
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(std::time::Duration::from_millis(200));
-    let rows = match (args.embeddings.is_none() && args.learned.is_none(), args.modalities) {
-        (true, 1) => single_vectors(&args, &bar)?,
-        _ => user_histories(&args, &bar)?,
+    let single = args.vectors.is_some() || args.modalities == 1;
+    let rows = match single && args.embeddings.is_none() && args.learned.is_none() {
+        true => single_vectors(&args, &bar)?,
+        false => user_histories(&args, &bar)?,
     };
     bar.finish_and_clear();
     println!("{}", table(&rows));
