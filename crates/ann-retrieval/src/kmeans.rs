@@ -12,6 +12,9 @@ use crate::vectors::Vectors;
 /// Rows whose sums are formed together; fixed, so that results do not depend on the number of threads.
 const CHUNK: usize = 1024;
 
+/// Chunks that are worth another thread: to wake one takes longer than a few chunks of short rows.
+const WORTH: usize = 8;
+
 /// The settings of k-means.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KMeansConfig {
@@ -74,7 +77,7 @@ impl KMeansConfig {
         for cluster in 1..self.clusters {
             let last = &chosen[(cluster - 1) * dim..];
             let chunks = nearest.par_chunks_mut(CHUNK).zip(rows.as_slice().par_chunks(CHUNK * dim));
-            chunks.for_each(|(nearest, rows)| {
+            chunks.with_min_len(WORTH).for_each(|(nearest, rows)| {
                 let mut distance = [0.0; CHUNK];
                 let distance = &mut distance[..nearest.len()];
                 float::rows(Term::SquaredDifference, last, rows, distance);
@@ -100,7 +103,7 @@ fn assign(rows: &Vectors, centroids: &[f32]) -> Vec<(u32, f32)> {
     let panels = Panels::new(dim, centroids);
     let mut nearest = vec![(0, 0.0); rows.len()];
     let chunks = nearest.par_chunks_mut(CHUNK).zip(rows.as_slice().par_chunks(CHUNK * dim));
-    chunks.for_each(|(nearest, rows)| panels.nearest(rows, nearest));
+    chunks.with_min_len(WORTH).for_each(|(nearest, rows)| panels.nearest(rows, nearest));
     nearest
 }
 
@@ -110,6 +113,7 @@ fn means(rows: &Vectors, nearest: &[(u32, f32)], old: &[f32]) -> Vec<f32> {
     let clusters = old.len() / dim;
     let partial: Vec<(Vec<f64>, Vec<u32>)> = nearest
         .par_chunks(CHUNK)
+        .with_min_len(WORTH)
         .enumerate()
         .map(|(chunk, own)| {
             let (mut sums, mut counts) = (vec![0.0; old.len()], vec![0; clusters]);
