@@ -6,15 +6,12 @@ use super::Row;
 
 /// Recall against latency, one point a method, as a file of its own.
 pub fn plot(rows: &[Row]) -> String {
-    chart::standalone(&scatter(rows))
+    chart::scatter_file(&points(rows), "seconds a target", "recall@K")
 }
 
-fn scatter(rows: &[Row]) -> String {
-    let points: Vec<(String, f64, f64)> = rows
-        .iter()
-        .map(|row| (row.method.clone(), row.p50_us * 1e-6 / row.targets_per_search as f64, row.recall))
-        .collect();
-    chart::scatter(&points, "seconds a target", "recall@K")
+fn points(rows: &[Row]) -> Vec<(String, f64, f64)> {
+    let seconds = |row: &Row| row.p50_us * 1e-6 / row.targets_per_search as f64;
+    rows.iter().map(|row| (row.method.clone(), seconds(row), row.recall)).collect()
 }
 
 /// The whole report.
@@ -33,7 +30,7 @@ pub fn page(rows: &[Row]) -> String {
             row.targets
         ));
     }
-    body.push_str(&scatter(rows));
+    body.push_str(&chart::scatter(&points(rows), "seconds a target", "recall@K"));
     body.push_str(
         "<div class=\"wide\"><table><tr><th>method</th><th>recall@K</th><th>±</th><th>ceiling</th><th>@1</th><th>@10</th>\
          <th>@100</th><th>attention</th><th>queries/s</th><th>all threads</th><th>p50 µs</th><th>p99 µs</th>\

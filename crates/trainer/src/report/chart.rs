@@ -81,6 +81,42 @@ pub fn bars(values: &[(String, f64, String)]) -> String {
 
 /// Points, one a label; `x` on a logarithmic scale. Each point carries its number, the list below says what it is.
 pub fn scatter(points: &[(String, f64, f64)], x_name: &str, y_name: &str) -> String {
+    let (body, shown) = scatter_body(points);
+    if shown.is_empty() {
+        return String::new();
+    }
+    let key = |(number, label): (usize, &&str)| {
+        format!(r#"<span class="key c{}">{} {}</span> "#, number % 6, number + 1, escape(label))
+    };
+    let legend: String = shown.iter().enumerate().map(key).collect();
+    format!(
+        r#"{}<p class="legend">{} against {} (logarithmic). {legend}</p>"#,
+        svg(&body),
+        escape(y_name),
+        escape(x_name)
+    )
+}
+
+/// The same as a file of its own, with the list of labels inside the drawing.
+pub fn scatter_file(points: &[(String, f64, f64)], x_name: &str, y_name: &str) -> String {
+    const LINE: f64 = 15.0;
+    let (mut body, shown) = scatter_body(points);
+    let heading = format!("{y_name} against {x_name} (logarithmic)");
+    let lines: Vec<String> =
+        shown.iter().enumerate().map(|(number, label)| format!("{} {label}", number + 1)).collect();
+    for (number, line) in std::iter::once(&heading).chain(&lines).enumerate() {
+        let y = HEIGHT + LINE * (number as f64 + 1.0);
+        let _ = write!(body, r#"<text x="{LEFT}" y="{y:.1}">{}</text>"#, escape(line));
+    }
+    let height = HEIGHT + LINE * (lines.len() as f64 + 2.0);
+    let style = "text{font:11px sans-serif;fill:#5f6b76}.grid{stroke:#d9dee3}.dot{fill:#2463b0}";
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\"><style>{style}</style>{body}</svg>\n"
+    )
+}
+
+/// The drawing, and the labels of the points that have a place in it.
+fn scatter_body(points: &[(String, f64, f64)]) -> (String, Vec<&str>) {
     let shown: Vec<&(String, f64, f64)> =
         points.iter().filter(|(_, x, y)| *x > 0.0 && x.is_finite() && y.is_finite()).collect();
     let fold = |start, pick: fn(&(String, f64, f64)) -> f64, keep: fn(f64, f64) -> f64| {
@@ -90,11 +126,11 @@ pub fn scatter(points: &[(String, f64, f64)], x_name: &str, y_name: &str) -> Str
         (fold(f64::INFINITY, |p| p.1, f64::min).log10(), fold(0.0, |p| p.1, f64::max).log10());
     let (low, high) = (fold(f64::INFINITY, |p| p.2, f64::min), fold(f64::NEG_INFINITY, |p| p.2, f64::max));
     if shown.is_empty() {
-        return String::new();
+        return (String::new(), Vec::new());
     }
     let (left, right) = (left.floor(), right.ceil().max(left.floor() + 1.0));
     let span = (high - low).max(1e-3);
-    let x = |value: f64| LEFT + (WIDTH - LEFT - 12.0) * (value.log10() - left) / (right - left);
+    let x = |value: f64| LEFT + (WIDTH - LEFT - 24.0) * (value.log10() - left) / (right - left);
     let y = |value: f64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - (value - low) / span);
     let mut body = axis(low, low + span, y);
     for power in left as i32..=right as i32 {
@@ -106,7 +142,6 @@ pub fn scatter(points: &[(String, f64, f64)], x_name: &str, y_name: &str) -> Str
             HEIGHT - 8.0
         );
     }
-    let mut legend = String::new();
     for (number, (label, px, py)) in shown.iter().enumerate() {
         let class = number % 6;
         let _ = write!(
@@ -115,29 +150,12 @@ pub fn scatter(points: &[(String, f64, f64)], x_name: &str, y_name: &str) -> Str
             x(*px),
             y(*py),
             escape(label),
-            x(*px) + 6.0,
-            y(*py) - 5.0,
+            x(*px) + 5.0,
+            y(*py) + 12.0,
             number + 1
         );
-        let _ = write!(legend, r#"<span class="key c{class}">{} {}</span> "#, number + 1, escape(label));
     }
-    format!(
-        r#"{}<p class="legend">{} against {} (logarithmic). {legend}</p>"#,
-        svg(&body),
-        escape(y_name),
-        escape(x_name)
-    )
-}
-
-/// A chart as a file of its own: the drawing with its colours, without the legend.
-pub fn standalone(chart: &str) -> String {
-    let drawing = chart.split_inclusive("</svg>").next().unwrap_or_default();
-    let style = "text{font:11px sans-serif;fill:#5f6b76}.grid{stroke:#d9dee3}.dot{fill:#2463b0}.line{fill:none;stroke:#2463b0}";
-    drawing.replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1).replacen(
-        '>',
-        &format!("><style>{style}</style>"),
-        1,
-    ) + "\n"
+    (body, shown.into_iter().map(|(label, ..)| label.as_str()).collect())
 }
 
 fn axis(low: f64, high: f64, y: impl Fn(f64) -> f64) -> String {
