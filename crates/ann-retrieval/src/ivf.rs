@@ -63,7 +63,7 @@ impl IvfConfig {
             let message = format!("{} of {} lists", self.probes, self.lists);
             return Err(Error::Config { field: "probes", message });
         }
-        let scaled = Vectors::new(rows.dim(), metric.prepare_all(rows.as_slice(), rows.dim()).into_owned())?;
+        let scaled = metric.prepare_rows(rows)?;
         let config = KMeansConfig { clusters: self.lists, iterations: self.iterations, seed: self.seed };
         let coarse = config.fit(&scaled.sample(self.sample))?.centroids;
         let mut index = Ivf::empty(codec, metric, coarse, self.probes);

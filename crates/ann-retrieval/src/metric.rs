@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::error::Result;
 use crate::kernel::float::{dot, squared_distance};
 use crate::persist::Reader;
+use crate::vectors::Vectors;
 
 /// A similarity: larger is nearer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,14 @@ impl Metric {
             }
         }
         Cow::Owned(scaled)
+    }
+
+    /// All rows as an index keeps them; copied only where the metric changes them.
+    pub(crate) fn prepare_rows(self, rows: &Vectors) -> Result<Cow<'_, Vectors>> {
+        Ok(match self.prepare_all(rows.as_slice(), rows.dim()) {
+            Cow::Borrowed(_) => Cow::Borrowed(rows),
+            Cow::Owned(scaled) => Cow::Owned(Vectors::new(rows.dim(), scaled)?),
+        })
     }
 
     /// The similarity of two rows that [`Metric::prepare_all`] gave.

@@ -43,7 +43,7 @@ impl ResidualConfig {
     /// # Errors
     /// Settings that do not fit, or no rows.
     pub fn build(&self, rows: &Vectors, metric: Metric) -> Result<Residual> {
-        let scaled = Vectors::new(rows.dim(), metric.prepare_all(rows.as_slice(), rows.dim()).into_owned())?;
+        let scaled = metric.prepare_rows(rows)?;
         Coded::from_rows(self.train(&scaled, metric)?, metric, rows)
     }
 

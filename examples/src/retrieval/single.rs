@@ -50,7 +50,7 @@ pub fn run(setting: &Setting, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
             bytes_per_item: index.bytes_per_item(),
             ..Row::default()
         };
-        measure(&*index, &queries, &truth, setting, &mut row)?;
+        measure(&*index, &exact, &queries, &truth, setting, &mut row)?;
         rows.push(row);
     }
     // A graph answers at several widths; it is built once.
@@ -74,7 +74,7 @@ pub fn run(setting: &Setting, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
                 bytes_per_item: graph.bytes_per_item(),
                 ..Row::default()
             };
-            measure(&graph, &queries, &truth, &Setting { k, ..setting.clone() }, &mut row)?;
+            measure(&graph, &exact, &queries, &truth, &Setting { k, ..setting.clone() }, &mut row)?;
             rows.push(row);
         }
     }
@@ -83,17 +83,17 @@ pub fn run(setting: &Setting, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
 
 fn measure(
     index: &dyn AnnIndex,
+    exact: &Flat,
     queries: &[&[f32]],
     truth: &[Vec<Neighbor>],
     setting: &Setting,
     row: &mut Row,
 ) -> anyhow::Result<()> {
     let mut quality = Quality::default();
-    let exact = Flat::build(setting.rows, setting.metric)?;
     for (number, (query, truth)) in queries.iter().zip(truth).enumerate() {
         let found = index.search(query, setting.k)?;
         // Weighing attention needs all scores; a part of the queries is enough for a mean.
-        let scores = (number < 50).then(|| scores(&exact, query)).transpose()?;
+        let scores = (number < 50).then(|| scores(exact, query)).transpose()?;
         quality.add(setting.k, &found, truth, scores.as_deref().map(|s| (s, setting.rows.dim())));
     }
     quality.fill(row);

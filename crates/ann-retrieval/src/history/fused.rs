@@ -2,21 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::coded::{CodeList, Codec};
+use crate::coded::Codec;
 use crate::error::{Error, Result};
 use crate::flat::Whole;
-use crate::history::unfused::top_k;
-use crate::history::{HistoryIndex, check_shape, check_weights, fuse};
+use crate::history::{History, HistoryIndex, check_shape, check_weights, fuse};
 use crate::index::{Neighbor, check};
-use crate::metric::Metric;
 
-/// A history of fused behaviours `Σ_j w_j k_j`, under the weights it was made with.
+/// A history of fused behaviours `Σ_j w_j k_j`, under the weights it was made with: to the history inside, each is a
+/// behaviour of one modality.
 #[derive(Clone, Debug)]
 pub struct FusedHistory<C> {
-    codec: Arc<C>,
-    list: CodeList<C>,
+    fused: History<C>,
     weights: Vec<f32>,
-    next: u64,
 }
 
 impl FusedHistory<Whole> {
@@ -38,7 +35,7 @@ impl<C: Codec> FusedHistory<C> {
     pub fn new(codec: Arc<C>, weights: &[f32]) -> Result<Self> {
         check_shape(weights.len(), codec.dim())?;
         check_weights(weights, weights.len())?;
-        Ok(Self { codec, list: CodeList::new(), weights: weights.to_vec(), next: 0 })
+        Ok(Self { fused: History::new(codec, 1)?, weights: weights.to_vec() })
     }
 }
 
@@ -50,29 +47,24 @@ impl<C: Codec> HistoryIndex for FusedHistory<C> {
     }
 
     fn dim(&self) -> usize {
-        self.codec.dim()
+        self.fused.dim()
     }
 
     fn len(&self) -> usize {
-        self.list.ids().len()
+        self.fused.len()
     }
 
     fn bytes(&self) -> usize {
-        self.list.bytes()
+        self.fused.bytes()
     }
 
     fn append(&mut self, event: &[f32]) -> Result<u64> {
         check("the behaviour", event, self.dim() * self.weights.len())?;
-        let mut code = vec![0; self.codec.code_len()];
-        self.codec.encode(&fuse(event, &self.weights, self.dim()), &mut code);
-        let id = self.next;
-        self.list.extend(&self.codec, std::iter::once(id), &code)?;
-        self.next += 1;
-        Ok(id)
+        self.fused.append(&fuse(event, &self.weights, self.dim()))
     }
 
     fn delete(&mut self, event: u64) -> Result<()> {
-        if self.list.remove(&self.codec, event) { Ok(()) } else { Err(Error::Unknown(event)) }
+        self.fused.delete(event)
     }
 
     /// The weights must be those of the history.
@@ -82,18 +74,18 @@ impl<C: Codec> HistoryIndex for FusedHistory<C> {
             let message = format!("{weights:?} where the history was fused with {:?}", self.weights);
             return Err(Error::Config { field: "weights", message });
         }
-        Ok(self.codec.prepare(&fuse(target, weights, self.dim()), Metric::InnerProduct))
+        self.fused.prepare(&fuse(target, weights, self.dim()), &[1.0])
     }
 
     fn score(&self, target: &C::Query, event: u64) -> Option<f32> {
-        self.list.score(&self.codec, target, event)
+        self.fused.score(target, event)
     }
 
     fn top_k_many(&self, targets: &[C::Query], k: usize) -> Vec<Vec<Neighbor>> {
-        top_k(&self.list, &self.codec, &targets.iter().collect::<Vec<_>>(), k)
+        self.fused.top_k_many(targets, k)
     }
 
     fn top_k(&self, target: &C::Query, k: usize) -> Vec<Neighbor> {
-        top_k(&self.list, &self.codec, &[target], k).pop().unwrap_or_default()
+        self.fused.top_k(target, k)
     }
 }

@@ -90,9 +90,13 @@ impl<C: Codec> History<C> {
         Ok(first)
     }
 
-    /// [`HistoryIndex::top_k_many`] of targets that lie apart.
+    /// [`HistoryIndex::top_k_many`] of targets that lie apart; of equal scores the newest comes first.
     pub(super) fn top_k_refs(&self, targets: &[&C::Query], k: usize) -> Vec<Vec<Neighbor>> {
-        top_k(&self.list, &self.codec, targets, k)
+        let mut tops: Vec<TopK> = targets.iter().map(|_| TopK::new(k.min(self.len()))).collect();
+        // A selection puts smaller names first; complements turn the order of numbers round.
+        self.list.search(&self.codec, targets, &mut tops, None, |id| !id);
+        let named = |n: Neighbor| Neighbor { id: !n.id, score: n.score };
+        tops.into_iter().map(|top| top.into_sorted().into_iter().map(named).collect()).collect()
     }
 
     /// The codes that users share.
@@ -151,22 +155,8 @@ impl<C: Codec> HistoryIndex for History<C> {
     }
 
     fn top_k(&self, target: &C::Query, k: usize) -> Vec<Neighbor> {
-        top_k(&self.list, &self.codec, &[target], k).pop().unwrap_or_default()
+        self.top_k_refs(&[target], k).pop().unwrap_or_default()
     }
-}
-
-/// The best of a list of codes, of equal ones the newest first.
-pub(super) fn top_k<C: Codec>(
-    list: &CodeList<C>,
-    codec: &C,
-    targets: &[&C::Query],
-    k: usize,
-) -> Vec<Vec<Neighbor>> {
-    let mut tops: Vec<TopK> = targets.iter().map(|_| TopK::new(k.min(list.ids().len()))).collect();
-    // A selection puts smaller names first; complements turn the order of numbers round.
-    list.search(codec, targets, &mut tops, None, |id| !id);
-    let named = |n: Neighbor| Neighbor { id: !n.id, score: n.score };
-    tops.into_iter().map(|top| top.into_sorted().into_iter().map(named).collect()).collect()
 }
 
 impl<C: StoredCodec> Persist for History<C> {

@@ -23,7 +23,7 @@ impl PqConfig {
     /// # Errors
     /// Settings that do not fit the rows, or more than 256 centroids.
     pub fn build(&self, rows: &Vectors, metric: Metric) -> Result<Pq> {
-        let scaled = Vectors::new(rows.dim(), metric.prepare_all(rows.as_slice(), rows.dim()).into_owned())?;
+        let scaled = metric.prepare_rows(rows)?;
         Pq::from_rows(ByteCodes::new(self.train(&scaled)?)?, metric, rows)
     }
 
@@ -32,7 +32,7 @@ impl PqConfig {
     /// # Errors
     /// Settings that do not fit the rows, or an odd number of sub-vectors.
     pub fn build_fast_scan(&self, rows: &Vectors, metric: Metric) -> Result<FastScan> {
-        let scaled = Vectors::new(rows.dim(), metric.prepare_all(rows.as_slice(), rows.dim()).into_owned())?;
+        let scaled = metric.prepare_rows(rows)?;
         let config = Self { centroids: 16, ..self.clone() };
         FastScan::from_rows(NibbleCodes::new(config.train(&scaled)?)?, metric, rows)
     }
