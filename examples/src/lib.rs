@@ -5,11 +5,14 @@ pub mod device;
 #[cfg(feature = "download")]
 pub mod download;
 pub mod embed;
+pub mod encode;
+pub mod experiment;
 pub mod machine;
 pub mod prepare;
 pub mod progress;
 pub mod retrieval;
 pub mod run;
+pub mod settings;
 
 /// Tensors of several megabytes come and go at every operation: the system's allocator maps and unmaps each of
 /// them, and the page faults cost as much as the arithmetic.

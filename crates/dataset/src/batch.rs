@@ -132,6 +132,12 @@ impl IdBlock {
         self.queries[slot..slot + kept].copy_from_slice(&query[..kept]);
     }
 
+    /// The item and the keywords at a position.
+    pub fn pair(&self, row: usize, column: usize) -> (u32, &[u32]) {
+        let at = row * self.width + column;
+        (self.items[at], &self.queries[at * self.query_length..][..self.query_length])
+    }
+
     /// Item ids of a row.
     pub fn row(&self, row: usize) -> &[u32] {
         &self.items[row * self.width..(row + 1) * self.width]

@@ -230,6 +230,17 @@ impl Corpus {
         self.queries.rows(&self.file)
     }
 
+    /// A number that differs, but for accidents, between corpora whose sizes or events differ: what was trained on one
+    /// does not fit another.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        for count in [self.user_count(), self.item_count(), self.word_count(), self.attribute_count()] {
+            hash.update(&(count as u64).to_le_bytes());
+        }
+        hash.update(bytemuck::cast_slice(self.event_items()));
+        hash.digest()
+    }
+
     /// A user's events, oldest first, without a copy.
     ///
     /// # Panics

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
-use seminar_dataset::Corpus;
 use seminar_dataset::container::{Container, ContainerWriter};
 use seminar_models::SequenceModel;
 use serde::{Deserialize, Serialize};
@@ -50,16 +49,6 @@ impl CheckpointConfig {
     pub fn best(&self) -> PathBuf {
         self.folder.join("best.ckpt")
     }
-}
-
-/// A number that changes with the ids of a corpus: a checkpoint of another corpus is refused.
-pub(crate) fn corpus_hash(corpus: &Corpus) -> u64 {
-    let mut hash = xxhash_rust::xxh3::Xxh3::new();
-    for count in [corpus.user_count(), corpus.item_count(), corpus.word_count(), corpus.attribute_count()] {
-        hash.update(&(count as u64).to_le_bytes());
-    }
-    hash.update(bytemuck::cast_slice(corpus.event_items()));
-    hash.digest()
 }
 
 /// What is saved and loaded.

@@ -9,7 +9,7 @@ use seminar_dataset::rng::Stream;
 use seminar_dataset::{Batch, Corpus};
 use seminar_models::{PretrainBatch, SequenceModel};
 
-use crate::checkpoint::{CheckpointConfig, State, corpus_hash};
+use crate::checkpoint::{CheckpointConfig, State};
 use crate::clip;
 use crate::config::TrainConfig;
 use crate::embed::{EmbeddedBatch, Tables};
@@ -69,7 +69,7 @@ impl<M: SequenceModel> Trainer<M> {
         device: Device,
     ) -> Result<Self> {
         config.validate()?;
-        let (optimizer, corpus_hash) = (dense_optimizer(&config), corpus_hash(&corpus));
+        let (optimizer, corpus_hash) = (dense_optimizer(&config), corpus.fingerprint());
         let progress = Progress::default();
         Ok(Self {
             model,
@@ -129,6 +129,11 @@ impl<M: SequenceModel> Trainer<M> {
         &self.progress
     }
 
+    /// A batch as the model sees it, with every row up to date.
+    pub fn embed(&mut self, batch: &Batch) -> EmbeddedBatch {
+        self.tables.embed(batch, &self.corpus, self.progress.step, &self.device)
+    }
+
     /// Starts the optimiser afresh, as a separate published run does.
     pub(crate) fn reset_optimizer(&mut self) {
         self.tables.catch_up(self.progress.step);
@@ -155,8 +160,7 @@ impl<M: SequenceModel> Trainer<M> {
     /// If the model has no pretraining, or the loss is not finite: nothing is changed then.
     pub fn pretrain_step(&mut self, batch: &Batch) -> Result<f64> {
         self.seed_noise();
-        let step = self.progress.step;
-        let embedded = self.tables.embed(batch, &self.corpus, step, &self.device);
+        let embedded = self.embed(batch);
         let key = [self.config.batches.seed, RELEVANCE, self.progress.epoch, self.progress.batch];
         let input = PretrainBatch {
             history: embedded.history.clone(),
@@ -176,7 +180,7 @@ impl<M: SequenceModel> Trainer<M> {
     /// If the loss is not finite: nothing is changed then.
     pub fn train_step(&mut self, batch: &Batch) -> Result<f64> {
         self.seed_noise();
-        let embedded = self.tables.embed(batch, &self.corpus, self.progress.step, &self.device);
+        let embedded = self.embed(batch);
         let scores = self.model.score(&embedded.history, &embedded.candidates);
         let loss = self.model.loss(&scores, &embedded.labels, &embedded.candidates.real);
         self.apply(embedded, loss)
@@ -184,7 +188,7 @@ impl<M: SequenceModel> Trainer<M> {
 
     /// Lets the model look at a batch before an epoch, for codebooks.
     pub(crate) fn refresh(&mut self, batch: &Batch) -> Result<()> {
-        let embedded = self.tables.embed(batch, &self.corpus, self.progress.step, &self.device);
+        let embedded = self.embed(batch);
         self.model = self.model.clone().refresh(&embedded.history)?;
         Ok(())
     }

@@ -4,19 +4,20 @@ pub mod data;
 pub mod histories;
 pub mod page;
 pub mod single;
+pub mod trained;
 mod two_stage;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use seminar_ann_retrieval::{Neighbor, attention_mass, recall_at};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Searches that are timed at least, after warming up.
 const TIMED: usize = 1000;
 
 /// One method on one data set.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Row {
     /// Method and settings.
     pub method: String,

@@ -16,8 +16,13 @@ fn points(rows: &[Row]) -> Vec<(String, f64, f64)> {
 
 /// The whole report.
 pub fn page(rows: &[Row]) -> String {
+    shell("Retrieval", &format!("<h1>Retrieval</h1>{}", body(rows)))
+}
+
+/// What the report says under its heading.
+pub fn body(rows: &[Row]) -> String {
     let escape = chart::escape;
-    let mut body = String::from("<h1>Retrieval</h1>");
+    let mut body = String::new();
     if let Some(row) = rows.first() {
         body.push_str(&format!(
             "<p class=\"note\">{} data, L = {}, M = {}, d = {}, K = {}, {} targets. Times are of one thread, one search \
@@ -60,5 +65,5 @@ pub fn page(rows: &[Row]) -> String {
         body.push_str(&format!("<tr><td>{}</td>{cells}</tr>", escape(&row.method)));
     }
     body.push_str("</table></div>");
-    shell("Retrieval", &body)
+    body
 }

@@ -108,6 +108,29 @@ impl PairEncoder {
         self.dropout.forward(if self.with_query { self.fusion.forward(query, item) } else { item })
     }
 
+    /// What pair vectors are the sum of, `[U, D]` each: the query, in a model with queries, then each item modality, all
+    /// as the gate and a weighted average weigh them.
+    pub fn terms(&self, query: Tensor<2>, channels: &[Channel]) -> Vec<Tensor<2>> {
+        let weights = self.gate.as_ref().map(|gate| gate.weights(channels));
+        let nothing = query.zeros_like();
+        let mut terms = Vec::with_capacity(1 + channels.len());
+        if self.with_query {
+            terms.push(self.fusion.weighted_average(query, nothing.clone()));
+        }
+        for (index, channel) in channels.iter().enumerate() {
+            let item = match &weights {
+                Some(weights) => channel.rows.clone() * weights.clone().narrow(1, index, 1),
+                None => channel.rows.clone(),
+            };
+            terms.push(if self.with_query {
+                self.fusion.weighted_average(nothing.clone(), item)
+            } else {
+                item
+            });
+        }
+        terms
+    }
+
     /// Item vectors of distinct events, `[U, D]`.
     pub fn items(&self, rows: &Rows) -> Tensor<2> {
         self.mix(&self.channels(rows))

@@ -85,6 +85,14 @@ impl Seminar {
         self.encode(events).pairs
     }
 
+    /// What the pair vectors are the sum of, `[U, D]` each: the query, in a model with queries, then each item modality,
+    /// projected and weighed. Behaviours for a multi-modal history index whose modalities all weigh 1, where fusion is the
+    /// weighted average.
+    pub fn encode_modalities(&self, events: &Events) -> Vec<Tensor<2>> {
+        let Encoded { query, channels, .. } = self.encode(events);
+        self.pair.terms(query, &channels)
+    }
+
     /// How the general search unit compares: by hash bits, by codes, or as the attention does.
     fn stage_one(&self, history: &Encoded, targets: &Encoded) -> StageOne {
         if let Some(hash) = &self.hash {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Report, RunResult, chart};
+use super::{Report, RunResult, board, chart};
 use crate::metrics::Group;
 
 const STYLE: &str = "
@@ -23,32 +23,37 @@ svg{width:100%;max-width:40rem;height:auto}.grid{stroke:var(--line)}.axis{fill:v
 p.note,.legend{color:var(--soft);font-size:.9rem}
 ";
 
-const FIGURES: [&str; 9] =
-    ["HIT@1", "HIT@5", "NDCG@5", "HIT@10", "NDCG@10", "HIT@50", "NDCG@50", "AUC", "GAUC"];
-
 /// Text that is safe inside elements and attributes.
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 pub(super) fn page(report: &Report) -> String {
-    let mut sorted: Vec<&RunResult> = report.rows.iter().collect();
-    sorted.sort_by(|a, b| mrr(b).total_cmp(&mrr(a)));
-    let title = escape(&report.title);
-    let mut body = format!("<h1>{title}</h1>");
-    body.push_str(&leaderboard(report, &sorted));
+    let mut body = format!("<h1>{}</h1>", escape(&report.title));
+    body.push_str(&board::boards(report));
+    // Curves do not depend on the queries of the test; one seed is enough to see their shape.
+    let trained: Vec<&RunResult> = report.rows.iter().filter(|row| !row.losses.is_empty()).collect();
+    let shown = trained.first().map(|first| (first.seed, first.test_mode));
+    let shown: Vec<&&RunResult> =
+        trained.iter().filter(|row| Some((row.seed, row.test_mode)) == shown).collect();
     let curves = |values: fn(&RunResult) -> &Vec<f64>| -> Vec<(String, Vec<f64>)> {
-        let trained = sorted.iter().filter(|row| !values(row).is_empty());
-        trained.map(|row| (name(row), values(row).clone())).collect()
+        let own = shown.iter().filter(|row| !values(row).is_empty());
+        own.map(|row| (row.name(), values(row).clone())).collect()
     };
     section(&mut body, "Loss by epoch", &chart::lines(&curves(|row| &row.losses)));
     section(&mut body, "Validation by epoch", &chart::lines(&curves(|row| &row.valid)));
-    if let Some(best) = sorted.iter().find(|row| !row.by_history.is_empty()) {
-        let heading = |by: &str| format!("MRR of {} by {by}", name(best));
+    let mrr = |row: &RunResult| row.metrics.get("MRR").copied().unwrap_or(f64::NAN);
+    let best = report.rows.iter().filter(|row| !row.by_history.is_empty());
+    if let Some(best) = best.max_by(|a, b| mrr(a).total_cmp(&mrr(b))) {
+        let heading = |by: &str| format!("MRR of {} by {by}", best.name());
         section(&mut body, &heading("length of history"), &breakdown(&best.by_history));
         section(&mut body, &heading("training events of the answer"), &breakdown(&best.by_popularity));
     }
-    section(&mut body, "Time and memory", &timings(&sorted));
+    for (heading, content) in &report.sections {
+        section(&mut body, heading, content);
+    }
+    section(&mut body, "Time and memory", &timings(report));
+    section(&mut body, "Every run", &board::every_run(&report.rows));
     section(&mut body, "Settings", &object(&report.settings));
     section(&mut body, "Data", &object(&report.data));
     page_of(&report.title, &body)
@@ -71,64 +76,6 @@ fn section(body: &mut String, heading: &str, content: &str) {
     }
 }
 
-fn name(row: &RunResult) -> String {
-    let mode = match row.test_mode {
-        seminar_dataset::TestMode::Recommendation => String::new(),
-        other => format!(" ({other:?})").to_lowercase(),
-    };
-    format!("{}{mode}", row.model)
-}
-
-fn mrr(row: &RunResult) -> f64 {
-    row.metrics.get("MRR").copied().unwrap_or(f64::NAN)
-}
-
-fn leaderboard(report: &Report, rows: &[&RunResult]) -> String {
-    let head: String = FIGURES.iter().map(|figure| format!("<th>{figure}</th>")).collect();
-    let mut table = format!(
-        "<div class=\"wide\"><table><tr><th>model</th><th class=\"left\">sees</th><th>MRR</th><th>95 %</th>{head}<th>seed</th></tr>"
-    );
-    let cells = |metrics: &crate::Metrics| -> String {
-        let cell = |figure: &&str| match metrics.get(*figure) {
-            Some(value) => format!("<td>{value:.4}</td>"),
-            None => "<td></td>".to_owned(),
-        };
-        FIGURES.iter().map(cell).collect()
-    };
-    for row in rows {
-        let [low, high] = row.ci95.get("MRR").copied().unwrap_or_default();
-        let _ = write!(
-            table,
-            "<tr><td>{}</td><td class=\"left\">{}</td><td><b>{:.4}</b></td><td>{low:.4} – {high:.4}</td>{}<td>{}</td></tr>",
-            escape(&name(row)),
-            escape(&row.modalities),
-            mrr(row),
-            cells(&row.metrics),
-            row.seed,
-        );
-    }
-    for (name, metrics) in &report.published {
-        let mrr = metrics.get("MRR").map_or_else(String::new, |value| format!("{value:.4}"));
-        let _ = write!(
-            table,
-            "<tr class=\"published\"><td>{}</td><td class=\"left\">published</td><td>{mrr}</td><td></td>{}<td></td></tr>",
-            escape(name),
-            cells(metrics),
-        );
-    }
-    table.push_str("</table></div>");
-    if let Some(row) = rows.first() {
-        let _ = write!(
-            table,
-            "<p class=\"note\">{} users, {} of {}. Intervals are over users, by bootstrap.</p>",
-            row.users,
-            format!("{:?} split", row.split).to_lowercase(),
-            escape(&row.dataset)
-        );
-    }
-    table
-}
-
 fn breakdown(groups: &[Group]) -> String {
     let bar = |group: &Group| {
         (group.label.clone(), group.mrr, format!("{} users, HIT@10 {:.4}", group.users, group.hit_10))
@@ -136,15 +83,15 @@ fn breakdown(groups: &[Group]) -> String {
     chart::bars(&groups.iter().map(bar).collect::<Vec<_>>())
 }
 
-fn timings(rows: &[&RunResult]) -> String {
+fn timings(report: &Report) -> String {
     let mut table = String::from(
         "<div class=\"wide\"><table><tr><th>model</th><th>epochs</th><th>steps</th><th>training s</th><th>steps alone s</th><th>examples/s</th><th>evaluation s</th><th>peak MB</th></tr>",
     );
-    for row in rows.iter().filter(|row| row.steps > 0) {
+    for row in report.rows.iter().filter(|row| row.steps > 0) {
         let _ = write!(
             table,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:.1}</td><td>{:.1}</td><td>{:.0}</td><td>{:.1}</td><td>{:.0}</td></tr>",
-            escape(&name(row)),
+            escape(&format!("{} · {}", row.name(), row.seed)),
             row.epochs,
             row.steps,
             row.seconds.train,
@@ -155,6 +102,13 @@ fn timings(rows: &[&RunResult]) -> String {
         );
     }
     table.push_str("</table></div>");
+    if !report.stages.is_empty() {
+        let stage = |(name, seconds): &(String, f64)| {
+            format!("<tr><td>{}</td><td>{seconds:.1}</td></tr>", escape(name))
+        };
+        let stages: String = report.stages.iter().map(stage).collect();
+        let _ = write!(table, "<table><tr><th>stage</th><th>s</th></tr>{stages}</table>");
+    }
     table
 }
 
@@ -200,16 +154,23 @@ mod tests {
             by_history: vec![Group { label: "2 – 3".into(), users: 3, mrr: 0.25, hit_10: 0.5 }],
             ..Evaluation::default()
         };
-        let row = RunResult::new("a<b", "toy", Split::Test, TestMode::Search, evaluation);
-        let mut row = row.unwrap();
-        row.losses = vec![0.7, 0.5];
-        let published = vec![("SIM".to_owned(), Metrics::from([("MRR".into(), 0.3473)]))];
+        let row = |mode| RunResult::new("a<b", "toy", Split::Test, mode, evaluation.clone()).unwrap();
+        let mut rows = vec![row(TestMode::Search), row(TestMode::Recommendation)];
+        rows[0].losses = vec![0.7, 0.5];
+        let impossible = Metrics::from([("HIT@1".into(), 0.2), ("MRR".into(), 0.1)]);
+        let published =
+            vec![("SIM".to_owned(), Metrics::from([("MRR".into(), 0.3473)])), ("TWIN".into(), impossible)];
         let settings = serde_json::json!({ "model": { "width": 64 }, "text": "<script>" });
-        let page =
-            Report { title: "Toy & co".into(), rows: vec![row], published, settings, ..Report::default() }
-                .html();
+        let stages = vec![("prepare".to_owned(), 12.5)];
+        let sections = vec![("Retrieval".to_owned(), "<p>as it is</p>".to_owned())];
+        let title = "Toy & co".into();
+        let page = Report { title, rows, published, settings, stages, sections, ..Report::default() }.html();
         for part in [
+            "Search: all candidates",
             "a&lt;b (search)",
+            "row of TWIN is impossible",
+            "<p>as it is</p>",
+            "12.5",
             "Toy &amp; co",
             "0.2500",
             "0.3473",

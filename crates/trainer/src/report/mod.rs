@@ -1,13 +1,16 @@
 //! What a run leaves for people: a table for the terminal, one self-contained page for the browser.
 
+mod board;
 pub mod chart;
 mod html;
 mod row;
+mod summary;
 
 use serde_json::Value;
 
 pub use html::page_of as page;
 pub use row::{RunResult, Seconds, leaderboard};
+pub use summary::{Summary, summarise, summary_table};
 
 /// Everything that a page shows.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +25,10 @@ pub struct Report {
     pub settings: Value,
     /// Statistics of the data, an object.
     pub data: Value,
+    /// Seconds of what was done beside training and evaluating, by name.
+    pub stages: Vec<(String, f64)>,
+    /// Sections of HTML to follow the figures, by heading.
+    pub sections: Vec<(String, String)>,
 }
 
 impl Report {

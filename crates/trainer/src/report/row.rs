@@ -14,6 +14,9 @@ use crate::progress::FitReport;
 pub struct RunResult {
     /// Model name.
     pub model: String,
+    /// What was changed in it; empty for the model itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub variant: String,
     /// Data set name.
     pub dataset: String,
     /// Split evaluated.
@@ -83,6 +86,7 @@ impl RunResult {
             .map_err(|message| Error::Impossible(format!("{model} on {dataset}: {message}")))?;
         Ok(Self {
             model: model.to_owned(),
+            variant: String::new(),
             dataset: dataset.to_owned(),
             split,
             test_mode,
@@ -101,6 +105,18 @@ impl RunResult {
             examples_per_second: 0.0,
             peak_rss_bytes: 0,
         })
+    }
+
+    /// Name and variant, with the queries of the test where it had any.
+    pub fn name(&self) -> String {
+        let mut name = self.model.clone();
+        if !self.variant.is_empty() {
+            name = format!("{name}, {}", self.variant);
+        }
+        match self.test_mode {
+            TestMode::Recommendation => name,
+            other => format!("{name} ({})", format!("{other:?}").to_lowercase()),
+        }
     }
 
     /// Adds what training did.

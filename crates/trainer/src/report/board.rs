@@ -1,0 +1,129 @@
+//! The leaderboard of the page: means over seeds, a table a test mode, published figures beneath.
+
+use std::fmt::Write as _;
+
+use seminar_dataset::TestMode;
+
+use super::chart::escape;
+use super::{Report, RunResult, Summary, summarise};
+use crate::metrics::{Metrics, check};
+
+/// Figures after MRR.
+const FIGURES: [&str; 9] =
+    ["HIT@1", "HIT@5", "NDCG@5", "HIT@10", "NDCG@10", "HIT@50", "NDCG@50", "AUC", "GAUC"];
+
+fn cells(metrics: &Metrics) -> String {
+    let cell = |figure: &&str| match metrics.get(*figure) {
+        Some(value) => format!("<td>{value:.4}</td>"),
+        None => "<td></td>".to_owned(),
+    };
+    FIGURES.iter().map(cell).collect()
+}
+
+fn head(columns: &[&str]) -> String {
+    let figures: String = FIGURES.iter().map(|figure| format!("<th>{figure}</th>")).collect();
+    let columns: String = columns.iter().map(|column| format!("<th>{column}</th>")).collect();
+    format!(
+        "<div class=\"wide\"><table><tr><th>model</th><th class=\"left\">sees</th><th>MRR</th>{columns}{figures}</tr>"
+    )
+}
+
+/// What a test mode means, as a heading.
+fn heading(mode: TestMode) -> &'static str {
+    match mode {
+        TestMode::Recommendation => "Recommendation: candidates carry no query",
+        TestMode::Search => "Search: all candidates carry the answer's query",
+        TestMode::Pair => "Pair: each candidate carries its own query",
+    }
+}
+
+pub(super) fn boards(report: &Report) -> String {
+    let summaries = summarise(&report.rows);
+    let mut html = String::new();
+    let modes: Vec<TestMode> = summaries.iter().map(|s| s.test_mode).collect();
+    let several = modes.iter().any(|&mode| mode != modes[0]);
+    for mode in [TestMode::Recommendation, TestMode::Search, TestMode::Pair] {
+        let own: Vec<&Summary> = summaries.iter().filter(|s| s.test_mode == mode).collect();
+        if own.is_empty() {
+            continue;
+        }
+        if several {
+            let _ = write!(html, "<h2>{}</h2>", heading(mode));
+        }
+        let published = if mode == TestMode::Recommendation { &report.published[..] } else { &[] };
+        html.push_str(&board(&own, published));
+    }
+    if let Some(row) = report.rows.first() {
+        let over = match summaries.iter().map(|s| s.seeds).max() {
+            Some(seeds) if seeds > 1 => "Intervals are of the mean over seeds, by Student's distribution",
+            _ => "Intervals are over users, by bootstrap",
+        };
+        let _ = write!(
+            html,
+            "<p class=\"note\">{} users, {} of {}. {over}.</p>",
+            row.users,
+            format!("{:?} split", row.split).to_lowercase(),
+            escape(&row.dataset)
+        );
+    }
+    for (name, figures) in &report.published {
+        if let Err(message) = check(figures, 100, false) {
+            let _ = write!(
+                html,
+                "<p class=\"note\">The published row of {} is impossible: {}.</p>",
+                escape(name),
+                escape(&message)
+            );
+        }
+    }
+    html
+}
+
+fn board(summaries: &[&Summary], published: &[(String, Metrics)]) -> String {
+    let mut table = head(&["95 %", "seeds"]);
+    for summary in summaries {
+        let [low, high] = summary.ci95.get("MRR").copied().unwrap_or([f64::NAN; 2]);
+        let _ = write!(
+            table,
+            "<tr><td>{}</td><td class=\"left\">{}</td><td><b>{:.4}</b></td><td>{low:.4} – {high:.4}</td><td>{}</td>{}</tr>",
+            escape(&summary.name()),
+            escape(&summary.modalities),
+            summary.figure("MRR"),
+            summary.seeds,
+            cells(&summary.metrics),
+        );
+    }
+    for (name, metrics) in published {
+        let mrr = metrics.get("MRR").map_or_else(String::new, |value| format!("{value:.4}"));
+        let _ = write!(
+            table,
+            "<tr class=\"published\"><td>{}</td><td class=\"left\">published</td><td>{mrr}</td><td></td><td></td>{}</tr>",
+            escape(name),
+            cells(metrics),
+        );
+    }
+    table.push_str("</table></div>");
+    table
+}
+
+/// Every run in a row of its own; nothing where the boards show them already.
+pub(super) fn every_run(rows: &[RunResult]) -> String {
+    if summarise(rows).len() == rows.len() {
+        return String::new();
+    }
+    let mut table = head(&["seed", "queries"]);
+    for row in rows {
+        let _ = write!(
+            table,
+            "<tr><td>{}</td><td class=\"left\">{}</td><td>{:.4}</td><td>{}</td><td>{}</td>{}</tr>",
+            escape(&row.name()),
+            escape(&row.modalities),
+            row.metrics.get("MRR").unwrap_or(&f64::NAN),
+            row.seed,
+            format!("{:?}", row.test_mode).to_lowercase(),
+            cells(&row.metrics),
+        );
+    }
+    table.push_str("</table></div>");
+    table
+}

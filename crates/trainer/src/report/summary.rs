@@ -1,0 +1,185 @@
+//! Runs that differ in their seed alone, taken together.
+
+use std::collections::BTreeMap;
+
+use seminar_dataset::{Split, TestMode};
+
+use super::RunResult;
+use crate::metrics::Metrics;
+
+/// A model under one test mode: the means over its seeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// Model name.
+    pub model: String,
+    /// What was changed in it; empty for the model itself.
+    pub variant: String,
+    /// Split evaluated.
+    pub split: Split,
+    /// Queries of the candidates.
+    pub test_mode: TestMode,
+    /// What the model saw.
+    pub modalities: String,
+    /// Runs.
+    pub seeds: usize,
+    /// Mean figures.
+    pub metrics: Metrics,
+    /// 95 % intervals of the means: over seeds by Student's distribution, of a single run over its users.
+    pub ci95: BTreeMap<String, [f64; 2]>,
+    /// Mean seconds of training and of evaluation.
+    pub seconds: [f64; 2],
+}
+
+/// The 97.5 % point of Student's distribution with 1, 2, … degrees of freedom; then the normal one.
+const STUDENT: [f64; 30] = [
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+];
+
+impl Summary {
+    fn of(runs: &[&RunResult]) -> Self {
+        let (first, count) = (runs[0], runs.len() as f64);
+        let mean = |value: &dyn Fn(&RunResult) -> f64| runs.iter().map(|run| value(run)).sum::<f64>() / count;
+        let figure = |name: &str| mean(&|run| run.metrics.get(name).copied().unwrap_or(f64::NAN));
+        let metrics: Metrics = first.metrics.keys().map(|name| (name.clone(), figure(name))).collect();
+        let interval = |name: &String| -> Option<[f64; 2]> {
+            if runs.len() == 1 {
+                return first.ci95.get(name).copied();
+            }
+            let mean = metrics[name];
+            let squares: f64 =
+                runs.iter().map(|run| (run.metrics.get(name).unwrap_or(&f64::NAN) - mean).powi(2)).sum();
+            let error = (squares / (count - 1.0) / count).sqrt();
+            let half = STUDENT.get(runs.len() - 2).unwrap_or(&1.96) * error;
+            // Figures lie between 0 and 1; with two or three seeds the interval may not.
+            Some([(mean - half).max(0.0), (mean + half).min(1.0)])
+        };
+        Self {
+            model: first.model.clone(),
+            variant: first.variant.clone(),
+            split: first.split,
+            test_mode: first.test_mode,
+            modalities: first.modalities.clone(),
+            seeds: runs.len(),
+            ci95: metrics.keys().filter_map(|name| Some((name.clone(), interval(name)?))).collect(),
+            seconds: [mean(&|run| run.seconds.train), mean(&|run| run.seconds.evaluate)],
+            metrics,
+        }
+    }
+
+    /// Name and variant.
+    pub fn name(&self) -> String {
+        match self.variant.as_str() {
+            "" => self.model.clone(),
+            variant => format!("{}, {variant}", self.model),
+        }
+    }
+
+    /// A figure, not a number where there is none.
+    pub fn figure(&self, name: &str) -> f64 {
+        self.metrics.get(name).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// Takes together what differs in its seed alone: by test mode, and within it the best MRR first.
+pub fn summarise(rows: &[RunResult]) -> Vec<Summary> {
+    let mut groups: Vec<Vec<&RunResult>> = Vec::new();
+    let key = |row: &RunResult| {
+        (row.model.clone(), row.variant.clone(), row.split, row.test_mode, row.modalities.clone())
+    };
+    for row in rows {
+        match groups.iter_mut().find(|group| key(group[0]) == key(row)) {
+            Some(group) => group.push(row),
+            None => groups.push(vec![row]),
+        }
+    }
+    let mut summaries: Vec<Summary> = groups.iter().map(|group| Summary::of(group)).collect();
+    let order = [TestMode::Recommendation, TestMode::Search, TestMode::Pair];
+    let place = |mode: TestMode| order.iter().position(|&known| known == mode);
+    summaries.sort_by(|a, b| {
+        place(a.test_mode).cmp(&place(b.test_mode)).then_with(|| b.figure("MRR").total_cmp(&a.figure("MRR")))
+    });
+    summaries
+}
+
+/// A table of means for the terminal, with the published figures of the same names beside them.
+pub fn summary_table(rows: &[RunResult], published: &[(String, Metrics)]) -> String {
+    let mut table = format!(
+        "{:<34} {:<15} {:>5} {:>7} {:>7} {:>8} {:>17} {:>9} {:>8} {:>8}\n",
+        "model",
+        "queries",
+        "seeds",
+        "HIT@10",
+        "NDCG@10",
+        "MRR",
+        "95 % interval",
+        "published",
+        "train s",
+        "eval s"
+    );
+    for summary in summarise(rows) {
+        let mode = format!("{:?}", summary.test_mode).to_lowercase();
+        let [low, high] = summary.ci95.get("MRR").copied().unwrap_or([f64::NAN; 2]);
+        let beside = published.iter().find(|(name, _)| *name == summary.name());
+        let beside = beside.filter(|_| summary.test_mode == TestMode::Recommendation);
+        let beside = beside.and_then(|(_, figures)| figures.get("MRR"));
+        table.push_str(&format!(
+            "{:<34} {mode:<15} {:>5} {:>7.4} {:>7.4} {:>8.4} {low:>8.4} – {high:.4} {:>9} {:>8.1} {:>8.1}\n",
+            summary.name(),
+            summary.seeds,
+            summary.figure("HIT@10"),
+            summary.figure("NDCG@10"),
+            summary.figure("MRR"),
+            beside.map_or_else(String::new, |mrr| format!("{mrr:.4}")),
+            summary.seconds[0],
+            summary.seconds[1],
+        ));
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Evaluation;
+
+    fn row(model: &str, mode: TestMode, mrr: f64) -> RunResult {
+        let evaluation = Evaluation {
+            metrics: Metrics::from([("MRR".into(), mrr)]),
+            ci95: BTreeMap::from([("MRR".into(), [mrr - 0.01, mrr + 0.01])]),
+            ..Evaluation::default()
+        };
+        RunResult::new(model, "toy", Split::Test, mode, evaluation).unwrap()
+    }
+
+    #[test]
+    fn seeds_are_taken_together_and_nothing_else() {
+        use TestMode::{Recommendation, Search};
+        let rows = [
+            row("sim", Search, 0.5),
+            row("sim", Recommendation, 0.10),
+            row("twin", Recommendation, 0.30),
+            row("sim", Recommendation, 0.14),
+            row("sim", Recommendation, 0.12),
+        ];
+        let summaries = summarise(&rows);
+        let names: Vec<_> = summaries.iter().map(|s| (s.model.as_str(), s.test_mode, s.seeds)).collect();
+        assert_eq!(names, [("twin", Recommendation, 1), ("sim", Recommendation, 3), ("sim", Search, 1)]);
+        assert_eq!(summaries[0].ci95["MRR"], [0.29, 0.31]);
+        // Deviation 0.02, error 0.02 / √3, two degrees of freedom.
+        let half = 4.303 * 0.02 / 3f64.sqrt();
+        let [low, high] = summaries[1].ci95["MRR"];
+        assert!((summaries[1].figure("MRR") - 0.12).abs() < 1e-12);
+        assert!((low - (0.12 - half)).abs() < 1e-9 && (high - (0.12 + half)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn published_figures_stand_beside_the_model_of_their_name() {
+        let rows = [row("sim", TestMode::Recommendation, 0.2), row("sim", TestMode::Search, 0.3)];
+        let published = [("sim".to_owned(), Metrics::from([("MRR".into(), 0.3473)]))];
+        let table = summary_table(&rows, &published);
+        let lines: Vec<&str> = table.lines().collect();
+        assert!(lines[1].contains("0.2000") && lines[1].contains("0.3473"), "{table}");
+        assert!(lines[2].contains("0.3000") && !lines[2].contains("0.3473"), "{table}");
+    }
+}

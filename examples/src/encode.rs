@@ -1,0 +1,129 @@
+//! Titles and images of a corpus to its embedding files, as a command line asks for it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use seminar_clip_encoder::{Clip, ColourAndEdges, ItemEncoder, Weights};
+use seminar_dataset::atomic::write_text;
+use seminar_dataset::{Corpus, Precision};
+use serde_json::{Map, Value, json};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::device::DeviceKind;
+use crate::embed::{Embedding, SEED, WIDTH, offline_texts};
+
+/// How titles and images become vectors.
+#[derive(Args, Clone, Debug)]
+pub struct Encoding {
+    /// CLIP's weights: OpenAI's `.pt` archive, a state dict, or safetensors. Without it, offline encoders are used.
+    #[arg(long)]
+    pub checkpoint: Option<PathBuf>,
+    /// Folder of images, each named by its item: `B00004YKBK.jpg`.
+    #[arg(long)]
+    pub images: Option<PathBuf>,
+    /// First fetch the images that the item file lists and the folder lacks.
+    #[cfg(feature = "download")]
+    #[arg(long, requires = "images")]
+    pub download: bool,
+    /// Leave titles out.
+    #[arg(long)]
+    pub no_texts: bool,
+    /// Words of a title that are read.
+    #[arg(long, default_value_t = 20)]
+    pub words: usize,
+    /// Scale vectors to length 1.
+    #[arg(long)]
+    pub normalise: bool,
+    /// Store numbers in 2 bytes.
+    #[arg(long)]
+    pub half: bool,
+    /// Items that are encoded together: what a kill loses at most.
+    #[arg(long, default_value_t = 256)]
+    pub chunk: usize,
+}
+
+impl Encoding {
+    /// Writes `text.emb` and `image.emb`, as far as asked for, and `embeddings.json` into the corpus folder. A killed run
+    /// goes on where it was.
+    ///
+    /// # Errors
+    /// If the checkpoint cannot be used, images cannot be listed, or a file cannot be written.
+    pub fn run(&self, data: &Path, device: DeviceKind) -> anyhow::Result<()> {
+        ensure!(self.words > 0 && self.chunk > 0, "--words and --chunk must be at least 1");
+        let corpus = Corpus::open(data)?;
+        let clip = self.checkpoint.as_ref().map(|path| load(path, device)).transpose()?;
+        let (fingerprint, clip) = clip.unzip();
+        let settings = format!("{:?} {} {:?}", fingerprint, self.words, self.images);
+        let embedding = Embedding {
+            data,
+            fingerprint: xxh3_64(settings.as_bytes()),
+            normalise: self.normalise,
+            precision: if self.half { Precision::F16 } else { Precision::F32 },
+            chunk: self.chunk,
+        };
+        #[cfg(feature = "download")]
+        self.fetch(&corpus, data)?;
+        let mut written = Map::new();
+        if !self.no_texts {
+            let bar = bar("titles")?;
+            let (name, embedded) = match &clip {
+                Some(clip) => ("CLIP", embedding.texts(&corpus, clip, self.words, false, &bar)?),
+                None => {
+                    let encoder = offline_texts(&corpus);
+                    ("hashed n-grams", embedding.texts(&corpus, &encoder, self.words, true, &bar)?)
+                }
+            };
+            bar.finish_and_clear();
+            println!("text.emb: {} titles by {name}", embedded.encoded);
+            written.insert("text".into(), json!({ "encoder": name, "items": embedded.encoded }));
+        }
+        if let Some(folder) = &self.images {
+            let bar = bar("images")?;
+            let (name, embedded) = match &clip {
+                Some(clip) => ("CLIP", embedding.images(&corpus, clip, folder, &bar)?),
+                None => {
+                    let descriptor = ColourAndEdges::new(WIDTH, SEED);
+                    ("histograms of colours and edges", embedding.images(&corpus, &descriptor, folder, &bar)?)
+                }
+            };
+            bar.finish_and_clear();
+            let failed = embedded.failures.len();
+            println!(
+                "image.emb: {} images by {name}; {failed} could not be used (image_failures.tsv)",
+                embedded.encoded
+            );
+            let entry = json!({ "encoder": name, "items": embedded.encoded, "failures": failed });
+            written.insert("image".into(), entry);
+        }
+        Ok(write_text(&data.join("embeddings.json"), &format!("{:#}\n", Value::Object(written)))?)
+    }
+
+    #[cfg(feature = "download")]
+    fn fetch(&self, corpus: &Corpus, data: &Path) -> anyhow::Result<()> {
+        let Some(folder) = self.images.as_ref().filter(|_| self.download) else { return Ok(()) };
+        let bar = bar("downloads")?;
+        let failures = crate::download::Download::default().run(corpus, folder, &bar)?;
+        bar.finish_and_clear();
+        let lines = failures.iter().map(|(item, reason)| format!("{}\t{reason}\n", corpus.item_name(*item)));
+        write_text(&data.join("download_failures.tsv"), &lines.collect::<String>())?;
+        println!("{} items got no image (download_failures.tsv)", failures.len());
+        Ok(())
+    }
+}
+
+fn bar(what: &'static str) -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}, {per_sec}, {eta} left")?;
+    Ok(ProgressBar::new(0).with_style(style).with_message(what))
+}
+
+/// The model, and a fingerprint of its file.
+fn load(path: &Path, device: DeviceKind) -> anyhow::Result<(u64, Clip)> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let fingerprint = xxh3_64(&bytes);
+    drop(bytes);
+    let clip = Clip::new(&Weights::read(path)?, &device.open()?)?;
+    tracing::info!("{:?}, embeddings of {}", clip.config().vision, clip.dim());
+    Ok((fingerprint, clip))
+}

@@ -1,0 +1,166 @@
+//! The cells of the table: a model, or a variant of it, with one seed, ranked under every test mode. A cell that is done
+//! is kept; one that was killed goes on from its checkpoint.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use burn::tensor::Device;
+use seminar_dataset::atomic::write_text;
+use seminar_dataset::{BatchConfig, Corpus, Split, TestMode};
+use seminar_trainer::metrics::Ties;
+use seminar_trainer::popularity;
+use seminar_trainer::report::RunResult;
+use serde_json::{Value, json};
+
+use crate::machine;
+use crate::progress::TrainingBar;
+use crate::run::{Experiment, Output};
+
+/// Steps between checkpoints of a cell; each epoch ends with one in any case.
+const CHECKPOINT_EVERY: u64 = 500;
+
+/// Who is ranked.
+#[derive(Clone, Debug)]
+pub enum Contender {
+    /// Items by their number of training events.
+    Popularity(BatchConfig),
+    /// A model, and what was changed in it; empty for the model itself.
+    Model(String, Box<Experiment>),
+}
+
+/// What all cells share.
+pub struct Table<'a> {
+    /// The data set's name.
+    pub dataset: &'a str,
+    /// The corpus and its folder.
+    pub corpus: &'a Arc<Corpus>,
+    /// Its folder.
+    pub data: &'a Path,
+    /// Where cells are kept.
+    pub cells: PathBuf,
+    /// Test modes.
+    pub modes: &'a [TestMode],
+    /// Where tensors live.
+    pub device: Device,
+}
+
+impl Contender {
+    /// Model and variant.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Popularity(_) => "popularity".into(),
+            Self::Model(variant, run) if variant.is_empty() => run.kind.name().into(),
+            Self::Model(variant, run) => format!("{}, {variant}", run.kind.name()),
+        }
+    }
+
+    fn batches(&self) -> &BatchConfig {
+        match self {
+            Self::Popularity(batches) => batches,
+            Self::Model(_, run) => &run.train.batches,
+        }
+    }
+
+    /// The folder of the cell: its name in letters that every file system takes.
+    fn folder(&self) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
+        let name: String = self.name().replace(", ", "-").chars().map(plain).collect();
+        format!("{name}-seed-{}", self.batches().seed)
+    }
+
+    /// Everything that decides the outcome of training.
+    fn settings(&self) -> anyhow::Result<Value> {
+        Ok(match self {
+            Self::Popularity(batches) => serde_json::to_value(batches)?,
+            Self::Model(_, run) => serde_json::to_value(run)?,
+        })
+    }
+}
+
+impl Table<'_> {
+    /// Where a contender's cell is kept: `train`'s output folder, and `rows.json`.
+    pub fn folder(&self, contender: &Contender) -> PathBuf {
+        self.cells.join(contender.folder())
+    }
+
+    /// The rows of a cell, one a test mode: read if they are there, computed and kept otherwise. `done` gets the rows
+    /// so far whenever another is finished.
+    ///
+    /// # Errors
+    /// If training or evaluation fails, or files cannot be read or written.
+    pub fn rows(&self, contender: &Contender) -> anyhow::Result<Vec<RunResult>> {
+        let folder = self.folder(contender);
+        let path = folder.join("rows.json");
+        let key = json!({
+            "corpus": format!("{:016x}", self.corpus.fingerprint()),
+            "settings": contender.settings()?,
+        });
+        let mut rows = match kept(&path, &key) {
+            Some(rows) => rows,
+            None => {
+                // Whatever lies there was made with other settings or of another corpus.
+                begin(&folder)?;
+                write_rows(&path, &key, &[])?;
+                Vec::new()
+            }
+        };
+        rows.retain(|row| self.modes.contains(&row.test_mode));
+        let missing: Vec<TestMode> =
+            self.modes.iter().copied().filter(|&mode| rows.iter().all(|row| row.test_mode != mode)).collect();
+        if missing.is_empty() {
+            tracing::info!("{}, seed {}: kept", contender.name(), contender.batches().seed);
+            return Ok(rows);
+        }
+        machine::reset_peak();
+        let mut keep = |row: RunResult| -> anyhow::Result<()> {
+            rows.push(row);
+            write_rows(&path, &key, &rows)
+        };
+        match contender {
+            Contender::Popularity(batches) => {
+                // Queries change nothing here.
+                let figures = popularity(self.corpus, Split::Test, batches)?;
+                for mode in missing {
+                    let mut row =
+                        RunResult::new("popularity", self.dataset, Split::Test, mode, figures.clone())?;
+                    row.seed = batches.seed;
+                    keep(row)?;
+                }
+            }
+            Contender::Model(variant, run) => {
+                let mut bar = TrainingBar::new(&contender.name());
+                let output = Output { folder, resume: true, every: CHECKPOINT_EVERY };
+                let trainer = run.trainer(self.corpus, self.data, &self.device)?;
+                let mut trainer = run.train(trainer, Some(&output), &mut bar)?;
+                drop(bar);
+                for mode in missing {
+                    let batches = BatchConfig { test_mode: mode, ..run.train.batches.clone() };
+                    let mut row =
+                        run.evaluate(&mut trainer, self.corpus, Split::Test, &batches, Ties::Mean)?;
+                    row.variant.clone_from(variant);
+                    keep(row)?;
+                }
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// The rows of an earlier run with the same key.
+fn kept(path: &Path, key: &Value) -> Option<Vec<RunResult>> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let mut found = serde_json::from_str::<Value>(&text).ok()?;
+    (found.get("key")? == key).then(|| serde_json::from_value(found["rows"].take()).ok())?
+}
+
+fn begin(folder: &Path) -> anyhow::Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
+}
+
+fn write_rows(path: &Path, key: &Value, rows: &[RunResult]) -> anyhow::Result<()> {
+    Ok(write_text(path, &format!("{:#}\n", json!({ "key": key, "rows": rows })))?)
+}

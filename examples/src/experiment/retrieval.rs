@@ -1,0 +1,72 @@
+//! The retrieval experiment over what the table's SEMINAR has learned.
+
+use std::path::Path;
+
+use anyhow::Context;
+use indicatif::ProgressBar;
+use seminar_dataset::atomic::write_text;
+use serde_json::{Value, json};
+
+use super::cells::{Contender, Table};
+use crate::retrieval::trained::trained;
+use crate::retrieval::{Row, histories, page};
+
+/// K.
+const TOP_K: usize = 32;
+/// Targets a user.
+const TARGETS: usize = 50;
+
+/// Measures every search over the trained embeddings of a contender's cell, keeps the rows in `retrieval.json`, and
+/// returns them as a section of the report. Rows of an earlier run with the same weights are taken as they are.
+///
+/// # Errors
+/// If the cell's weights cannot be loaded, or the corpus has too few events.
+pub fn section(
+    table: &Table<'_>,
+    contender: &Contender,
+    [users, length]: [usize; 2],
+    out: &Path,
+) -> anyhow::Result<String> {
+    let Contender::Model(_, run) = contender else { anyhow::bail!("popularity has no embeddings") };
+    let weights = table.folder(contender).join("checkpoint").join("best.ckpt");
+    let made = std::fs::metadata(&weights).and_then(|file| file.modified());
+    let made = made.with_context(|| format!("cannot read {}", weights.display()))?;
+    let made = made.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos().to_string();
+    let key = json!({ "weights": made, "users": users, "length": length });
+    let path = out.join("retrieval.json");
+    let rows = match kept(&path, &key) {
+        Some(rows) => rows,
+        None => {
+            let mut trainer = run.trainer(table.corpus, table.data, &table.device)?;
+            trainer.load_weights(&weights)?;
+            let sizes = [users, length, TARGETS];
+            let found = trained(&mut trainer, table.corpus, &run.train.batches, sizes)?;
+            let ones = vec![1.0; found.modalities];
+            let sample: Option<Vec<f32>> =
+                (length > 4096).then(|| found.users.iter().flat_map(|user| &user.history).copied().collect());
+            let mut experiment = histories::Experiment::new(histories::Setting {
+                data: "trained",
+                modalities: found.modalities,
+                dim: found.dim,
+                k: TOP_K,
+                weights: &ones,
+                without_graphs: false,
+                rescore: 4,
+                shared: sample.as_deref(),
+            })?;
+            let bar = ProgressBar::new_spinner();
+            found.users.iter().try_for_each(|user| experiment.add(user, &bar))?;
+            bar.finish_and_clear();
+            let rows = experiment.rows();
+            write_text(&path, &format!("{:#}\n", json!({ "key": key, "rows": rows })))?;
+            rows
+        }
+    };
+    println!("{}", crate::retrieval::table(&rows));
+    Ok(page::body(&rows))
+}
+
+fn kept(path: &Path, key: &Value) -> Option<Vec<Row>> {
+    let mut found: Value = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
+    (found.get("key")? == key).then(|| serde_json::from_value(found["rows"].take()).ok())?
+}
