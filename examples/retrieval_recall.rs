@@ -9,7 +9,8 @@ use indicatif::ProgressBar;
 use seminar_ann_retrieval::{Metric, Vectors};
 use seminar_dataset::atomic::write_text;
 use seminar_examples::retrieval::data::{Shape, UserData, draw, learned, read_fvecs, read_table};
-use seminar_examples::retrieval::{Row, histories, page, single, table};
+use seminar_examples::retrieval::histories::{self, Family};
+use seminar_examples::retrieval::{Row, page, single, table};
 
 /// Measures recall, latency and size of every search.
 #[derive(Parser)]
@@ -59,6 +60,9 @@ struct Args {
     /// Leave out graphs, which take long to build over long histories.
     #[arg(long)]
     without_graphs: bool,
+    /// Only these searches of histories, beside the exact ones.
+    #[arg(long, value_delimiter = ',', default_value = "codes,lsh,graphs")]
+    methods: Vec<Family>,
     /// Train codebooks for each user, as published, whatever the length; by default only up to 4,096 behaviours.
     #[arg(long)]
     own_codebooks: bool,
@@ -151,13 +155,15 @@ fn user_histories(args: &Args, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
         Some((_, users)) => users.iter().flat_map(|user| &user.history).copied().collect(),
         None => draw(args.data, args.length.min(65_536), modalities, dim, 1, args.seed).history,
     });
+    let kept = |family: &Family| !(args.without_graphs && *family == Family::Graphs);
+    let families: Vec<Family> = args.methods.iter().copied().filter(kept).collect();
     let setting = histories::Setting {
         data: &data,
         modalities,
         dim,
         k: args.topk,
         weights: &weights,
-        without_graphs: args.without_graphs,
+        families: &families,
         rescore: args.rescore.max(1),
         shared: sample.as_deref(),
     };

@@ -8,7 +8,7 @@ use anyhow::Context;
 use seminar_dataset::atomic::{StagedFolder, write_text};
 use seminar_dataset::{
     Corpus, EmbeddingTable, LineReader, NegativeSampler, Numbered, Precision, ReadOptions, Sampling,
-    Statistics, s3rec,
+    Statistics, import_pth, s3rec,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -20,7 +20,8 @@ const NEGATIVES_SEED: u64 = 42;
 
 /// Writes the corpus, the text files and `stats.json` of a numbered data set into `out`.
 ///
-/// `raw` is the folder and name of the raw files: image vectors beside them become `image.emb`. `report` tells what
+/// `raw` is the folder and name of the raw files: image vectors beside them become `image.emb`, and so do the published
+/// dictionaries of title and image vectors, `NAME_id2title_emb.pth` and `NAME_id2image_emb.pth`. `report` tells what
 /// preparing counted. `text_files` asks for the files of S3-Rec as well.
 pub fn write_corpus(
     data: Numbered,
@@ -43,6 +44,12 @@ pub fn write_corpus(
     let vectors = folder.join(format!("{name}_image_vectors.tsv.gz"));
     if vectors.is_file() {
         image_vectors(&corpus, &vectors)?.write(&staged.path().join("image.emb"), Precision::F32)?;
+    }
+    for (published, own) in [("title", "text.emb"), ("image", "image.emb")] {
+        let path = folder.join(format!("{name}_id2{published}_emb.pth"));
+        if path.is_file() {
+            published_vectors(&corpus, &path)?.write(&staged.path().join(own), Precision::F32)?;
+        }
     }
     let statistics = Statistics::of(&corpus);
     let mut stats = serde_json::to_value(&statistics)?;
@@ -79,6 +86,17 @@ fn image_vectors(corpus: &Corpus, path: &Path) -> anyhow::Result<EmbeddingTable>
         table.set(id, &vector).with_context(place)?;
     }
     table.with_context(|| format!("{}: no line names an item of the corpus", path.display()))
+}
+
+/// Vectors by item id, as the published code saves them.
+fn published_vectors(corpus: &Corpus, path: &Path) -> anyhow::Result<EmbeddingTable> {
+    let items = 1..=corpus.item_count() as u32;
+    let (table, others) =
+        import_pth(path, corpus.item_count(), |key| key.parse().ok().filter(|id| items.contains(id)))?;
+    if others > 0 {
+        tracing::warn!("{}: {others} vectors belong to no item", path.display());
+    }
+    Ok(table)
 }
 
 /// The figures of `stats.json` that a person looks for, one a line.

@@ -130,3 +130,18 @@ impl Observer for Losses {
         self.0.push(info.loss);
     }
 }
+
+#[test]
+fn published_dictionaries_of_vectors_come_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let (raw, out) = (folder.path(), folder.path().join("out"));
+    std::fs::write(raw.join("toy.txt"), "1 1 2 3 4 5\n2 5 4 3 2 1\n").unwrap();
+    let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/tiny/title_emb.pth");
+    std::fs::copy(tiny, raw.join("toy_id2title_emb.pth")).unwrap();
+    let toy = seminar_dataset::s3rec::import(raw, "toy", seminar_dataset::s3rec::QuerySource::None).unwrap();
+    write_corpus(toy.data, &"toy", (raw, "toy"), &out, false, false, Instant::now()).unwrap();
+    let vectors = seminar_dataset::Embeddings::open(&out.join("text.emb")).unwrap();
+    let mut row = [0.0; 3];
+    assert!(vectors.read(1, &mut row) && row == [1.0, 2.0, 3.0]);
+    assert!(!vectors.read(4, &mut row), "the dictionary has no 4");
+}

@@ -90,3 +90,7 @@ pub use rotation::{Rotated, Rotation};
 pub use tables::ScoreTables;
 pub use top_k::TopK;
 pub use vectors::Vectors;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -45,3 +45,7 @@ pub use error::{Error, Result};
 pub use hashed_text::HashedText;
 pub use picture::open_image;
 pub use preprocess::preprocess;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

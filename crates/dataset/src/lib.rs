@@ -69,3 +69,7 @@ pub use source::{AmazonReviews, EventSource, FileReport, KuaiSar, Line, LineRead
 pub use split::{Example, Split};
 pub use statistics::{Range, Statistics};
 pub use synthetic::SyntheticConfig;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -61,3 +61,7 @@ pub use qin::Qin;
 pub use seminar::{Codebooks, Projection, Seminar};
 pub use sim::Sim;
 pub use twin::Twin;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

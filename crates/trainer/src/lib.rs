@@ -60,3 +60,7 @@ pub use schedule::{Decay, Schedule};
 pub use step_log::StepLog;
 pub use table::{AdamConfig, Table, TableConfig, TableRows};
 pub use trainer::Trainer;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

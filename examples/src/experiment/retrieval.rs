@@ -50,7 +50,7 @@ pub fn section(
                 dim: found.dim,
                 k: TOP_K,
                 weights: &ones,
-                without_graphs: false,
+                families: &histories::Family::ALL,
                 rescore: 4,
                 shared: sample.as_deref(),
             })?;

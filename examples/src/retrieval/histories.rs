@@ -10,6 +10,22 @@ use seminar_ann_retrieval::*;
 use super::data::UserData;
 use super::{Latency, Quality, Row, two_stage};
 
+/// Kinds of methods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Family {
+    /// Product quantisation and residual codes.
+    Codes,
+    /// Two stages with hash bits.
+    Lsh,
+    /// Two stages with graphs, and one graph over fused keys.
+    Graphs,
+}
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Codes, Self::Lsh, Self::Graphs];
+}
+
 /// What is searched for, and how.
 #[derive(Clone, Debug)]
 pub struct Setting<'a> {
@@ -23,8 +39,8 @@ pub struct Setting<'a> {
     pub k: usize,
     /// Weights of the modalities.
     pub weights: &'a [f32],
-    /// Leave graphs out.
-    pub without_graphs: bool,
+    /// Which methods beside the exact scans.
+    pub families: &'a [Family],
     /// Length of the shortlists that are scored again exactly, in K.
     pub rescore: usize,
     /// Train codebooks on this sample `[n, M, d]` of other users' behaviours instead of each user's own.
@@ -116,7 +132,9 @@ impl<'a> Experiment<'a> {
             number += 1;
         };
         exact_methods(&self.setting, user, &targets, &mut record)?;
-        code_methods(&self.setting, &self.codebooks, user, &targets, &mut record)?;
+        if self.setting.families.contains(&Family::Codes) {
+            code_methods(&self.setting, &self.codebooks, user, &targets, &mut record)?;
+        }
         two_stage::methods(&self.setting, user, &targets, &exact, &mut record)?;
         self.users += 1;
         self.length += length;

@@ -7,7 +7,7 @@ use seminar_ann_retrieval::*;
 
 use super::Latency;
 use super::data::UserData;
-use super::histories::{Answers, Setting, fuse, modality, single};
+use super::histories::{Answers, Family, Setting, fuse, modality, single};
 
 /// How an index over one modality is built.
 type BuildOne<'a> = &'a (dyn Fn(&Vectors) -> Result<Box<dyn AnnIndex>> + Sync);
@@ -20,7 +20,11 @@ pub(super) fn methods(
     exact: &ExactHistory,
     record: &mut impl FnMut(Answers),
 ) -> anyhow::Result<()> {
-    let Setting { modalities, dim, k, weights, .. } = setting.clone();
+    let Setting { modalities, dim, k, weights, families, .. } = setting.clone();
+    let [lsh_too, graphs_too] = [Family::Lsh, Family::Graphs].map(|family| families.contains(&family));
+    if !lsh_too && !graphs_too {
+        return Ok(());
+    }
     let parts: Vec<Vectors> = (0..modalities)
         .map(|which| modality(&user.history, modalities, dim, which))
         .collect::<Result<_>>()?;
@@ -47,10 +51,13 @@ pub(super) fn methods(
     };
     let (few, many) = (lsh(bits), lsh(4 * bits));
     let hnsw = |rows: &Vectors| -> Result<Box<dyn AnnIndex>> { Ok(Box::new(graph.build(rows, metric)?)) };
-    let mut methods: Vec<(String, BuildOne)> =
-        vec![(format!("LSH {bits} bit"), &few), (format!("LSH {} bit", 4 * bits), &many)];
-    if !setting.without_graphs {
-        methods.insert(0, ("HNSW 64/64/32".into(), &hnsw));
+    let mut methods: Vec<(String, BuildOne)> = Vec::new();
+    if graphs_too {
+        methods.push(("HNSW 64/64/32".into(), &hnsw));
+    }
+    if lsh_too {
+        methods.push((format!("LSH {bits} bit"), &few));
+        methods.push((format!("LSH {} bit", 4 * bits), &many));
     }
     for (method, build) in methods {
         let start = Instant::now();
@@ -81,7 +88,7 @@ pub(super) fn methods(
             });
         }
     }
-    if !setting.without_graphs {
+    if graphs_too {
         let start = Instant::now();
         let fused: Vec<f32> =
             user.history.chunks_exact(modalities * dim).flat_map(|e| fuse(setting, e)).collect();
