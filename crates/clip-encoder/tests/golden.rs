@@ -38,6 +38,14 @@ fn close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     assert!(largest <= tolerance, "{what}: differs by {largest}");
 }
 
+/// Pure Rust on the CPU; LibTorch where the tests are built with it.
+fn device() -> Device {
+    #[cfg(feature = "tch")]
+    return Device::libtorch();
+    #[cfg(not(feature = "tch"))]
+    Device::flex()
+}
+
 #[test]
 fn tokens_are_exact() {
     let (shape, expected) = &arrays("clip_tiny_io.safetensors")["tokens"];
@@ -157,7 +165,7 @@ fn every_format_gives_the_same_weights_and_the_known_embeddings() {
         assert!(archive.arrays() == other.arrays(), "identical weights from each file");
     }
     let io = arrays("clip_tiny_io.safetensors");
-    let clip = Clip::new(&archive, &Device::flex()).unwrap();
+    let clip = Clip::new(&archive, &device()).unwrap();
     assert_eq!((clip.dim(), clip.config().resolution(), clip.config().context), (32, 32, 77));
     let [texts, images] = embeddings(&clip);
     close("texts", &texts, &io["text_embedding"].1, 1e-3);
@@ -166,7 +174,7 @@ fn every_format_gives_the_same_weights_and_the_known_embeddings() {
         IMAGES.iter().map(|name| open_image(&golden("images").join(name)).unwrap()).collect();
     // From the files themselves, a level of difference in a pixel moves an embedding a little.
     close("image files", &clip.encode_images(&opened).unwrap(), &io["image_embedding"].1, 2e-2);
-    assert_eq!(embeddings(&Clip::new(&renamed, &Device::flex()).unwrap()), [texts, images]);
+    assert_eq!(embeddings(&Clip::new(&renamed, &device()).unwrap()), [texts, images]);
 }
 
 #[test]
@@ -182,7 +190,7 @@ fn the_resnet_tower_gives_the_known_embeddings() {
             all.insert(name.to_owned(), Array { shape: shape.clone(), values: values.clone() });
         }
     }
-    let clip = Clip::new(&Weights::new(all, "golden").unwrap(), &Device::flex()).unwrap();
+    let clip = Clip::new(&Weights::new(all, "golden").unwrap(), &device()).unwrap();
     assert_eq!(clip.config().vision, VisionConfig::ResNet { resolution: 64, width: 8, layers: [1, 2, 1, 1] });
     let found = clip.encode_pixels(file["in.pixels"].1.clone()).unwrap();
     close("ResNet", &found, &file["out.image_embedding"].1, 1e-3);
@@ -205,7 +213,7 @@ fn wrong_and_damaged_files_are_refused_by_name() {
     let layer = "transformer.resblocks.1.mlp.c_fc.weight";
     let removed = arrays.remove(layer).unwrap();
     let build =
-        |arrays| Clip::new(&Weights::new(arrays, "test").unwrap(), &Device::flex()).unwrap_err().to_string();
+        |arrays| Clip::new(&Weights::new(arrays, "test").unwrap(), &device()).unwrap_err().to_string();
     assert!(build(arrays.clone()).contains(layer));
     arrays.insert(layer.into(), Array { shape: vec![removed.shape[1], removed.shape[0]], ..removed });
     assert!(build(arrays).contains(layer));

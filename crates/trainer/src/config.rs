@@ -32,7 +32,7 @@ pub struct TrainConfig {
     pub keyword_rows: usize,
     /// Tables of more bytes are mapped from a nameless file.
     pub map_above_bytes: usize,
-    /// Evaluation users a batch.
+    /// Evaluation users a batch; 0 takes what suits the catalogue and the test mode.
     pub evaluation_batch: usize,
 }
 
@@ -50,7 +50,7 @@ impl Default for TrainConfig {
             published_tables: false,
             keyword_rows: 0,
             map_above_bytes: 8 << 30,
-            evaluation_batch: 256,
+            evaluation_batch: 0,
         }
     }
 }
@@ -73,8 +73,8 @@ impl TrainConfig {
         if self.adam.weight_decay < 0.0 || self.adam.clip_norm < 0.0 {
             return fail("weight_decay", "weight decay and clipping norm are not negative");
         }
-        if self.width == 0 || self.evaluation_batch == 0 {
-            return fail("width", "width and evaluation_batch must be at least 1");
+        if self.width == 0 {
+            return fail("width", "must be at least 1");
         }
         Ok(())
     }

@@ -182,20 +182,8 @@ impl Tables {
 
     /// Embeds a batch: rows are brought up to date with `step` steps taken.
     pub fn embed(&mut self, batch: &Batch, corpus: &Corpus, step: u64, device: &Device) -> EmbeddedBatch {
-        self.embed_with(batch, corpus, step, device, &Catalogue::default())
-    }
-
-    /// The same with frozen embeddings that were projected before.
-    pub(crate) fn embed_with(
-        &mut self,
-        batch: &Batch,
-        corpus: &Corpus,
-        step: u64,
-        device: &Device,
-        catalogue: &Catalogue,
-    ) -> EmbeddedBatch {
-        let [history, candidates] = [&batch.history, &batch.candidates].map(Distinct::new);
-        let needs = Needs::of([&history, &candidates], corpus, self.attributes.is_some(), self.over_padding);
+        let distinct = [&batch.history, &batch.candidates].map(Distinct::new);
+        let needs = self.needs(&distinct, corpus);
         let leaves = Leaves {
             items: Leaf::new(needs.items, device, |ids| self.items.gather(ids, step)),
             keywords: Leaf::new(needs.keywords, device, |ids| self.keywords.gather(ids, step)),
@@ -204,7 +192,31 @@ impl Tables {
                 None => None,
             },
         };
-        self.assemble(batch, corpus, [history, candidates], leaves, device, catalogue)
+        self.assemble(batch, corpus, distinct, leaves, device, &Catalogue::default())
+    }
+
+    /// The same where every row is up to date, with frozen embeddings that were projected before: for scoring several
+    /// batches side by side.
+    pub(crate) fn embed_current(
+        &self,
+        batch: &Batch,
+        corpus: &Corpus,
+        device: &Device,
+        catalogue: &Catalogue,
+    ) -> EmbeddedBatch {
+        let distinct = [&batch.history, &batch.candidates].map(Distinct::new);
+        let needs = self.needs(&distinct, corpus);
+        let leaf = |ids, table: &Table| Leaf::new(ids, device, |ids| table.read(ids));
+        let leaves = Leaves {
+            items: leaf(needs.items, &self.items),
+            keywords: leaf(needs.keywords, &self.keywords),
+            attributes: self.attributes.as_ref().and_then(|table| leaf(needs.attributes, table)),
+        };
+        self.assemble(batch, corpus, distinct, leaves, device, catalogue)
+    }
+
+    fn needs(&self, [history, candidates]: &[Distinct<'_>; 2], corpus: &Corpus) -> Needs {
+        Needs::of([history, candidates], corpus, self.attributes.is_some(), self.over_padding)
     }
 
     /// Takes the optimiser's step on every row of the batch, with its gradients times `scale`.

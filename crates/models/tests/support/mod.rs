@@ -19,6 +19,14 @@ pub fn folder() -> PathBuf {
     )
 }
 
+/// Pure Rust on the CPU; LibTorch where the tests are built with it.
+pub fn device() -> Device {
+    #[cfg(feature = "tch")]
+    return Device::libtorch();
+    #[cfg(not(feature = "tch"))]
+    Device::flex()
+}
+
 pub struct Golden {
     pub name: String,
     bytes: Vec<u8>,
@@ -49,7 +57,7 @@ impl Golden {
         let bytes = std::fs::read(path).unwrap();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         let floats = from_safetensors(&bytes, &name).unwrap();
-        let device = Device::flex().autodiff();
+        let device = device().autodiff();
         let leaf = |name: &str| tensor::<2>(&floats[name], &device).require_grad();
         let (items, keywords) =
             (leaf("weight.item_embeddings.weight"), leaf("weight.query_keywords_embeddings.weight"));

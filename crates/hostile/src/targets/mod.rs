@@ -1,0 +1,52 @@
+//! Every loader of the workspace, with sound inputs to damage.
+
+mod index;
+mod picture;
+mod raw;
+mod stored;
+mod text;
+mod weights;
+
+use std::path::{Path, PathBuf};
+
+/// Takes the bytes of a file; says whether they were accepted. Its own errors are those of the scratch folder.
+pub type Loader = Box<dyn FnMut(&[u8]) -> anyhow::Result<bool>>;
+
+/// A loader under test.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name, as the fuzz target's.
+    pub name: &'static str,
+    /// Damaged records of one file; 1 where the file is damaged as a whole.
+    pub records: u64,
+    /// Sound files, or sound records of a file.
+    pub seeds: fn() -> anyhow::Result<Vec<Vec<u8>>>,
+    /// The loader, with a scratch folder of its own.
+    pub loader: fn(&Path) -> anyhow::Result<Loader>,
+}
+
+/// All of them.
+pub fn all() -> Vec<Target> {
+    [raw::TARGETS, text::TARGETS, stored::TARGETS, weights::TARGETS, index::TARGETS, picture::TARGETS].concat()
+}
+
+/// Sample data that lies in the repository.
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data").join(name)
+}
+
+/// A file of the repository's sample data.
+fn read(name: &str) -> anyhow::Result<Vec<u8>> {
+    use anyhow::Context;
+    std::fs::read(data(name)).with_context(|| format!("cannot read {}", data(name).display()))
+}
+
+/// The first byte of an input chooses, the rest is the file.
+fn choice(input: &[u8]) -> (u8, &[u8]) {
+    input.split_first().map_or((0, input), |(&first, rest)| (first, rest))
+}
+
+/// A file behind its choice.
+fn chosen(choice: u8, file: &[u8]) -> Vec<u8> {
+    [&[choice], file].concat()
+}

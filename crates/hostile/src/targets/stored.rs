@@ -1,0 +1,197 @@
+//! What this project writes itself: corpus, embedding file, journal, checkpoint. Half of the mutants carry a checksum that
+//! fits, so that they reach the code behind it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use seminar_dataset::{
+    BatchConfig, Batches, Corpus, EmbeddingJournal, EmbeddingTable, Embeddings, Precision, Split, Statistics, s3rec,
+};
+use seminar_models::{AnyModel, ModelConfig, ModelKind};
+use seminar_trainer::{CheckpointConfig, Modalities, Silent, Tables, TrainConfig, Trainer};
+
+use super::{Loader, Target, choice, chosen};
+use crate::mutate::seal;
+
+pub(super) const TARGETS: &[Target] = &[
+    Target { name: "corpus", records: 1, seeds: corpus_files, loader: corpus },
+    Target { name: "embeddings", records: 1, seeds: embedding_files, loader: embeddings },
+    Target { name: "journal", records: 1, seeds: journal_files, loader: journal },
+    Target { name: "checkpoint", records: 1, seeds: checkpoint_files, loader: checkpoint },
+];
+
+/// Asks for a checksum that fits.
+const SEALED: u8 = 0x80;
+
+/// The choice, and the file with the checksum that it asks for.
+fn unpack(input: &[u8]) -> (u8, Vec<u8>) {
+    let (which, bytes) = choice(input);
+    let mut file = bytes.to_vec();
+    if which & SEALED != 0 {
+        seal(&mut file);
+    }
+    (which & !SEALED, file)
+}
+
+/// A file twice: with the checksum as it becomes, and made to fit.
+fn both(which: u8, file: &[u8]) -> [Vec<u8>; 2] {
+    [chosen(which, file), chosen(which | SEALED, file)]
+}
+
+fn sound_corpus(folder: &Path) -> anyhow::Result<()> {
+    let files = [
+        (".txt", "1 1 2 3 4 5\n2 5 4 3 2\n7 2 3 1 5 4 2\n"),
+        ("_queries.txt", "1 1,2 3 0 4,5,6 1\n2 1 2 3 4,4\n7 0 0 0 1,2 3 4\n"),
+        ("_item2attributes.json", "{\"1\": [1, 2], \"2\": [3], \"3\": [1]}"),
+        ("_sample.txt", "1 2 3 4\n2 1 1 1\n7 3 4 5\n"),
+    ];
+    for (ending, text) in files {
+        std::fs::write(folder.join(format!("toy{ending}")), text)?;
+    }
+    Ok(Corpus::write(&s3rec::import(folder, "toy", s3rec::QuerySource::Logged)?.data, folder)?)
+}
+
+const CORPUS: [&str; 2] = ["corpus.bin", "texts.bin"];
+
+fn corpus_files() -> anyhow::Result<Vec<Vec<u8>>> {
+    let folder = tempfile::tempdir()?;
+    sound_corpus(folder.path())?;
+    let mut seeds = Vec::new();
+    for (which, name) in CORPUS.iter().enumerate() {
+        seeds.extend(both(which as u8, &std::fs::read(folder.path().join(name))?));
+    }
+    Ok(seeds)
+}
+
+fn corpus(folder: &Path) -> anyhow::Result<Loader> {
+    let folder = folder.to_owned();
+    sound_corpus(&folder)?;
+    let sound: Vec<Vec<u8>> =
+        CORPUS.iter().map(|name| std::fs::read(folder.join(name))).collect::<Result<_, _>>()?;
+    Ok(Box::new(move |input| {
+        let (which, bytes) = unpack(input);
+        let which = which as usize % CORPUS.len();
+        // A new file each time: the old one may still be mapped.
+        let path = folder.join(CORPUS[which]);
+        std::fs::remove_file(&path)?;
+        std::fs::write(&path, bytes)?;
+        let opened = Corpus::open(&folder).map(walk);
+        std::fs::remove_file(&path)?;
+        std::fs::write(&path, &sound[which])?;
+        Ok(opened.is_ok())
+    }))
+}
+
+/// Asks an opened corpus for everything it has.
+fn walk(corpus: Corpus) {
+    std::hint::black_box(Statistics::of(&corpus).events);
+    for user in 0..corpus.user_count() {
+        corpus.history(user).queries.iter().for_each(|&query| drop(corpus.query(query).to_vec()));
+        std::hint::black_box((corpus.user_name(user), corpus.user_number(user), corpus.sampled(user)));
+    }
+    for item in 1..=corpus.item_count() as u32 {
+        std::hint::black_box((corpus.item_name(item), corpus.title(item), corpus.attributes(item)));
+        std::hint::black_box((corpus.item_query(item), corpus.image_urls(item).count()));
+    }
+    let corpus = Arc::new(corpus);
+    for split in [Split::Pretrain, Split::Train, Split::Test] {
+        let config = BatchConfig { history_length: 6, evaluation_negatives: 3, ..BatchConfig::default() };
+        if let Ok(batches) = Batches::new(corpus.clone(), split, config) {
+            std::hint::black_box(batches.epoch(0).prefetch(0).count());
+        }
+    }
+}
+
+fn embedding_files() -> anyhow::Result<Vec<Vec<u8>>> {
+    let folder = tempfile::tempdir()?;
+    let mut table = EmbeddingTable::new(9, 5)?;
+    table.set(3, &[1.0, 2.0, 3.0, 4.0, 5.0])?;
+    table.set(9, &[0.5; 5])?;
+    let mut seeds = Vec::new();
+    for precision in [Precision::F32, Precision::F16] {
+        let path = folder.path().join("file");
+        table.write(&path, precision)?;
+        seeds.extend(both(0, &std::fs::read(&path)?));
+    }
+    Ok(seeds)
+}
+
+fn embeddings(folder: &Path) -> anyhow::Result<Loader> {
+    let path = folder.join("text.emb");
+    Ok(Box::new(move |input| {
+        let (_, bytes) = unpack(input);
+        std::fs::write(&path, bytes)?;
+        let opened = Embeddings::open(&path).map(|file| {
+            let mut row = vec![0.0; file.dim()];
+            (0..=file.item_count().min(100) as u32).filter(|&item| file.read(item, &mut row)).count()
+        });
+        std::fs::remove_file(&path)?;
+        Ok(opened.is_ok())
+    }))
+}
+
+const JOURNAL: (usize, usize, u64) = (9, 3, 77);
+
+fn journal_files() -> anyhow::Result<Vec<Vec<u8>>> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("journal");
+    let (items, dim, fingerprint) = JOURNAL;
+    let mut journal = EmbeddingJournal::open(&path, items, dim, fingerprint)?;
+    journal.append(&[1, 2], &[0.5; 6], &[(3, "no picture".into())])?;
+    journal.append(&[4], &[0.25; 3], &[])?;
+    drop(journal);
+    Ok(vec![std::fs::read(&path)?])
+}
+
+fn journal(folder: &Path) -> anyhow::Result<Loader> {
+    let path = folder.join("journal");
+    let (items, dim, fingerprint) = JOURNAL;
+    Ok(Box::new(move |bytes| {
+        std::fs::write(&path, bytes)?;
+        let opened = EmbeddingJournal::open(&path, items, dim, fingerprint);
+        Ok(opened.is_ok_and(|journal| journal.chunks() > 0))
+    }))
+}
+
+fn trainer(folder: &Path) -> anyhow::Result<Trainer<AnyModel>> {
+    sound_corpus(folder)?;
+    let corpus = Arc::new(Corpus::open(folder)?);
+    let device = Device::flex().autodiff();
+    let batches =
+        BatchConfig { batch_size: 2, history_length: 4, evaluation_negatives: 2, ..BatchConfig::default() };
+    let config = TrainConfig { width: 4, batches, ..TrainConfig::default() };
+    let model = ModelConfig { width: 4, heads: 1, top_k: 2, stage_one_top_k: 3, ..ModelConfig::default() };
+    let model = ModelKind::Twin.build(&model, 4, &device)?;
+    let tables = Tables::new(&config, &corpus, Modalities::default())?;
+    Ok(Trainer::new(model, tables, config, corpus, device)?)
+}
+
+fn checkpoints(folder: &Path) -> CheckpointConfig {
+    CheckpointConfig { folder: folder.to_owned(), every: 0 }
+}
+
+fn checkpoint_files() -> anyhow::Result<Vec<Vec<u8>>> {
+    let folder = tempfile::tempdir()?;
+    let config = checkpoints(folder.path());
+    trainer(folder.path())?.with_checkpoints(config.clone()).fit(&mut Silent)?;
+    let [last, best] = [config.last(), config.best()].map(std::fs::read);
+    let (last, best) = (last?, best?);
+    Ok([both(0, &last), both(1, &best)].concat())
+}
+
+fn checkpoint(folder: &Path) -> anyhow::Result<Loader> {
+    let config = checkpoints(folder);
+    let mut trainer = trainer(folder)?.with_checkpoints(config.clone());
+    Ok(Box::new(move |input| {
+        let (which, bytes) = unpack(input);
+        let path = if which % 2 == 0 { config.last() } else { config.best() };
+        std::fs::write(&path, bytes)?;
+        let loaded = match which % 2 {
+            0 => trainer.resume().is_ok(),
+            _ => trainer.load_weights(&path).is_ok(),
+        };
+        std::fs::remove_file(&path)?;
+        Ok(loaded)
+    }))
+}
