@@ -175,6 +175,8 @@ pub struct Epoch {
 const SHUFFLE: u64 = 0x7368_7566;
 const HIDE: u64 = 0x6869_6465;
 const BORROW: u64 = 0x626f_7272;
+/// Stands for the query of EOS among rows of the corpus's query table.
+const EOS_QUERY: u32 = u32::MAX;
 
 impl Batches {
     /// The batches of a split.
@@ -276,14 +278,12 @@ impl Epoch {
     fn history(&self, examples: &[Example]) -> IdBlock {
         let Batches { corpus, config, split, .. } = &self.batches;
         let mut block = IdBlock::new(examples.len(), config.history_length, config.query_length);
-        let eos = corpus.item_count() as u32 + 1;
-        let eos_word = if config.published { eos } else { corpus.word_count() as u32 + 1 };
+        let (eos, eos_query) = (corpus.item_count() as u32 + 1, self.eos_query());
         for (row, example) in examples.iter().enumerate() {
             let mut column = config.history_length;
             if *split == Split::Pretrain {
                 column -= 1;
-                let query = vec![eos_word; if config.published { config.query_length } else { 1 }];
-                block.set(row, column, eos, &query);
+                block.set(row, column, eos, &eos_query);
             }
             let history = corpus.history(example.user as usize);
             for event in (0..example.target as usize).rev().take(column) {
@@ -292,6 +292,15 @@ impl Epoch {
             }
         }
         block
+    }
+
+    /// The keywords of EOS. As published, its item id fills the query.
+    fn eos_query(&self) -> Vec<u32> {
+        let Batches { corpus, config, .. } = &self.batches;
+        match config.published {
+            true => vec![corpus.item_count() as u32 + 1; config.query_length],
+            false => vec![corpus.word_count() as u32 + 1],
+        }
     }
 
     fn candidates(&self, examples: &[Example], scratch: &mut Scratch) -> IdBlock {
@@ -304,9 +313,11 @@ impl Epoch {
         };
         let width = rows.iter().map(|r| r.items.len()).max().unwrap_or(0).max(1 + fixed);
         let mut block = IdBlock::new(examples.len(), width, config.query_length);
+        let eos_query = self.eos_query();
         for (row, candidates) in rows.iter().enumerate() {
             for (column, (&item, &query)) in candidates.items.iter().zip(&candidates.queries).enumerate() {
-                block.set(row, column, item, corpus.query(query));
+                let words = if query == EOS_QUERY { &eos_query } else { corpus.query(query) };
+                block.set(row, column, item, words);
             }
         }
         block
@@ -365,7 +376,12 @@ impl Epoch {
         // Where queries belong to events only, a negative borrows one that the user asked before.
         let history = corpus.history(example.user as usize);
         let mut borrow = Stream::new(&key(BORROW));
-        let mut borrowed = || history.queries[1 + borrow.below(u64::from(example.target)) as usize];
+        let asked = &history.queries[1..=example.target as usize];
+        // As published, pretraining counts EOS's query among the user's.
+        let with_eos = config.published && self.batches.split == Split::Pretrain;
+        let choices = asked.len() + usize::from(with_eos);
+        let mut borrowed =
+            || asked.get(borrow.below(choices as u64) as usize).copied().unwrap_or(EOS_QUERY);
         let negative = |&item: &u32| {
             let known = item as usize <= corpus.item_count();
             match known.then(|| corpus.item_query(item)) {

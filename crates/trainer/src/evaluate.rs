@@ -138,7 +138,7 @@ impl<M: SequenceModel> Trainer<M> {
 /// them: large batches then embed a catalogue that is not too large almost as a whole, instead of a hundred candidates a user.
 fn users_a_batch(items: usize, mode: TestMode) -> usize {
     match mode {
-        TestMode::Recommendation | TestMode::Pair if items <= 1 << 16 => 2048,
+        TestMode::Recommendation | TestMode::Pair if items <= 1 << 16 => 512,
         _ => 256,
     }
 }

@@ -56,6 +56,24 @@ fn other_positions(length: usize, stream: &mut Stream) -> Vec<Vec<u32>> {
     (0..length).map(|own| (0..RELEVANCE_NEGATIVES).map(|_| draw(own, stream)).collect()).collect()
 }
 
+/// The same as the published code draws them: without repeats, and of one more than needed it drops, where the position
+/// itself is not among them, the last in the order of Python's sets, which is that of the remainder by 32.
+fn published_positions(length: usize, stream: &mut Stream) -> Vec<Vec<u32>> {
+    let drawn = (RELEVANCE_NEGATIVES + 1).min(length);
+    let draw = |own: usize, stream: &mut Stream| {
+        let mut all: Vec<u32> = (0..length as u32).collect();
+        for place in 0..drawn {
+            all.swap(place, place + stream.below((length - place) as u64) as usize);
+        }
+        all.truncate(drawn);
+        all.retain(|&position| position as usize != own);
+        all.sort_unstable_by_key(|&position| (position % 32, position));
+        all.truncate(RELEVANCE_NEGATIVES);
+        all
+    };
+    (0..length).map(|own| draw(own, stream)).collect()
+}
+
 impl<M: SequenceModel> Trainer<M> {
     /// A trainer for a model whose weights lie on `device` with autodiff.
     ///
@@ -166,7 +184,10 @@ impl<M: SequenceModel> Trainer<M> {
             history: embedded.history.clone(),
             candidates: embedded.candidates.clone(),
             labels: embedded.labels.clone(),
-            negatives: other_positions(batch.history.width, &mut Stream::new(&key)),
+            negatives: match self.config.batches.published {
+                true => published_positions(batch.history.width, &mut Stream::new(&key)),
+                false => other_positions(batch.history.width, &mut Stream::new(&key)),
+            },
         };
         let Some(losses) = self.model.pretrain_losses(&input) else {
             return Err(Error::Config { field: "pretrain", message: "this model has no pretraining".into() });
