@@ -380,8 +380,7 @@ impl Epoch {
         // As published, pretraining counts EOS's query among the user's.
         let with_eos = config.published && self.batches.split == Split::Pretrain;
         let choices = asked.len() + usize::from(with_eos);
-        let mut borrowed =
-            || asked.get(borrow.below(choices as u64) as usize).copied().unwrap_or(EOS_QUERY);
+        let mut borrowed = || asked.get(borrow.below(choices as u64) as usize).copied().unwrap_or(EOS_QUERY);
         let negative = |&item: &u32| {
             let known = item as usize <= corpus.item_count();
             match known.then(|| corpus.item_query(item)) {

@@ -82,3 +82,11 @@ fn what_does_not_fit_is_an_error_with_its_line() {
         assert!(error.contains(expected), "`{error}` does not name `{expected}`");
     }
 }
+
+#[test]
+fn a_number_alone_takes_no_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &[(".txt", "1 1 1429494 3 2\n7 2 3 1 5 4 2\n")]);
+    let error = s3rec::import(folder.path(), "toy", QuerySource::None).err().unwrap().to_string();
+    assert!(error.contains("item 1429494 in 10 events"), "{error}");
+}

@@ -100,7 +100,11 @@ pub fn run(target: &Target, inputs: u64, seed: u64) -> anyhow::Result<Outcome> {
 /// Files are written and read millions of times: in memory, where the system offers that.
 fn scratch() -> std::io::Result<tempfile::TempDir> {
     let memory = PathBuf::from("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()) } else { tempfile::tempdir() }
+    if memory.is_dir() {
+        tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir())
+    } else {
+        tempfile::tempdir()
+    }
 }
 
 /// Ends the process with the input if a loader never returns: nothing else can.

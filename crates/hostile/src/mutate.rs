@@ -31,18 +31,8 @@ const TOKENS: [&[u8]; 24] = [
 ];
 
 /// Numbers that sizes and offsets overflow at.
-const NUMBERS: [u64; 10] = [
-    0,
-    1,
-    0x7f,
-    0xffff,
-    0x7fff_ffff,
-    0xffff_ffff,
-    1 << 32,
-    1 << 60,
-    i64::MAX as u64,
-    u64::MAX,
-];
+const NUMBERS: [u64; 10] =
+    [0, 1, 0x7f, 0xffff, 0x7fff_ffff, 0xffff_ffff, 1 << 32, 1 << 60, i64::MAX as u64, u64::MAX];
 
 /// Longest input made.
 const LONGEST: usize = 1 << 16;
@@ -94,7 +84,8 @@ fn change(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], stream: &mut Stream) {
             let width = [1, 2, 4, 8][below(stream, 4)];
             let at = if stream.below(2) == 0 { at - at % width } else { at };
             if let Some(place) = bytes.get_mut(at..at + width) {
-                let number = NUMBERS[below(stream, NUMBERS.len())].wrapping_add(stream.below(3)).wrapping_sub(1);
+                let number =
+                    NUMBERS[below(stream, NUMBERS.len())].wrapping_add(stream.below(3)).wrapping_sub(1);
                 place.copy_from_slice(&number.to_le_bytes()[..width]);
             }
         }

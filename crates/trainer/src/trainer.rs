@@ -59,7 +59,11 @@ fn other_positions(length: usize, stream: &mut Stream) -> Vec<Vec<u32>> {
 /// The same as the published code draws them: without repeats, and of one more than needed it drops, where the position
 /// itself is not among them, the last in the order of Python's sets, which is that of the remainder by 32.
 fn published_positions(length: usize, stream: &mut Stream) -> Vec<Vec<u32>> {
-    let drawn = (RELEVANCE_NEGATIVES + 1).min(length);
+    let drawn = RELEVANCE_NEGATIVES + 1;
+    if length < drawn {
+        // The published code fails there.
+        return other_positions(length, stream);
+    }
     let draw = |own: usize, stream: &mut Stream| {
         let mut all: Vec<u32> = (0..length as u32).collect();
         for place in 0..drawn {

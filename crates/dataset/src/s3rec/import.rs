@@ -70,6 +70,10 @@ pub fn import(folder: &Path, name: &str, queries: Queries) -> Result<Imported> {
     Ok(Imported { data: import.data, report: import.report })
 }
 
+/// Item numbers that any file may have, and those that each further event allows.
+const LEAST_ITEMS: usize = 100_000;
+const ITEMS_AN_EVENT: usize = 8;
+
 struct Import<'a> {
     folder: &'a Path,
     name: &'a str,
@@ -123,6 +127,12 @@ impl Import<'_> {
         })?;
         let items = data.event_items.iter().max().map_or(0, |&i| i as usize);
         let events = data.event_items.len();
+        // Everything below has a place for each item number: a number alone must not decide how much memory is taken.
+        if items > LEAST_ITEMS.max(ITEMS_AN_EVENT * events) {
+            let message =
+                format!("item {items} in {events} events: items are numbered from 1, without large gaps");
+            return Err(Error::format(&path, 0, 0, message));
+        }
         for range in data.user_offsets.windows(2) {
             data.event_times.extend(0..(range[1] - range[0]) as i64);
         }

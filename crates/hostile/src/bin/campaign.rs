@@ -17,6 +17,9 @@ struct Args {
     /// Seed of the mutations.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Try one input from a file instead, and let a panic show itself.
+    #[arg(long, requires = "target")]
+    replay: Option<PathBuf>,
     /// Folder for inputs at which something went wrong.
     #[arg(long, default_value = "findings")]
     findings: PathBuf,
@@ -27,11 +30,26 @@ fn main() -> anyhow::Result<()> {
     let wanted = |name: &str| args.target.as_deref().is_none_or(|target| target == name);
     let targets: Vec<_> = targets::all().into_iter().filter(|target| wanted(target.name)).collect();
     anyhow::ensure!(!targets.is_empty(), "no loader of this name");
+    if let Some(path) = &args.replay {
+        let folder = tempfile::tempdir()?;
+        let accepted = (targets[0].loader)(folder.path())?(&std::fs::read(path)?)?;
+        println!("{}", if accepted { "accepted" } else { "refused" });
+        return Ok(());
+    }
     // A panic is a finding, counted below; its backtrace would fill the screen.
     std::panic::set_hook(Box::new(|_| {}));
     println!(
         "{:<16} {:>11} {:>10} {:>10} {:>8} {:>10} {:>10} {:>7} {:>7} {:>6}",
-        "loader", "inputs", "files", "accepted", "seconds", "MB beyond", "slowest ms", "panics", "hoards", "hangs"
+        "loader",
+        "inputs",
+        "files",
+        "accepted",
+        "seconds",
+        "MB beyond",
+        "slowest ms",
+        "panics",
+        "hoards",
+        "hangs"
     );
     let mut sound = true;
     for target in targets {

@@ -27,7 +27,8 @@ pub struct Target {
 
 /// All of them.
 pub fn all() -> Vec<Target> {
-    [raw::TARGETS, text::TARGETS, stored::TARGETS, weights::TARGETS, index::TARGETS, picture::TARGETS].concat()
+    [raw::TARGETS, text::TARGETS, stored::TARGETS, weights::TARGETS, index::TARGETS, picture::TARGETS]
+        .concat()
 }
 
 /// Sample data that lies in the repository.
@@ -49,4 +50,23 @@ fn choice(input: &[u8]) -> (u8, &[u8]) {
 /// A file behind its choice.
 fn chosen(choice: u8, file: &[u8]) -> Vec<u8> {
     [&[choice], file].concat()
+}
+
+/// Gives one input to a loader: for coverage-guided fuzzing, which repeats this millions of times in one process.
+///
+/// # Panics
+/// If the loader does, there is no such loader, or the scratch folder cannot be used.
+pub fn fuzz(name: &str, input: &[u8]) {
+    thread_local! {
+        static OPEN: std::cell::RefCell<Option<(tempfile::TempDir, Loader)>> = const { std::cell::RefCell::new(None) };
+    }
+    OPEN.with_borrow_mut(|open| {
+        let (_, load) = open.get_or_insert_with(|| {
+            let target = all().into_iter().find(|target| target.name == name).expect("a loader of this name");
+            let folder = tempfile::tempdir().expect("a scratch folder");
+            let loader = (target.loader)(folder.path()).expect("a loader over the scratch folder");
+            (folder, loader)
+        });
+        load(input).expect("the scratch folder can be written");
+    });
 }

@@ -18,7 +18,10 @@ pub(super) const TARGETS: &[Target] = &[
 ];
 
 fn review(user: usize, item: usize) -> String {
-    format!("{{\"overall\": 5.0, \"verified\": true, \"reviewerID\": \"A{user}\", \"asin\": \"B{item}\", \"style\": {{\"Format:\": \" DVD\"}}, \"reviewText\": \"good \\\"one\\\"\", \"unixReviewTime\": {}}}\n", 1_500_000_000 + 7 * item)
+    format!(
+        "{{\"overall\": 5.0, \"verified\": true, \"reviewerID\": \"A{user}\", \"asin\": \"B{item}\", \"style\": {{\"Format:\": \" DVD\"}}, \"reviewText\": \"good \\\"one\\\"\", \"unixReviewTime\": {}}}\n",
+        1_500_000_000 + 7 * item
+    )
 }
 
 /// Seven users with the same seven items: they survive the core filter.
@@ -39,13 +42,13 @@ fn review_lines() -> anyhow::Result<Vec<Vec<u8>>> {
 
 /// Takes a data set through everything that follows: preparing, writing, opening.
 fn finish(prepared: seminar_dataset::Result<Prepared>, folder: &Path) -> bool {
-    prepared.is_ok_and(|prepared| {
-        Corpus::write(&prepared.data, folder).is_ok() && Corpus::open(folder).is_ok()
-    })
+    prepared
+        .is_ok_and(|prepared| Corpus::write(&prepared.data, folder).is_ok() && Corpus::open(folder).is_ok())
 }
 
 fn tolerant(mut source: AmazonReviews) -> AmazonReviews {
     source.options.max_bad_lines = 1.0;
+    source.options.lossy_utf8 = true;
     source
 }
 
@@ -110,9 +113,19 @@ const HEADERS: [&str; 3] = [
 
 fn row(file: usize, number: usize) -> String {
     match file {
-        0 => format!("{},{},45400.0,60792.0,16847424{number:05}.0,0,0,0,0,0,1,2023-05-22 15:53:20\n", number % 3, number % 7),
-        1 => format!("{},{number},16847424{number:05},USER_INPUT,\"[12, 7, {number}]\",{},1,VIDEO,2023-05-22 15:53:20\n", number % 3, number % 7),
-        _ => format!("{number},\"[3, 4, {number}]\",{number},NORMAL,2023-04-22,ShortImport,2,1,a,2,b,3,\"c, d\",4,e\n"),
+        0 => format!(
+            "{},{},45400.0,60792.0,16847424{number:05}.0,0,0,0,0,0,1,2023-05-22 15:53:20\n",
+            number % 3,
+            number % 7
+        ),
+        1 => format!(
+            "{},{number},16847424{number:05},USER_INPUT,\"[12, 7, {number}]\",{},1,VIDEO,2023-05-22 15:53:20\n",
+            number % 3,
+            number % 7
+        ),
+        _ => format!(
+            "{number},\"[3, 4, {number}]\",{number},NORMAL,2023-04-22,ShortImport,2,1,a,2,b,3,\"c, d\",4,e\n"
+        ),
     }
 }
 
@@ -132,6 +145,7 @@ fn kuaisar(folder: &Path) -> anyhow::Result<KuaiSar> {
     }
     let mut source = KuaiSar::new(folder);
     source.options.max_bad_lines = 1.0;
+    source.options.lossy_utf8 = true;
     Ok(source)
 }
 

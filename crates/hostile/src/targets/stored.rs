@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use seminar_dataset::{
-    BatchConfig, Batches, Corpus, EmbeddingJournal, EmbeddingTable, Embeddings, Precision, Split, Statistics, s3rec,
+    BatchConfig, Batches, Corpus, EmbeddingJournal, EmbeddingTable, Embeddings, Precision, Split, Statistics,
+    s3rec,
 };
 use seminar_models::{AnyModel, ModelConfig, ModelKind};
 use seminar_trainer::{CheckpointConfig, Modalities, Silent, Tables, TrainConfig, Trainer};

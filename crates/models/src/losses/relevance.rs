@@ -5,6 +5,8 @@ use burn::tensor::{Int, Tensor, TensorData};
 use super::alignment::normalised;
 
 /// Cosines over τ of each position's query with its own item `[B, L]` and with the items at `negatives` `[B, L, S]`.
+///
+/// A few samples a position: taking their items costs L·S products, all pairs of positions would cost L².
 fn cosines(
     query: &Tensor<3>,
     item: &Tensor<3>,
@@ -12,15 +14,17 @@ fn cosines(
     temperature: f64,
 ) -> (Tensor<2>, Tensor<3>) {
     let (query, item) = (normalised(query.clone()), normalised(item.clone()));
-    let all = query.matmul(item.swap_dims(1, 2)) / temperature;
-    let [batch, length, _] = all.dims();
+    let device = item.device();
+    let product = |item: Tensor<3>| (query.clone() * item).sum_dim(2) / temperature;
     let samples = negatives.first().map_or(0, Vec::len);
-    let device = all.device();
-    let own: Tensor<3, Int> = Tensor::<1, Int>::arange(0..length as i64, &device).reshape([1, length, 1]);
-    let drawn: Vec<i64> = negatives.iter().flatten().map(|&n| i64::from(n)).collect();
-    let drawn = Tensor::<3, Int>::from_data(TensorData::new(drawn, [1, length, samples]), &device);
-    let positive = all.clone().gather(2, own.repeat_dim(0, batch)).squeeze_dim(2);
-    (positive, all.gather(2, drawn.repeat_dim(0, batch)))
+    let drawn = |sample: usize| {
+        let positions: Vec<i64> = negatives.iter().map(|own| i64::from(own[sample])).collect();
+        let length = positions.len();
+        let positions = Tensor::<1, Int>::from_data(TensorData::new(positions, [length]), &device);
+        product(item.clone().select(1, positions))
+    };
+    let negative = Tensor::cat((0..samples).map(drawn).collect(), 2);
+    (product(item.clone()).squeeze_dim(2), negative)
 }
 
 /// InfoNCE: mean of `−ln(e^pos / (e^pos + Σ e^neg))` over the anchors, where `weight` `[B, L]` is 1.
