@@ -2,16 +2,21 @@
 
 use seminar_hostile::{campaign, targets};
 
-/// Inputs a loader, and seconds after which a slow one is let go.
+/// Inputs a loader.
 const INPUTS: u64 = 3_000;
 
 #[test]
 fn no_loader_panics_hangs_or_hoards() {
     let mut failures = Vec::new();
+    // A panic that a loader turns into an error is none; writing its backtrace would take more memory than any loader.
+    let shown = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
     for target in targets::all() {
-        let outcome = campaign::run(&target, INPUTS, 7).unwrap();
-        assert!(outcome.inputs >= INPUTS);
-        if !outcome.sound() {
+        let Ok(outcome) = campaign::run(&target, INPUTS, 7) else {
+            failures.push(format!("{}: the scratch folder cannot be used", target.name));
+            continue;
+        };
+        if outcome.inputs < INPUTS || !outcome.sound() {
             failures.push(format!(
                 "{}: {} panics, {} hoards (at most {} bytes), {} hangs",
                 target.name,
@@ -22,6 +27,7 @@ fn no_loader_panics_hangs_or_hoards() {
             ));
         }
     }
+    std::panic::set_hook(shown);
     assert!(failures.is_empty(), "{failures:#?}");
 }
 

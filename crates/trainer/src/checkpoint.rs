@@ -112,7 +112,8 @@ impl<M: SequenceModel> State<'_, M> {
         if !weights_only && meta.config != *self.config {
             return Err(problem(path, differing(&meta.config, self.config)));
         }
-        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes("model")?))
+        let model = Bytes::from_bytes_vec(bytes("model")?);
+        let record = guarded(|| ModuleRecord::from_bytes(model).map_err(|e| e.to_string()))
             .map_err(|e| problem(path, format!("the model: {e}")))?;
         let mut snapshot = Vec::new();
         for (name, table) in self.tables.shared() {
@@ -133,19 +134,24 @@ impl<M: SequenceModel> State<'_, M> {
         }
         if !weights_only {
             let optimizer = Bytes::from_bytes_vec(bytes("optimizer")?);
-            *self.optimizer = std::mem::replace(self.optimizer, crate::trainer::dense_optimizer(self.config))
-                .from_bytes(optimizer)
+            let empty = crate::trainer::dense_optimizer(self.config);
+            *self.optimizer = guarded(|| empty.from_bytes(optimizer).map_err(|e| e.to_string()))
                 .map_err(|e| problem(path, format!("the optimiser: {e}")))?;
             *self.progress = meta.progress;
         }
-        *self.model = self
-            .model
-            .clone()
-            .try_load_record(record)
+        let model = self.model.clone();
+        *self.model = guarded(|| model.try_load_record(record).map_err(|e| e.to_string()))
             .map_err(|e| problem(path, format!("the model: {e}")))?;
         self.tables.restore(&TablesSnapshot(snapshot), self.progress.step);
         Ok(())
     }
+}
+
+/// burn's records assert some of what they must hold. The file's checksum finds damage before that; a file that was altered
+/// together with its checksum is an error all the same.
+fn guarded<T>(load: impl FnOnce() -> std::result::Result<T, String>) -> std::result::Result<T, String> {
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(load));
+    caught.unwrap_or_else(|_| Err("the record does not hold what it must".into()))
 }
 
 fn problem(path: &Path, message: String) -> Error {

@@ -11,7 +11,7 @@ use super::{Loader, Target, choice, chosen, read};
 pub(super) const TARGETS: &[Target] = &[
     Target { name: "pth_vectors", records: 1, seeds: vector_files, loader: vectors },
     Target { name: "model_weights", records: 1, seeds: weight_files, loader: model_weights },
-    Target { name: "clip_weights", records: 1, seeds: weight_files, loader: clip_weights },
+    Target { name: "clip_weights", records: 1, seeds: clip_files, loader: clip_weights },
 ];
 
 fn vector_files() -> anyhow::Result<Vec<Vec<u8>>> {
@@ -38,6 +38,16 @@ fn weight_files() -> anyhow::Result<Vec<Vec<u8>>> {
         chosen(0, &read("tiny/evil.pth")?),
         chosen(1, &weights::to_safetensors(&state)?),
     ])
+}
+
+/// The same, and one with names of CLIP.
+fn clip_files() -> anyhow::Result<Vec<Vec<u8>>> {
+    let mut state = StateDict::new();
+    state.insert("visual.proj".into(), Array { shape: vec![2, 3], values: vec![0.5; 6] });
+    state.insert("logit_scale".into(), Array { shape: vec![1], values: vec![1.0] });
+    let mut files = weight_files()?;
+    files.push(chosen(1, &weights::to_safetensors(&state)?));
+    Ok(files)
 }
 
 fn model_weights(folder: &Path) -> anyhow::Result<Loader> {
