@@ -22,6 +22,10 @@ impl DeviceKind {
     ///
     /// # Errors
     /// If this binary was built without the feature.
+    #[allow(
+        deprecated,
+        reason = "burn steers new users to its own kernels; LibTorch is for those who have it"
+    )]
     pub fn open(self) -> anyhow::Result<Device> {
         match self {
             #[cfg(feature = "flex")]

@@ -18,3 +18,12 @@ pub mod settings;
 /// them, and the page faults cost as much as the arithmetic.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The code in the README and in the documents is tested.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../docs/python.md")]
+    struct Python;
+}

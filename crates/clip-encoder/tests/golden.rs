@@ -39,6 +39,7 @@ fn close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
 }
 
 /// Pure Rust on the CPU; LibTorch where the tests are built with it.
+#[allow(deprecated, reason = "burn steers new users to its own kernels; LibTorch is for those who have it")]
 fn device() -> Device {
     #[cfg(feature = "tch")]
     return Device::libtorch();

@@ -20,7 +20,8 @@ pub fn folder() -> PathBuf {
 }
 
 /// Pure Rust on the CPU; LibTorch where the tests are built with it.
-pub fn device() -> Device {
+#[allow(deprecated, reason = "burn steers new users to its own kernels; LibTorch is for those who have it")]
+fn device() -> Device {
     #[cfg(feature = "tch")]
     return Device::libtorch();
     #[cfg(not(feature = "tch"))]
