@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use burn::tensor::Device;
-use seminar_dataset::atomic::write_text;
 use seminar_dataset::{BatchConfig, Corpus, Split, TestMode};
 use seminar_trainer::metrics::Ties;
 use seminar_trainer::popularity;
 use seminar_trainer::report::RunResult;
 use serde_json::{Value, json};
 
+use super::{keep, kept};
 use crate::machine;
 use crate::progress::TrainingBar;
 use crate::run::{Experiment, Output};
@@ -84,8 +84,7 @@ impl Table<'_> {
         self.cells.join(contender.folder())
     }
 
-    /// The rows of a cell, one a test mode: read if they are there, computed and kept otherwise. `done` gets the rows
-    /// so far whenever another is finished.
+    /// The rows of a cell, one a test mode: read if they are there, computed and kept otherwise.
     ///
     /// # Errors
     /// If training or evaluation fails, or files cannot be read or written.
@@ -96,12 +95,12 @@ impl Table<'_> {
             "corpus": format!("{:016x}", self.corpus.fingerprint()),
             "settings": contender.settings()?,
         });
-        let mut rows = match kept(&path, &key) {
+        let mut rows: Vec<RunResult> = match kept(&path, &key) {
             Some(rows) => rows,
             None => {
                 // Whatever lies there was made with other settings or of another corpus.
                 begin(&folder)?;
-                write_rows(&path, &key, &[])?;
+                keep(&path, &key, &json!([]))?;
                 Vec::new()
             }
         };
@@ -113,9 +112,9 @@ impl Table<'_> {
             return Ok(rows);
         }
         machine::reset_peak();
-        let mut keep = |row: RunResult| -> anyhow::Result<()> {
+        let mut add = |row: RunResult| -> anyhow::Result<()> {
             rows.push(row);
-            write_rows(&path, &key, &rows)
+            keep(&path, &key, &rows)
         };
         match contender {
             Contender::Popularity(batches) => {
@@ -125,7 +124,7 @@ impl Table<'_> {
                     let mut row =
                         RunResult::new("popularity", self.dataset, Split::Test, mode, figures.clone())?;
                     row.seed = batches.seed;
-                    keep(row)?;
+                    add(row)?;
                 }
             }
             Contender::Model(variant, run) => {
@@ -139,7 +138,7 @@ impl Table<'_> {
                     let mut row =
                         run.evaluate(&mut trainer, self.corpus, Split::Test, &batches, Ties::Mean)?;
                     row.variant.clone_from(variant);
-                    keep(row)?;
+                    add(row)?;
                 }
             }
         }
@@ -147,20 +146,9 @@ impl Table<'_> {
     }
 }
 
-/// The rows of an earlier run with the same key.
-fn kept(path: &Path, key: &Value) -> Option<Vec<RunResult>> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let mut found = serde_json::from_str::<Value>(&text).ok()?;
-    (found.get("key")? == key).then(|| serde_json::from_value(found["rows"].take()).ok())?
-}
-
 fn begin(folder: &Path) -> anyhow::Result<()> {
     if folder.exists() {
         std::fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
-}
-
-fn write_rows(path: &Path, key: &Value, rows: &[RunResult]) -> anyhow::Result<()> {
-    Ok(write_text(path, &format!("{:#}\n", json!({ "key": key, "rows": rows })))?)
 }

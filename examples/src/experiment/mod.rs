@@ -16,6 +16,8 @@ use seminar_dataset::atomic::write_text;
 use seminar_dataset::{AmazonReviews, Corpus, KuaiSar, PrepareConfig, TestMode};
 use seminar_models::{ModalityKind, ModelKind};
 use seminar_trainer::report::{Report, RunResult, summary_table};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use self::ablation::{Ablation, variants};
@@ -39,7 +41,7 @@ pub enum Source {
 /// One data set's experiment as published.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
-    /// Heading of the report.
+    /// What `--help` calls it.
     pub title: &'static str,
     /// What the raw files are.
     pub source: Source,
@@ -307,6 +309,17 @@ impl Results {
         };
         Ok(write_text(&self.out.join("report.html"), &report.html())?)
     }
+}
+
+/// What an earlier run kept under the same key.
+fn kept<T: DeserializeOwned>(path: &Path, key: &Value) -> Option<T> {
+    let mut found: Value = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
+    (found.get("key")? == key).then(|| serde_json::from_value(found["rows"].take()).ok())?
+}
+
+/// Keeps rows under a key.
+fn keep(path: &Path, key: &Value, rows: &impl Serialize) -> anyhow::Result<()> {
+    Ok(write_text(path, &format!("{:#}\n", json!({ "key": key, "rows": rows })))?)
 }
 
 fn remove(path: &Path) -> anyhow::Result<()> {

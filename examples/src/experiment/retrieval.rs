@@ -4,12 +4,12 @@ use std::path::Path;
 
 use anyhow::Context;
 use indicatif::ProgressBar;
-use seminar_dataset::atomic::write_text;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::cells::{Contender, Table};
+use super::{keep, kept};
 use crate::retrieval::trained::trained;
-use crate::retrieval::{Row, histories, page};
+use crate::retrieval::{histories, page};
 
 /// K.
 const TOP_K: usize = 32;
@@ -58,15 +58,10 @@ pub fn section(
             found.users.iter().try_for_each(|user| experiment.add(user, &bar))?;
             bar.finish_and_clear();
             let rows = experiment.rows();
-            write_text(&path, &format!("{:#}\n", json!({ "key": key, "rows": rows })))?;
+            keep(&path, &key, &rows)?;
             rows
         }
     };
     println!("{}", crate::retrieval::table(&rows));
     Ok(page::body(&rows))
-}
-
-fn kept(path: &Path, key: &Value) -> Option<Vec<Row>> {
-    let mut found: Value = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
-    (found.get("key")? == key).then(|| serde_json::from_value(found["rows"].take()).ok())?
 }

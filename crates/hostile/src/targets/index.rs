@@ -4,14 +4,12 @@ use std::path::Path;
 
 use seminar_ann_retrieval::*;
 
-use super::{Loader, Target, choice, chosen};
-use crate::mutate::seal;
+use super::{Loader, Target, both, unpack};
 
 pub(super) const TARGETS: &[Target] = &[Target { name: "index", records: 1, seeds: files, loader: open }];
 
 const DIM: usize = 8;
 const KINDS: u8 = 9;
-const SEALED: u8 = 0x80;
 
 fn rows(count: usize) -> Result<Vectors> {
     Vectors::new(DIM, (0..count * DIM).map(|i| ((i * 7919) % 1000) as f32 / 500.0 - 1.0).collect())
@@ -59,8 +57,7 @@ fn files() -> anyhow::Result<Vec<Vec<u8>>> {
     let mut seeds = Vec::new();
     for kind in 0..KINDS {
         save(kind, &path)?;
-        let file = std::fs::read(&path)?;
-        seeds.extend([chosen(kind, &file), chosen(kind | SEALED, &file)]);
+        seeds.extend(both(kind, &std::fs::read(&path)?));
     }
     Ok(seeds)
 }
@@ -86,13 +83,9 @@ fn answered(path: &Path) -> bool {
 fn open(folder: &Path) -> anyhow::Result<Loader> {
     let path = folder.join("index");
     Ok(Box::new(move |input| {
-        let (which, bytes) = choice(input);
-        let mut file = bytes.to_vec();
-        if which & SEALED != 0 {
-            seal(&mut file);
-        }
+        let (which, file) = unpack(input);
         std::fs::write(&path, file)?;
-        let opened = match (which & !SEALED) % KINDS {
+        let opened = match which % KINDS {
             0 => searched::<Flat>(&path),
             1 => searched::<Pq>(&path),
             2 => searched::<FastScan>(&path),

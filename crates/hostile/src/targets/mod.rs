@@ -9,6 +9,8 @@ mod weights;
 
 use std::path::{Path, PathBuf};
 
+use crate::mutate::seal;
+
 /// Takes the bytes of a file; says whether they were accepted. Its own errors are those of the scratch folder.
 pub type Loader = Box<dyn FnMut(&[u8]) -> anyhow::Result<bool>>;
 
@@ -50,6 +52,24 @@ fn choice(input: &[u8]) -> (u8, &[u8]) {
 /// A file behind its choice.
 fn chosen(choice: u8, file: &[u8]) -> Vec<u8> {
     [&[choice], file].concat()
+}
+
+/// Asks for a checksum that fits.
+const SEALED: u8 = 0x80;
+
+/// The choice, and the file with the checksum that it asks for.
+fn unpack(input: &[u8]) -> (u8, Vec<u8>) {
+    let (which, bytes) = choice(input);
+    let mut file = bytes.to_vec();
+    if which & SEALED != 0 {
+        seal(&mut file);
+    }
+    (which & !SEALED, file)
+}
+
+/// A file twice: with the checksum as it becomes, and made to fit.
+fn both(which: u8, file: &[u8]) -> [Vec<u8>; 2] {
+    [chosen(which, file), chosen(which | SEALED, file)]
 }
 
 /// Gives one input to a loader: for coverage-guided fuzzing, which repeats this millions of times in one process.

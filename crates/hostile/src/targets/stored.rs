@@ -12,8 +12,7 @@ use seminar_dataset::{
 use seminar_models::{AnyModel, ModelConfig, ModelKind};
 use seminar_trainer::{CheckpointConfig, Modalities, Silent, Tables, TrainConfig, Trainer};
 
-use super::{Loader, Target, choice, chosen};
-use crate::mutate::seal;
+use super::{Loader, Target, both, unpack};
 
 pub(super) const TARGETS: &[Target] = &[
     Target { name: "corpus", records: 1, seeds: corpus_files, loader: corpus },
@@ -21,24 +20,6 @@ pub(super) const TARGETS: &[Target] = &[
     Target { name: "journal", records: 1, seeds: journal_files, loader: journal },
     Target { name: "checkpoint", records: 1, seeds: checkpoint_files, loader: checkpoint },
 ];
-
-/// Asks for a checksum that fits.
-const SEALED: u8 = 0x80;
-
-/// The choice, and the file with the checksum that it asks for.
-fn unpack(input: &[u8]) -> (u8, Vec<u8>) {
-    let (which, bytes) = choice(input);
-    let mut file = bytes.to_vec();
-    if which & SEALED != 0 {
-        seal(&mut file);
-    }
-    (which & !SEALED, file)
-}
-
-/// A file twice: with the checksum as it becomes, and made to fit.
-fn both(which: u8, file: &[u8]) -> [Vec<u8>; 2] {
-    [chosen(which, file), chosen(which | SEALED, file)]
-}
 
 fn sound_corpus(folder: &Path) -> anyhow::Result<()> {
     let files = [
