@@ -83,7 +83,10 @@ impl<'a> Writer<'a> {
         self.write_to(&mut out).map_err(Error::io(path, "cannot write"))?;
         let file = out.into_inner().map_err(|e| Error::io(path, "cannot write")(e.into_error()))?;
         file.as_file().sync_all().map_err(Error::io(path, "cannot write to the disk"))?;
-        file.persist(path).map_err(|e| Error::io(path, "cannot rename to")(e.error))?;
+        let temporary = file.into_temp_path();
+        std::fs::rename(&temporary, path).map_err(Error::io(path, "cannot rename to"))?;
+        // The temporary name is gone: nobody else's file of that name shall be removed.
+        let _ = temporary.keep();
         // The new name is on the disk only when the directory is.
         File::open(directory)
             .and_then(|d| d.sync_all())

@@ -108,9 +108,18 @@ fn exchange(new: &Path, old: &Path) -> Result<()> {
             return Ok(());
         }
     }
+    exchange_in_steps(new, old)
+}
+
+/// The same by two renames: if the second one fails, the old folder takes its place again.
+fn exchange_in_steps(new: &Path, old: &Path) -> Result<()> {
     let aside = beside(old, "old")?;
     fs::rename(old, &aside).map_err(Error::io(old, "cannot move aside"))?;
-    fs::rename(new, old).map_err(Error::io(old, "cannot rename into place"))?;
+    if let Err(e) = fs::rename(new, old) {
+        // Two refusals in a row leave the old folder beside its place: the error says which one to look at.
+        fs::rename(&aside, old).map_err(Error::io(&aside, "cannot be moved back"))?;
+        return Err(Error::io(old, "cannot rename into place")(e));
+    }
     fs::remove_dir_all(&aside).map_err(Error::io(&aside, "cannot remove"))
 }
 
@@ -182,6 +191,21 @@ mod tests {
         assert_eq!(fs::read_to_string(target.join("f")).unwrap(), "one");
         fill("two", true).unwrap();
         assert_eq!(fs::read_to_string(target.join("f")).unwrap(), "two");
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn where_folders_cannot_be_swapped_the_old_one_comes_back() {
+        let root = tempfile::tempdir().unwrap();
+        let [new, old] = ["new", "old"].map(|name| root.path().join(name));
+        fs::create_dir(&old).unwrap();
+        fs::write(old.join("f"), "old").unwrap();
+        assert!(exchange_in_steps(&new, &old).is_err(), "there is no new folder");
+        assert_eq!(fs::read_to_string(old.join("f")).unwrap(), "old");
+        fs::create_dir(&new).unwrap();
+        fs::write(new.join("f"), "new").unwrap();
+        exchange_in_steps(&new, &old).unwrap();
+        assert_eq!(fs::read_to_string(old.join("f")).unwrap(), "new");
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 }

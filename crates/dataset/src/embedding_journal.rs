@@ -30,6 +30,8 @@ pub struct EmbeddingJournal {
     dim: usize,
     chunks: usize,
     failures: Vec<Failure>,
+    /// Where the whole records end: what a failed write left behind it is written over.
+    end: u64,
 }
 
 impl EmbeddingJournal {
@@ -62,8 +64,7 @@ impl EmbeddingJournal {
             file.seek(SeekFrom::Start(0)).map_err(fail())?;
             file.write_all(&header).map_err(Error::io(path, "cannot write"))?;
         }
-        file.seek(SeekFrom::End(0)).map_err(fail())?;
-        Ok(Self { path: path.to_owned(), file, table, dim, chunks, failures })
+        Ok(Self { path: path.to_owned(), file, table, dim, chunks, failures, end: end as u64 })
     }
 
     /// Chunks that are finished.
@@ -97,8 +98,13 @@ impl EmbeddingJournal {
         let mut record = (payload.len() as u64).to_le_bytes().to_vec();
         record.extend(xxh3_64(&payload).to_le_bytes());
         record.extend(payload);
-        let written = self.file.write_all(&record).and_then(|()| self.file.sync_data());
-        written.map_err(Error::io(&self.path, "cannot write"))?;
+        let write = |file: &mut File| {
+            file.seek(SeekFrom::Start(self.end))?;
+            file.write_all(&record)?;
+            file.sync_data()
+        };
+        write(&mut self.file).map_err(Error::io(&self.path, "cannot write"))?;
+        self.end += record.len() as u64;
         self.failures.extend_from_slice(failures);
         self.chunks += 1;
         Ok(())

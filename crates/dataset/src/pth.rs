@@ -1,5 +1,7 @@
 //! Import of `NAME_id2title_emb.pth` and its like: a dict of tensors saved by PyTorch. No code of the file runs.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use half::{bf16, f16};
@@ -22,6 +24,7 @@ pub fn import_pth(
     mut item_of: impl FnMut(&str) -> Option<u32>,
 ) -> Result<(EmbeddingTable, u64)> {
     let fail = |message: String| Error::damaged(path, message);
+    let mut left = allowance(path).map_err(fail)?;
     let reader = PytorchReader::new(path).map_err(|e| fail(e.to_string()))?;
     let mut keys = reader.keys();
     keys.sort_unstable();
@@ -37,6 +40,10 @@ pub fn import_pth(
         if !matches!(tensor.shape(), [_] | [1, _]) {
             return Err(in_key(format!("shape {:?} is neither [dim] nor [1, dim]", tensor.shape())));
         }
+        // A tensor may repeat its numbers, and many share them: what they are in all is still bounded by the file.
+        left = left
+            .checked_sub(tensor.byte_len() as u64)
+            .ok_or_else(|| in_key("the tensors up to here hold more than the file".into()))?;
         let bytes = tensor.read().map_err(|e| in_key(e.to_string()))?;
         let vector = floats(tensor.dtype(), &bytes).map_err(in_key)?;
         if table.is_none() {
@@ -48,6 +55,24 @@ pub fn import_pth(
     }
     let table = table.ok_or_else(|| fail(format!("none of its {extra} keys is an item of the corpus")))?;
     Ok((table, extra))
+}
+
+/// What an archive may unpack to beyond its own length: PyTorch stores entries as they are, so only a bomb has more.
+const MOST_BEYOND: u64 = 1 << 24;
+
+/// Bytes that the tensors of a file may have in all; refuses an archive whose entries have more.
+fn allowance(path: &Path) -> std::result::Result<u64, String> {
+    let file = File::open(path).map_err(|e| e.to_string())?;
+    let most = file.metadata().map_err(|e| e.to_string())?.len() + MOST_BEYOND;
+    // Files of PyTorch before 1.6 are no archives: nothing in them is compressed.
+    if let Ok(mut archive) = zip::ZipArchive::new(BufReader::new(file)) {
+        let sizes = (0..archive.len()).map(|at| archive.by_index_raw(at).map_or(0, |entry| entry.size()));
+        let unpacked = sizes.fold(0u64, u64::saturating_add);
+        if unpacked > most {
+            return Err(format!("the archive unpacks to {unpacked} bytes, more than {most}"));
+        }
+    }
+    Ok(most)
 }
 
 fn floats(dtype: DType, bytes: &[u8]) -> std::result::Result<Vec<f32>, String> {

@@ -16,6 +16,7 @@
 pub mod campaign;
 pub mod memory;
 pub mod mutate;
+pub mod sample;
 pub mod targets;
 
 pub use targets::Target;

@@ -5,6 +5,8 @@
 //! `query_keywords_embeddings.weight`.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -224,9 +226,14 @@ pub fn read(path: &Path) -> Result<StateDict> {
         let bytes = std::fs::read(path).map_err(|e| fail(e.to_string()))?;
         return from_safetensors(&bytes, &file);
     }
+    let mut left = allowance(path).map_err(fail)?;
     let reader = PytorchReader::new(path).map_err(|e| fail(e.to_string()))?;
     let mut state = StateDict::new();
     for (name, tensor) in reader.tensors() {
+        // A tensor may repeat its numbers, and many share them: what they are in all is still bounded by the file.
+        left = left
+            .checked_sub(tensor.byte_len() as u64)
+            .ok_or_else(|| fail(format!("the tensors up to `{name}` hold more than the file")))?;
         let bytes = tensor.read().map_err(|e| fail(format!("`{name}`: {e}")))?;
         if let Some(values) = floats(&format!("{:?}", tensor.dtype()), &bytes) {
             state.insert(name.clone(), Array { shape: tensor.shape().to_vec(), values });
@@ -236,6 +243,24 @@ pub fn read(path: &Path) -> Result<StateDict> {
         return Err(fail("the file holds no tensor".into()));
     }
     Ok(state)
+}
+
+/// What an archive may unpack to beyond its own length: PyTorch stores entries as they are, so only a bomb has more.
+const MOST_BEYOND: u64 = 1 << 24;
+
+/// Bytes that the tensors of a file may have in all; refuses an archive whose entries have more.
+fn allowance(path: &Path) -> std::result::Result<u64, String> {
+    let file = File::open(path).map_err(|e| e.to_string())?;
+    let most = file.metadata().map_err(|e| e.to_string())?.len() + MOST_BEYOND;
+    // Files of PyTorch before 1.6 are no archives: nothing in them is compressed.
+    if let Ok(mut archive) = zip::ZipArchive::new(BufReader::new(file)) {
+        let sizes = (0..archive.len()).map(|at| archive.by_index_raw(at).map_or(0, |entry| entry.size()));
+        let unpacked = sizes.fold(0u64, u64::saturating_add);
+        if unpacked > most {
+            return Err(format!("the archive unpacks to {unpacked} bytes, more than {most}"));
+        }
+    }
+    Ok(most)
 }
 
 /// Numbers of a type that both formats name alike; `None` for integers.

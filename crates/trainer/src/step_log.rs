@@ -28,10 +28,12 @@ impl StepLog {
         let fail = |source| Error::Io { what: path.display().to_string(), source };
         let mut kept = String::new();
         if lines > 0 {
-            let old = BufReader::new(File::open(path).map_err(fail)?);
-            for line in old.lines().take(lines as usize) {
-                kept.push_str(&line.map_err(fail)?);
-                kept.push('\n');
+            let mut old = BufReader::new(File::open(path).map_err(fail)?);
+            for _ in 0..lines {
+                let read = old.read_line(&mut kept).map_err(fail)?;
+                if read == 0 || !kept.ends_with('\n') {
+                    return Err(fail(std::io::Error::other(format!("the log has fewer than {lines} lines"))));
+                }
             }
         }
         atomic::write_text(path, &kept)?;
@@ -56,5 +58,23 @@ impl Observer for StepLog {
             None => self.out.flush().and_then(|()| self.out.get_ref().sync_data()),
         };
         written.map_err(|source| Error::Io { what: self.path.display().to_string(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_goes_on_after_its_first_lines_and_no_shorter_one_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("steps.jsonl");
+        std::fs::write(&path, "1\n2\n3\nhalf").unwrap();
+        assert!(StepLog::open(&path, 5).is_err(), "it has three lines");
+        assert!(StepLog::open(&path, 4).is_err(), "the fourth is not whole");
+        drop(StepLog::open(&path, 2).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "1\n2\n");
+        drop(StepLog::open(&path, 0).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 /// Most values a pickle may hold, copies included.
-const MOST_VALUES: usize = 1 << 22;
+const MOST_VALUES: usize = 1 << 18;
 
 /// A result, or what is wrong with the file.
 pub(super) type Outcome<T> = Result<T, String>;

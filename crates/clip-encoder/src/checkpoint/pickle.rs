@@ -13,9 +13,13 @@ use super::{Array, floats};
 const MOST_PICKLE: u64 = 1 << 26;
 /// Deepest nesting of values.
 const DEEPEST: usize = 64;
+/// What an archive may hold beyond its own length: PyTorch stores entries as they are, so only a bomb unpacks to more.
+const MOST_BEYOND: u64 = 12 << 20;
+
 /// All tensors of floating-point numbers in an archive, named by the path of attributes that leads to them.
 pub(super) fn read(path: &Path) -> Outcome<BTreeMap<String, Array>> {
     let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
+    let most = file.metadata().map_err(|e| e.to_string())?.len() + MOST_BEYOND;
     let mut archive =
         ZipArchive::new(std::io::BufReader::new(file)).map_err(|e| format!("damaged archive: {e}"))?;
     let pickle = archive
@@ -24,20 +28,30 @@ pub(super) fn read(path: &Path) -> Outcome<BTreeMap<String, Array>> {
         .find(|name| name.ends_with("/data.pkl") || name == "data.pkl")
         .ok_or("an archive without `data.pkl` is not PyTorch's")?;
     let prefix = pickle.trim_end_matches("data.pkl").to_owned();
-    let bytes = entry(&mut archive, &pickle, MOST_PICKLE)?;
+    let bytes = entry(&mut archive, &pickle, most.min(MOST_PICKLE))?;
     let value = Machine::new(&bytes).run()?;
     let mut tensors = Vec::new();
     collect(&value, String::new(), 0, &mut tensors)?;
     let mut storages: HashMap<String, Vec<f32>> = HashMap::new();
     let mut arrays = BTreeMap::new();
+    // Bytes of storages, and numbers of tensors: several tensors may share a storage, but not a small one endlessly.
+    let (mut unpacked, mut numbers) = (0, 0);
     for (name, tensor) in tensors {
         let Some(kind) = float_kind(&tensor.kind) else { continue };
         if !storages.contains_key(&tensor.key) {
-            let bytes = entry(&mut archive, &format!("{prefix}data/{}", tensor.key), u64::MAX)?;
+            let bytes = entry(&mut archive, &format!("{prefix}data/{}", tensor.key), most - unpacked)?;
+            unpacked += bytes.len() as u64;
             storages.insert(tensor.key.clone(), floats(kind, &bytes).unwrap_or_default());
         }
         let values = gather(&tensor, &storages[&tensor.key])
             .ok_or_else(|| format!("`{name}` reaches past its storage"))?;
+        numbers += values.len() as u64;
+        if numbers > most {
+            return Err(format!(
+                "the tensors up to `{name}` hold {numbers} numbers, in a file of {} bytes",
+                most - MOST_BEYOND
+            ));
+        }
         arrays.insert(name, Array { shape: tensor.shape, values });
     }
     if arrays.is_empty() { Err("holds no tensor".into()) } else { Ok(arrays) }
@@ -50,13 +64,18 @@ fn entry(
 ) -> Outcome<Vec<u8>> {
     let fail = |e: &dyn std::fmt::Display| format!("`{name}`: {e}");
     let entry = archive.by_name(name).map_err(|e| fail(&e))?;
-    if entry.size() > most {
-        return Err(format!("`{name}` has {} bytes", entry.size()));
-    }
-    // Storages are stored as they are, so a size larger than the file's is a lie; the reader allocates as it reads.
+    // The size that an entry claims may be a lie: the reader allocates as it reads, and stops.
+    let claimed = entry.size();
     let mut bytes = Vec::new();
-    entry.take(most).read_to_end(&mut bytes).map_err(|e| fail(&e))?;
-    Ok(bytes)
+    if claimed <= most {
+        entry.take(most + 1).read_to_end(&mut bytes).map_err(|e| fail(&e))?;
+    }
+    match claimed.max(bytes.len() as u64) {
+        size if size > most => {
+            Err(format!("`{name}` unpacks to {size} bytes, more than the {most} that the file may hold"))
+        }
+        _ => Ok(bytes),
+    }
 }
 
 fn float_kind(storage: &str) -> Option<&'static str> {

@@ -1,17 +1,22 @@
 //! One csv file with named columns: bad rows skipped and counted, row size limited, open quotes noticed.
 
+use std::cell::Cell;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use csv::{ByteRecord, StringRecord};
 
-use super::lines::{self, FileReport, ReadOptions};
+use super::lines::{self, FileReport, Metered, ReadOptions, TooLong};
 use crate::error::{Error, Position, Result};
+
+/// Bytes that a field of a row takes in memory, were it empty: rows are shorter than lines by this factor.
+const FIELD: usize = 8;
 
 /// A reader of rows by column name.
 pub(crate) struct Table {
     path: PathBuf,
-    reader: csv::Reader<Metered>,
+    reader: csv::Reader<Quoted>,
     gzip: bool,
     columns: Vec<usize>,
     header: StringRecord,
@@ -19,6 +24,8 @@ pub(crate) struct Table {
     record: StringRecord,
     lossy: bool,
     max_row: usize,
+    /// What the current row may still take.
+    left: Rc<Cell<usize>>,
     line: u64,
     last_row_fits: bool,
     pub report: FileReport,
@@ -48,12 +55,12 @@ impl Table {
     /// Opens a file and finds the needed columns; each is given as its name and aliases.
     pub fn open(path: &Path, needed: &[&[&'static str]], options: &ReadOptions) -> Result<Self> {
         let (inner, gzip) = lines::open(path)?;
-        let source = Metered { inner, budget: options.max_line_bytes, quotes: 0 };
+        let max_row = options.max_line_bytes / FIELD;
+        let (inner, left) = Metered::new(inner, max_row);
+        let source = Quoted { inner, quotes: 0 };
         let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(source);
         let mut bytes = ByteRecord::new();
-        reader
-            .read_byte_record(&mut bytes)
-            .map_err(|e| read_error(path, gzip, options.max_line_bytes, 1, e))?;
+        reader.read_byte_record(&mut bytes).map_err(|e| read_error(path, gzip, max_row, 1, e))?;
         let header = StringRecord::from_byte_record_lossy(bytes.clone());
         let find = |names: &[&str]| header.iter().position(|h| names.contains(&h.trim()));
         let columns = needed.iter().map(|names| {
@@ -73,7 +80,8 @@ impl Table {
             bytes,
             record: StringRecord::new(),
             lossy: options.lossy_utf8,
-            max_row: options.max_line_bytes,
+            max_row,
+            left,
             line: 1,
             last_row_fits: true,
         })
@@ -87,7 +95,7 @@ impl Table {
     /// The next row as wide as the header; others are skipped and counted.
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>> {
         loop {
-            self.reader.get_mut().budget = self.max_row;
+            self.left.set(self.max_row);
             let more = self.reader.read_byte_record(&mut self.bytes);
             if !more.map_err(|e| read_error(&self.path, self.gzip, self.max_row, self.line + 1, e))? {
                 return self.check_last_quote().map(|()| None);
@@ -149,8 +157,8 @@ fn read_error(path: &Path, gzip: bool, limit: usize, line: u64, error: csv::Erro
     let byte = error.position().map_or(0, csv::Position::byte);
     let at = Position { file: path.to_path_buf(), line, byte };
     match error.into_kind() {
-        csv::ErrorKind::Io(source) => match source.downcast::<RowTooLong>() {
-            Ok(RowTooLong) => Error::TooLarge { at, what: "a row's length", limit: limit as u64 },
+        csv::ErrorKind::Io(source) => match source.downcast::<TooLong>() {
+            Ok(TooLong) => Error::TooLarge { at, what: "a row's length", limit: limit as u64 },
             Err(source) if gzip => Error::Gzip { at, source },
             Err(source) => Error::io(path, "cannot read")(source),
         },
@@ -158,24 +166,15 @@ fn read_error(path: &Path, gzip: bool, limit: usize, line: u64, error: csv::Erro
     }
 }
 
-/// Counts quotes, and refuses to read more than the budget for one row.
-struct Metered {
-    inner: Box<dyn Read + Send>,
-    budget: usize,
+/// Counts quotes on the way: an odd number of them at the end means that one was never closed.
+struct Quoted {
+    inner: Metered,
     quotes: u64,
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("the row is too long")]
-struct RowTooLong;
-
-impl Read for Metered {
+impl Read for Quoted {
     fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        if self.budget == 0 {
-            return Err(std::io::Error::other(RowTooLong));
-        }
         let n = self.inner.read(out)?;
-        self.budget = self.budget.saturating_sub(n);
         self.quotes += memchr::memchr_iter(b'"', &out[..n]).count() as u64;
         Ok(n)
     }

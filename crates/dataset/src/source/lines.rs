@@ -4,10 +4,12 @@
 //! order. The magic bytes decide whether a file is gzip, not its name.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use serde::{Deserialize, Serialize};
@@ -30,7 +32,7 @@ pub struct ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { max_bad_lines: 0.001, lossy_utf8: false, max_line_bytes: 64 << 20 }
+        Self { max_bad_lines: 0.001, lossy_utf8: false, max_line_bytes: 16 << 20 }
     }
 }
 
@@ -123,23 +125,34 @@ pub(crate) fn open(path: &Path) -> Result<(Box<dyn Read + Send>, bool)> {
     })
 }
 
-/// The whole of a small file, decompressed, at most `limit` bytes.
-pub(crate) fn read_all(path: &Path, limit: u64) -> Result<String> {
-    let (reader, gzip) = open(path)?;
-    let mut bytes = Vec::new();
-    let result = reader.take(limit + 1).read_to_end(&mut bytes);
-    let at = || Position { file: path.to_path_buf(), line: 0, byte: bytes.len() as u64 };
-    match result {
-        Err(source) if gzip => return Err(Error::Gzip { at: at(), source }),
-        Err(source) => return Err(Error::io(path, "cannot read")(source)),
-        Ok(_) if bytes.len() as u64 > limit => {
-            return Err(Error::TooLarge { at: at(), what: "the file's size", limit });
-        }
-        Ok(_) => {}
+/// What a reader may still give before its owner grants more: no part of a file decides how much memory is taken.
+pub(crate) struct Metered {
+    inner: Box<dyn Read + Send>,
+    left: Rc<Cell<usize>>,
+}
+
+/// What [`Metered`] says when nothing is left.
+#[derive(Debug, thiserror::Error)]
+#[error("longer than the limit")]
+pub(crate) struct TooLong;
+
+impl Metered {
+    /// The reader, and what it may give.
+    pub fn new(inner: Box<dyn Read + Send>, left: usize) -> (Self, Rc<Cell<usize>>) {
+        let left = Rc::new(Cell::new(left));
+        (Self { inner, left: left.clone() }, left)
     }
-    String::from_utf8(bytes).map_err(|e| Error::Utf8 {
-        at: Position { file: path.to_path_buf(), line: 0, byte: e.utf8_error().valid_up_to() as u64 },
-    })
+}
+
+impl Read for Metered {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        if self.left.get() == 0 {
+            return Err(std::io::Error::other(TooLong));
+        }
+        let read = self.inner.read(out)?;
+        self.left.set(self.left.get().saturating_sub(read));
+        Ok(read)
+    }
 }
 
 /// Non-empty lines of a file, in order.

@@ -4,15 +4,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::Device;
 use seminar_dataset::{
     BatchConfig, Batches, Corpus, EmbeddingJournal, EmbeddingTable, Embeddings, Precision, Split, Statistics,
-    s3rec,
 };
-use seminar_models::{AnyModel, ModelConfig, ModelKind};
-use seminar_trainer::{CheckpointConfig, Modalities, Silent, Tables, TrainConfig, Trainer};
+use seminar_trainer::Silent;
 
 use super::{Loader, Target, both, unpack};
+use crate::sample;
 
 pub(super) const TARGETS: &[Target] = &[
     Target { name: "corpus", records: 1, seeds: corpus_files, loader: corpus },
@@ -21,24 +19,11 @@ pub(super) const TARGETS: &[Target] = &[
     Target { name: "checkpoint", records: 1, seeds: checkpoint_files, loader: checkpoint },
 ];
 
-fn sound_corpus(folder: &Path) -> anyhow::Result<()> {
-    let files = [
-        (".txt", "1 1 2 3 4 5\n2 5 4 3 2\n7 2 3 1 5 4 2\n"),
-        ("_queries.txt", "1 1,2 3 0 4,5,6 1\n2 1 2 3 4,4\n7 0 0 0 1,2 3 4\n"),
-        ("_item2attributes.json", "{\"1\": [1, 2], \"2\": [3], \"3\": [1]}"),
-        ("_sample.txt", "1 2 3 4\n2 1 1 1\n7 3 4 5\n"),
-    ];
-    for (ending, text) in files {
-        std::fs::write(folder.join(format!("toy{ending}")), text)?;
-    }
-    Ok(Corpus::write(&s3rec::import(folder, "toy", s3rec::QuerySource::Logged)?.data, folder)?)
-}
-
 const CORPUS: [&str; 2] = ["corpus.bin", "texts.bin"];
 
 fn corpus_files() -> anyhow::Result<Vec<Vec<u8>>> {
     let folder = tempfile::tempdir()?;
-    sound_corpus(folder.path())?;
+    sample::write_corpus(folder.path())?;
     let mut seeds = Vec::new();
     for (which, name) in CORPUS.iter().enumerate() {
         seeds.extend(both(which as u8, &std::fs::read(folder.path().join(name))?));
@@ -48,7 +33,7 @@ fn corpus_files() -> anyhow::Result<Vec<Vec<u8>>> {
 
 fn corpus(folder: &Path) -> anyhow::Result<Loader> {
     let folder = folder.to_owned();
-    sound_corpus(&folder)?;
+    sample::write_corpus(&folder)?;
     let sound: Vec<Vec<u8>> =
         CORPUS.iter().map(|name| std::fs::read(folder.join(name))).collect::<Result<_, _>>()?;
     Ok(Box::new(move |input| {
@@ -136,38 +121,22 @@ fn journal(folder: &Path) -> anyhow::Result<Loader> {
     }))
 }
 
-fn trainer(folder: &Path) -> anyhow::Result<Trainer<AnyModel>> {
-    sound_corpus(folder)?;
-    let corpus = Arc::new(Corpus::open(folder)?);
-    let device = Device::flex().autodiff();
-    let batches =
-        BatchConfig { batch_size: 2, history_length: 4, evaluation_negatives: 2, ..BatchConfig::default() };
-    let config = TrainConfig { width: 4, batches, ..TrainConfig::default() };
-    let model = ModelConfig { width: 4, heads: 1, top_k: 2, stage_one_top_k: 3, ..ModelConfig::default() };
-    let model = ModelKind::Twin.build(&model, 4, &device)?;
-    let tables = Tables::new(&config, &corpus, Modalities::default())?;
-    Ok(Trainer::new(model, tables, config, corpus, device)?)
-}
-
-fn checkpoints(folder: &Path) -> CheckpointConfig {
-    CheckpointConfig { folder: folder.to_owned(), every: 0 }
-}
-
 fn checkpoint_files() -> anyhow::Result<Vec<Vec<u8>>> {
     let folder = tempfile::tempdir()?;
-    let config = checkpoints(folder.path());
-    trainer(folder.path())?.with_checkpoints(config.clone()).fit(&mut Silent)?;
-    let [last, best] = [config.last(), config.best()].map(std::fs::read);
+    sample::write_corpus(folder.path())?;
+    sample::trainer(folder.path())?.fit(&mut Silent)?;
+    let files = sample::checkpoints(folder.path());
+    let [last, best] = [files.last(), files.best()].map(std::fs::read);
     let (last, best) = (last?, best?);
     Ok([both(0, &last), both(1, &best)].concat())
 }
 
 fn checkpoint(folder: &Path) -> anyhow::Result<Loader> {
-    let config = checkpoints(folder);
-    let mut trainer = trainer(folder)?.with_checkpoints(config.clone());
+    sample::write_corpus(folder)?;
+    let (files, mut trainer) = (sample::checkpoints(folder), sample::trainer(folder)?);
     Ok(Box::new(move |input| {
         let (which, bytes) = unpack(input);
-        let path = if which % 2 == 0 { config.last() } else { config.best() };
+        let path = if which % 2 == 0 { files.last() } else { files.best() };
         std::fs::write(&path, bytes)?;
         let loaded = match which % 2 {
             0 => trainer.resume().is_ok(),
