@@ -50,7 +50,8 @@ pub struct BatchConfig {
     /// Queries of evaluation candidates.
     pub test_mode: TestMode,
     /// Reproduce the published loader: a training negative may be the EOS id, carries one of the user's own
-    /// queries, validation shares the test negatives, and EOS's query holds the item id of EOS.
+    /// queries, validation shares the test negatives, EOS's query holds the item id of EOS, and training shows users in
+    /// the order and with the negatives that pretraining showed: both are runs of their own, from the same seed.
     pub published: bool,
 }
 
@@ -226,7 +227,8 @@ impl Batches {
     pub fn epoch(&self, epoch: u64) -> Epoch {
         let mut order: Vec<u32> = (0..self.examples.len() as u32).collect();
         if matches!(self.split, Split::Train | Split::Pretrain) {
-            Stream::new(&[self.config.seed, SHUFFLE, self.split as u64, epoch]).shuffle(&mut order);
+            let split = if self.config.published { Split::Train } else { self.split };
+            Stream::new(&[self.config.seed, SHUFFLE, split as u64, epoch]).shuffle(&mut order);
         }
         Epoch { batches: self.clone(), epoch, order: Arc::new(order) }
     }
@@ -334,8 +336,9 @@ impl Epoch {
         let mut imported_queries = None;
         match corpus.sampled(example.user as usize) {
             _ if training => {
-                let count = config.training_negatives;
-                sampler.training(example, self.epoch, count, config.published, scratch, &mut items);
+                let (user, count) = (example.user as usize, config.training_negatives);
+                let draw = self.draw(example);
+                sampler.training(user, draw, self.epoch, count, config.published, scratch, &mut items);
             }
             Some((negatives, queries)) => {
                 items.extend_from_slice(negatives);
@@ -367,9 +370,20 @@ impl Epoch {
         Candidates { items, queries }
     }
 
+    /// What sets the random draws of an example apart from those of the user's others: its target, or as published its place
+    /// among the targets of a phase.
+    fn draw(&self, example: Example) -> u64 {
+        let Batches { corpus, config, split, .. } = &self.batches;
+        let newest = split.target(corpus.history(example.user as usize).items.len());
+        match newest.filter(|_| config.published) {
+            Some(newest) => newest as u64 - u64::from(example.target),
+            None => u64::from(example.target),
+        }
+    }
+
     fn training_queries(&self, example: Example, items: &[u32], own_query: u32) -> Vec<u32> {
         let Batches { corpus, config, .. } = &self.batches;
-        let key = |word| [config.seed, word, self.epoch, u64::from(example.user), u64::from(example.target)];
+        let key = |word| [config.seed, word, self.epoch, u64::from(example.user), self.draw(example)];
         if config.hide_query > 0.0 && Stream::new(&key(HIDE)).unit() < config.hide_query {
             return vec![0; items.len()];
         }
@@ -377,10 +391,14 @@ impl Epoch {
         let history = corpus.history(example.user as usize);
         let mut borrow = Stream::new(&key(BORROW));
         let asked = &history.queries[1..=example.target as usize];
-        // As published, pretraining counts EOS's query among the user's.
-        let with_eos = config.published && self.batches.split == Split::Pretrain;
-        let choices = asked.len() + usize::from(with_eos);
-        let mut borrowed = || asked.get(borrow.below(choices as u64) as usize).copied().unwrap_or(EOS_QUERY);
+        // As published, pretraining counts EOS's query among the user's, before the target's.
+        let eos = (config.published && self.batches.split == Split::Pretrain).then(|| asked.len() - 1);
+        let choices = asked.len() + usize::from(eos.is_some());
+        let mut borrowed = || match (borrow.below(choices as u64) as usize, eos) {
+            (choice, Some(eos)) if choice == eos => EOS_QUERY,
+            (choice, Some(eos)) if choice > eos => own_query,
+            (choice, _) => asked[choice],
+        };
         let negative = |&item: &u32| {
             let known = item as usize <= corpus.item_count();
             match known.then(|| corpus.item_query(item)) {
