@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::corpus::Corpus;
 use crate::ragged::Ragged;
 use crate::rng::Stream;
-use crate::split::{Example, Split};
+use crate::split::Split;
 
 /// How likely an item is to be drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! Dicts of tensors as PyTorch saves them: `title_emb.pth` holds "1" and "3" in one f32 storage, "2" and "7" in
-//! one f16 storage; `evil.pth` names a function that a real unpickler would call.
+//! one f16 storage, `name_of_21_characters.pth` the same under a name that some zip readers stumble over; `evil.pth` names a
+//! function that a real unpickler would call.
 
 mod support;
 
@@ -11,6 +12,7 @@ fn tensors_of_both_precisions_with_offsets() {
     let item = |key: &str| key.parse().ok().filter(|&id: &u32| id <= 5);
     let (table, extra) = import_pth(&data("tiny/title_emb.pth"), 5, item).unwrap();
     assert_eq!(extra, 1, "key 7 is no item");
+    assert_eq!((table.clone(), extra), import_pth(&data("tiny/name_of_21_characters.pth"), 5, item).unwrap());
     let file = tempfile::NamedTempFile::new().unwrap();
     table.write(file.path(), seminar_dataset::Precision::F32).unwrap();
     let file = seminar_dataset::Embeddings::open(file.path()).unwrap();

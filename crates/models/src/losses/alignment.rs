@@ -56,3 +56,54 @@ pub fn published_alignment(x: &Tensor<2>, y: &Tensor<2>, chunks: usize, temperat
     }
     total / chunks as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, Distribution};
+
+    /// The same by its definition, one pair after another, in f64.
+    fn naive(x: &[f32], y: &[f32], width: usize, chunk: usize, temperature: f64) -> f64 {
+        let unit = |rows: &[f32]| -> Vec<Vec<f64>> {
+            let length =
+                |row: &[f32]| row.iter().map(|&a| f64::from(a).powi(2)).sum::<f64>().sqrt().max(1e-12);
+            rows.chunks(width).map(|row| row.iter().map(|&a| f64::from(a) / length(row)).collect()).collect()
+        };
+        let (x, y) = (unit(x), unit(y));
+        let (mut loss, mut counted) = (0.0, 0);
+        for start in (0..x.len()).step_by(chunk) {
+            let own = start..(start + chunk).min(x.len());
+            if own.len() < 2 {
+                continue;
+            }
+            let score = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>() / temperature;
+            let missed = |i: usize, one: &[Vec<f64>], other: &[Vec<f64>]| {
+                own.clone().map(|j| score(&one[i], &other[j]).exp()).sum::<f64>().ln()
+                    - score(&one[i], &other[i])
+            };
+            loss += own.clone().map(|i| (missed(i, &x, &y) + missed(i, &y, &x)) / 2.0).sum::<f64>();
+            counted += own.len();
+        }
+        loss / f64::from(counted as u32)
+    }
+
+    #[test]
+    fn equals_its_definition() {
+        let device = Device::flex();
+        for (rows, chunk) in [(7, 7), (7, 3), (8, 100), (5, 2)] {
+            let draw = || Tensor::<2>::random([rows, 4], Distribution::Normal(0.0, 1.0), &device);
+            let (x, y) = (draw(), draw());
+            let values = |rows: &Tensor<2>| rows.to_data().to_vec::<f32>().unwrap();
+            for temperature in [0.05, 0.7] {
+                let loss = alignment(&x, &y, chunk, temperature).unwrap().into_scalar::<f32>();
+                let right = naive(&values(&x), &values(&y), 4, chunk, temperature);
+                assert!(
+                    (f64::from(loss) - right).abs() < 1e-4 * right.abs().max(1.0),
+                    "{loss} is not {right}"
+                );
+            }
+        }
+        let one = Tensor::<2>::ones([1, 4], &device);
+        assert!(alignment(&one, &one, 8, 0.05).is_none(), "nothing to compare");
+    }
+}

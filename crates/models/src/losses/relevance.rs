@@ -61,3 +61,48 @@ pub fn published_relevance(
     let (positive, negative) = cosines(query, item, negatives, temperature);
     (positive.exp() / negative.exp().sum_dim(2).squeeze_dim(2)).mean()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, Distribution};
+
+    #[test]
+    fn equals_its_definition() {
+        const SHAPE: [usize; 3] = [2, 5, 3];
+        let device = Device::flex();
+        let draw = || Tensor::<3>::random(SHAPE, Distribution::Normal(0.0, 1.0), &device);
+        let (query, item) = (draw(), draw());
+        let negatives: Vec<Vec<u32>> = vec![vec![1, 4], vec![0, 2], vec![3, 4], vec![0, 1], vec![2, 3]];
+        // Of the first user two positions are padding: neither anchors nor negatives. The last anchor has no query.
+        let weight = [[0.0, 0.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0, 0.0]];
+        let eligible = [[0.0, 0.0, 1.0, 1.0, 1.0], [1.0; 5]];
+        let temperature = 0.3;
+        let values = |rows: &Tensor<3>| rows.to_data().to_vec::<f32>().unwrap();
+        let (queries, items) = (values(&query), values(&item));
+        let row = |rows: &[f32], user: usize, at: usize| -> Vec<f64> {
+            rows[(user * 5 + at) * 3..][..3].iter().map(|&x| f64::from(x)).collect()
+        };
+        let cosine = |a: Vec<f64>, b: Vec<f64>| {
+            let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+            dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt()
+        };
+        let (mut loss, mut anchors) = (0.0, 0.0);
+        for user in 0..2 {
+            for at in 0..5 {
+                let score = |other: usize| {
+                    (cosine(row(&queries, user, at), row(&items, user, other)) / temperature).exp()
+                };
+                let drawn = negatives[at].iter().map(|&n| n as usize);
+                let others: f64 = drawn.filter(|&n| eligible[user][n] == 1.0).map(score).sum();
+                loss -= weight[user][at] * (score(at) / (score(at) + others)).ln();
+                anchors += weight[user][at];
+            }
+        }
+        let [weight, eligible] = [weight, eligible].map(|rows| Tensor::<2>::from_data(rows, &device));
+        let found =
+            relevance(&query, &item, &negatives, &weight, &eligible, temperature).into_scalar::<f32>();
+        let right = loss / anchors;
+        assert!((f64::from(found) - right).abs() < 1e-5, "{found} is not {right}");
+    }
+}
