@@ -2,13 +2,16 @@
 
 mod support;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use seminar_dataset::{BatchConfig, Corpus, Split};
 use seminar_models::{AnyModel, ModelConfig, ModelKind};
-use seminar_trainer::{CheckpointConfig, Modalities, Phase, Silent, Tables, TrainConfig, Trainer};
+use seminar_trainer::{
+    CheckpointConfig, Modalities, Observer, Phase, Silent, StepInfo, Tables, TrainConfig, Trainer,
+};
 use support::corpus;
 
 fn config() -> TrainConfig {
@@ -117,5 +120,38 @@ fn the_whole_catalogue_is_ranked_as_one_by_one() {
         assert_eq!((all.user, all.item, all.history), (some.user, some.item, some.history));
         assert_eq!(all.ranked.negatives, 50, "60 items less the ten of the user's shelf");
         assert!(all.ranked.rank >= some.ranked.rank, "{all:?} {some:?}");
+    }
+}
+
+/// Leaves training at a step, as a killed process does.
+struct Leave(u64);
+
+impl Observer for Leave {
+    fn step(&mut self, _: &StepInfo) {
+        match self.0.checked_sub(1) {
+            Some(left) => self.0 = left,
+            None => std::panic::resume_unwind(Box::new("killed")),
+        }
+    }
+}
+
+#[test]
+fn a_run_left_at_any_step_ends_with_the_same_bits() {
+    let (_data, corpus) = corpus();
+    let run = |folder: &Path, observer: &mut dyn Observer| {
+        let mut trainer = trainer(ModelKind::Seminar, config(), &corpus, folder);
+        trainer.resume().unwrap();
+        trainer.pretrain(1, observer).unwrap();
+        trainer.fit(observer).unwrap();
+        trainer.export()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let undisturbed = run(folder.path(), &mut Silent);
+    // Four steps of pretraining, eight an epoch of training; checkpoints at every second one.
+    for left in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let broken = catch_unwind(AssertUnwindSafe(|| run(folder.path(), &mut Leave(left))));
+        assert!(broken.is_err(), "there are more than {left} steps");
+        assert!(run(folder.path(), &mut Silent) == undisturbed, "left at step {left}");
     }
 }
