@@ -251,7 +251,8 @@ fn a_nested_pickle() {
     let marks = [vec![b'('; DEPTH], vec![b't'; DEPTH]].concat();
     let lists = [vec![b']'; DEPTH], vec![b'a'; DEPTH - 1]].concat();
     let tuples = [vec![b'N'], vec![0x85; DEPTH]].concat();
-    for (what, body) in [("marks", marks), ("lists", lists), ("tuples", tuples)] {
+    let objects = [b"}X\x01\0\0\0a".repeat(DEPTH / 2), b"s".repeat(DEPTH / 2 - 1)].concat();
+    for (what, body) in [("marks", marks), ("lists", lists), ("tuples", tuples), ("dicts", objects)] {
         let pickle = [b"\x80\x02".as_slice(), &body, b"."].concat();
         archive(&path, &pickle, &[], zip::CompressionMethod::Stored);
         archives(&path, &format!("{DEPTH} nested {what}"));

@@ -76,11 +76,15 @@ impl<'a> Machine<'a> {
         Ok(Value::Text(String::from_utf8_lossy(self.take(length)?).into_owned()))
     }
 
+    /// Counts a value and what is inside it, each time it becomes a part of another: so what a nest of values costs grows with
+    /// the square of its depth, and no deep one comes about.
+    fn count(&mut self, value: &Value) -> Outcome<()> {
+        self.made += 1 + size(value);
+        if self.made > MOST_VALUES { Err("the pickle holds too many values".into()) } else { Ok(()) }
+    }
+
     fn push(&mut self, value: Value) -> Outcome<()> {
-        self.made += 1 + size(&value);
-        if self.made > MOST_VALUES {
-            return Err("the pickle holds too many values".into());
-        }
+        self.count(&value)?;
         self.stack.push(value);
         Ok(())
     }
@@ -103,6 +107,7 @@ impl<'a> Machine<'a> {
     }
 
     fn add_entries(&mut self, values: Vec<Value>) -> Outcome<()> {
+        values.iter().try_for_each(|value| self.count(value))?;
         if let Value::Map(entries) = self.top()? {
             let mut values = values.into_iter();
             while let (Some(key), Some(value)) = (values.next(), values.next()) {
@@ -168,6 +173,7 @@ impl<'a> Machine<'a> {
                 b'r' => self.remember(4)?,
                 0x94 => {
                     let (key, value) = (self.memo.len() as u32, self.top()?.clone());
+                    self.count(&value)?;
                     self.memo.insert(key, value);
                 }
                 b'h' => self.recall(1)?,
@@ -220,6 +226,7 @@ impl<'a> Machine<'a> {
                 }
                 b'b' => {
                     let state = self.pop()?;
+                    self.count(&state)?;
                     // An object's state is its attributes; other states say nothing of weights.
                     if let (Value::Map(entries), Value::Map(own)) = (state, self.top()?) {
                         own.extend(entries);
@@ -245,7 +252,7 @@ impl<'a> Machine<'a> {
 
     fn remember(&mut self, bytes: usize) -> Outcome<()> {
         let (key, value) = (self.number(bytes)? as u32, self.top()?.clone());
-        self.made += size(&value);
+        self.count(&value)?;
         self.memo.insert(key, value);
         Ok(())
     }
@@ -257,6 +264,7 @@ impl<'a> Machine<'a> {
     }
 
     fn append(&mut self, values: Vec<Value>) -> Outcome<()> {
+        values.iter().try_for_each(|value| self.count(value))?;
         if let Value::List(own) = self.top()? {
             own.extend(values);
         }
