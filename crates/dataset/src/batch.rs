@@ -336,9 +336,8 @@ impl Epoch {
         let mut imported_queries = None;
         match corpus.sampled(example.user as usize) {
             _ if training => {
-                let (user, count) = (example.user as usize, config.training_negatives);
-                let draw = self.draw(example);
-                sampler.training(user, draw, self.epoch, count, config.published, scratch, &mut items);
+                let (drawn, count) = (self.drawn_as(example), config.training_negatives);
+                sampler.training(drawn, self.epoch, count, config.published, scratch, &mut items);
             }
             Some((negatives, queries)) => {
                 items.extend_from_slice(negatives);
@@ -370,20 +369,21 @@ impl Epoch {
         Candidates { items, queries }
     }
 
-    /// What sets the random draws of an example apart from those of the user's others: its target, or as published its place
-    /// among the targets of a phase.
-    fn draw(&self, example: Example) -> u64 {
+    /// The example that random draws are made for. As published, one that has the same place among the targets of pretraining
+    /// and of training.
+    fn drawn_as(&self, example: Example) -> Example {
         let Batches { corpus, config, split, .. } = &self.batches;
         let newest = split.target(corpus.history(example.user as usize).items.len());
         match newest.filter(|_| config.published) {
-            Some(newest) => newest as u64 - u64::from(example.target),
-            None => u64::from(example.target),
+            Some(newest) => Example { target: newest as u32 - example.target, ..example },
+            None => example,
         }
     }
 
     fn training_queries(&self, example: Example, items: &[u32], own_query: u32) -> Vec<u32> {
         let Batches { corpus, config, .. } = &self.batches;
-        let key = |word| [config.seed, word, self.epoch, u64::from(example.user), self.draw(example)];
+        let drawn = self.drawn_as(example);
+        let key = |word| [config.seed, word, self.epoch, u64::from(drawn.user), u64::from(drawn.target)];
         if config.hide_query > 0.0 && Stream::new(&key(HIDE)).unit() < config.hide_query {
             return vec![0; items.len()];
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::corpus::Corpus;
 use crate::ragged::Ragged;
 use crate::rng::Stream;
-use crate::split::Split;
+use crate::split::{Example, Split};
 
 /// How likely an item is to be drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,21 +90,20 @@ impl<'a> NegativeSampler<'a> {
 
     /// Appends the training negatives of an example in an epoch: as for evaluation, other ones each epoch.
     ///
-    /// `draw` tells the examples of a user apart. With `with_eos`, the EOS id (the number of items + 1) can be drawn too,
-    /// as in the published code.
+    /// The target only tells the examples of a user apart. With `with_eos`, the EOS id (the number of items + 1) can be
+    /// drawn too, as in the published code.
     pub fn training(
         &self,
-        user: usize,
-        draw: u64,
+        example: Example,
         epoch: u64,
         count: usize,
         with_eos: bool,
         scratch: &mut Scratch,
         out: &mut Vec<u32>,
     ) {
-        let key = [self.seed, TRAINING, epoch, user as u64, draw];
+        let key = [self.seed, TRAINING, epoch, u64::from(example.user), u64::from(example.target)];
         let last = self.corpus.item_count() as u32 + u32::from(with_eos);
-        self.draw(user, count, last, &mut Stream::new(&key), scratch, out);
+        self.draw(example.user as usize, count, last, &mut Stream::new(&key), scratch, out);
     }
 
     fn draw(

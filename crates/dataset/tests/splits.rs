@@ -140,7 +140,8 @@ fn uniform_negatives_are_uniform_and_popular_ones_popular() {
         let mut counts = [0u32; 21];
         for seed in 0..4000 {
             let mut out = Vec::new();
-            sampler.training(301, 0, seed, 1, false, &mut scratch, &mut out);
+            let example = seminar_dataset::Example { user: 301, target: 0 };
+            sampler.training(example, seed, 1, false, &mut scratch, &mut out);
             counts[out[0] as usize] += 1;
         }
         counts

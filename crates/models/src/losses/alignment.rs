@@ -93,7 +93,7 @@ mod tests {
         for (rows, chunk) in [(7, 7), (7, 3), (8, 100), (5, 2)] {
             let draw = || Tensor::<2>::random([rows, 4], Distribution::Normal(0.0, 1.0), &device);
             let (x, y) = (draw(), draw());
-            let values = |rows: &Tensor<2>| rows.to_data().to_vec::<f32>().unwrap();
+            let values = |rows: &Tensor<2>| rows.to_data().try_to_vec::<f32>().unwrap();
             for temperature in [0.05, 0.7] {
                 let loss = alignment(&x, &y, chunk, temperature).unwrap().into_scalar::<f32>();
                 let right = naive(&values(&x), &values(&y), 4, chunk, temperature);

@@ -78,7 +78,7 @@ mod tests {
         let weight = [[0.0, 0.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0, 0.0]];
         let eligible = [[0.0, 0.0, 1.0, 1.0, 1.0], [1.0; 5]];
         let temperature = 0.3;
-        let values = |rows: &Tensor<3>| rows.to_data().to_vec::<f32>().unwrap();
+        let values = |rows: &Tensor<3>| rows.to_data().try_to_vec::<f32>().unwrap();
         let (queries, items) = (values(&query), values(&item));
         let row = |rows: &[f32], user: usize, at: usize| -> Vec<f64> {
             rows[(user * 5 + at) * 3..][..3].iter().map(|&x| f64::from(x)).collect()
