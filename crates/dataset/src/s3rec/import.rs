@@ -1,30 +1,23 @@
 //! Reading the text files.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
-use serde::{Deserialize as DeriveDeserialize, Serialize};
+use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Position, Result};
+use super::entries::for_each_entry;
+use crate::error::{Error, Result};
 use crate::ids::Vocabulary;
 use crate::numbered::{Numbered, Sampled};
 use crate::prepare::{Queries, attribute_queries};
 use crate::ragged::Ragged;
-use crate::source::lines::{self, Metered, TooLong};
 use crate::source::{LineReader, ReadOptions};
 
 /// Largest id accepted.
 const MAX_ID: u32 = 1 << 31;
-/// Longest entry of a JSON object accepted, in bytes.
-const MAX_ENTRY: usize = 16 << 20;
 
 /// What an import noticed that is no error.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, DeriveDeserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ImportReport {
     /// The files read.
     pub files: Vec<String>,
@@ -166,7 +159,7 @@ impl Import<'_> {
     }
 
     fn items(&mut self) -> Result<()> {
-        #[derive(DeriveDeserialize)]
+        #[derive(Deserialize)]
         struct Item {
             item: u32,
             asin: Option<String>,
@@ -375,51 +368,4 @@ fn same_length(path: &Path, lines: usize, users: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::format(path, lines as u64 + 1, 0, format!("{lines} lines for {users} users")))
-}
-
-/// Streams the entries of a JSON object in file order.
-fn for_each_entry<V: for<'de> Deserialize<'de>>(
-    path: &Path,
-    entry: impl FnMut(String, V) -> std::result::Result<(), String>,
-) -> Result<()> {
-    struct Entries<V, F>(F, Rc<Cell<usize>>, std::marker::PhantomData<V>);
-    impl<'de, V: Deserialize<'de>, F: FnMut(String, V) -> std::result::Result<(), String>> Visitor<'de>
-        for Entries<V, F>
-    {
-        type Value = ();
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object with item ids as keys")
-        }
-        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> std::result::Result<(), A::Error> {
-            while let Some((key, value)) = map.next_entry()? {
-                (self.0)(key, value).map_err(serde::de::Error::custom)?;
-                self.1.set(MAX_ENTRY);
-            }
-            Ok(())
-        }
-    }
-    impl<'de, V: Deserialize<'de>, F: FnMut(String, V) -> std::result::Result<(), String>>
-        DeserializeSeed<'de> for Entries<V, F>
-    {
-        type Value = ();
-        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<(), D::Error> {
-            deserializer.deserialize_map(self)
-        }
-    }
-    let (inner, gzip) = lines::open(path)?;
-    let (inner, left) = Metered::new(inner, MAX_ENTRY);
-    let mut deserializer = serde_json::Deserializer::from_reader(BufReader::with_capacity(1 << 16, inner));
-    let seed = Entries(entry, left, std::marker::PhantomData);
-    let result = seed.deserialize(&mut deserializer).and_then(|()| deserializer.end());
-    result.map_err(|e| {
-        let at = Position { file: path.to_path_buf(), line: e.line() as u64, byte: e.column() as u64 };
-        if !e.is_io() {
-            return Error::Format { at, message: e.to_string() };
-        }
-        match std::io::Error::from(e).downcast::<TooLong>() {
-            Ok(TooLong) => Error::TooLarge { at, what: "an entry's length", limit: MAX_ENTRY as u64 },
-            Err(source) if gzip => Error::Gzip { at, source },
-            Err(source) => Error::io(path, "cannot read")(source),
-        }
-    })
 }

@@ -12,6 +12,7 @@
 //! Every file may be gzip (`.gz` after its name) when read. These are strict formats: what does not fit is an
 //! error with its line.
 
+mod entries;
 mod export;
 mod import;
 
