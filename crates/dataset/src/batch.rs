@@ -392,12 +392,11 @@ impl Epoch {
         let mut borrow = Stream::new(&key(BORROW));
         let asked = &history.queries[1..=example.target as usize];
         // As published, pretraining counts EOS's query among the user's, before the target's.
-        let eos = (config.published && self.batches.split == Split::Pretrain).then(|| asked.len() - 1);
-        let choices = asked.len() + usize::from(eos.is_some());
-        let mut borrowed = || match (borrow.below(choices as u64) as usize, eos) {
-            (choice, Some(eos)) if choice == eos => EOS_QUERY,
-            (choice, Some(eos)) if choice > eos => own_query,
-            (choice, _) => asked[choice],
+        let (with_eos, last) = (config.published && self.batches.split == Split::Pretrain, asked.len() - 1);
+        let choices = (asked.len() + usize::from(with_eos)) as u64;
+        let mut borrowed = || match borrow.below(choices) as usize {
+            choice if with_eos && choice == last => EOS_QUERY,
+            choice => asked[choice.min(last)],
         };
         let negative = |&item: &u32| {
             let known = item as usize <= corpus.item_count();

@@ -1,4 +1,4 @@
-//! Small sound things to damage: the text files of a data set, its corpus, a trainer on it.
+//! Small sound things to damage: reviews, the text files of a data set, its corpus, a trainer on it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,6 +7,19 @@ use burn::tensor::Device;
 use seminar_dataset::{BatchConfig, Corpus, s3rec};
 use seminar_models::{AnyModel, ModelConfig, ModelKind};
 use seminar_trainer::{CheckpointConfig, Modalities, Tables, TrainConfig, Trainer};
+
+/// A line of Amazon's reviews.
+pub fn review(user: usize, item: usize) -> String {
+    format!(
+        "{{\"overall\": 5.0, \"verified\": true, \"reviewerID\": \"A{user}\", \"asin\": \"B{item}\", \"style\": {{\"Format:\": \" DVD\"}}, \"reviewText\": \"good \\\"one\\\"\", \"unixReviewTime\": {}}}\n",
+        1_500_000_000 + 7 * item
+    )
+}
+
+/// Seven users with the same seven items: they survive the core filter.
+pub fn reviews() -> String {
+    (0..7).flat_map(|user| (0..7).map(move |item| review(user, item))).collect()
+}
 
 /// The files of a small data set by their endings.
 pub const TEXT_FILES: [(&str, &str); 6] = [
@@ -38,23 +51,36 @@ pub fn write_corpus(folder: &Path) -> anyhow::Result<()> {
     Ok(Corpus::write(&s3rec::import(folder, "toy", s3rec::QuerySource::Logged)?.data, folder)?)
 }
 
+/// A model over a corpus, with the tables that it needs.
+///
+/// # Errors
+/// If the settings cannot work.
+pub fn build(
+    kind: ModelKind,
+    model: &ModelConfig,
+    config: TrainConfig,
+    corpus: Arc<Corpus>,
+) -> anyhow::Result<Trainer<AnyModel>> {
+    let device = Device::flex().autodiff();
+    let model = kind.build(model, config.batches.history_length, &device)?;
+    let tables = Tables::new(&config, &corpus, Modalities::default())?;
+    Ok(Trainer::new(model, tables, config, corpus, device)?)
+}
+
 /// TWIN over the corpus in a folder, with checkpoints there.
 ///
 /// # Errors
 /// If there is no corpus.
 pub fn trainer(folder: &Path) -> anyhow::Result<Trainer<AnyModel>> {
-    let corpus = Arc::new(Corpus::open(folder)?);
-    let device = Device::flex().autodiff();
     let batches =
         BatchConfig { batch_size: 2, history_length: 4, evaluation_negatives: 2, ..BatchConfig::default() };
     let config = TrainConfig { width: 4, batches, ..TrainConfig::default() };
     let model = ModelConfig { width: 4, heads: 1, top_k: 2, stage_one_top_k: 3, ..ModelConfig::default() };
-    let model = ModelKind::Twin.build(&model, 4, &device)?;
-    let tables = Tables::new(&config, &corpus, Modalities::default())?;
-    Ok(Trainer::new(model, tables, config, corpus, device)?.with_checkpoints(checkpoints(folder)))
+    let trainer = build(ModelKind::Twin, &model, config, Arc::new(Corpus::open(folder)?))?;
+    Ok(trainer.with_checkpoints(checkpoints(folder)))
 }
 
-/// Where [`trainer`] keeps its checkpoints; after every epoch.
+/// Where [`trainer`] keeps its checkpoints: one after every step.
 pub fn checkpoints(folder: &Path) -> CheckpointConfig {
     CheckpointConfig { folder: folder.to_owned(), every: 1 }
 }

@@ -74,12 +74,7 @@ fn a_line_of_a_gigabyte() {
         said(&message, &["line", "longer", "limit"]);
     }
     let good = folder.path().join("Good_5.json");
-    let review = |user: usize, item: usize| {
-        format!(
-            "{{\"reviewerID\": \"A{user}\", \"asin\": \"B{item}\", \"overall\": 5.0, \"unixReviewTime\": {item}}}\n"
-        )
-    };
-    std::fs::write(&good, (0..49).map(|n| review(n / 7, n % 7)).collect::<String>()).unwrap();
+    std::fs::write(&good, sample::reviews()).unwrap();
     let meta = folder.path().join("meta_Toys.json.gz");
     long_line(&meta, "{'asin': 'B1', 'title': '", GIGABYTE);
     said(&refusal("metadata line", || amazon(&good, Some(&meta))), &["line", "limit"]);
@@ -87,11 +82,7 @@ fn a_line_of_a_gigabyte() {
     let columns = "user_id,item_id,timestamp,click\n1,1,5,";
     let logs = folder.path().join("rec_inter.csv");
     long_line(&logs, columns, GIGABYTE);
-    std::fs::write(
-        folder.path().join("src_inter.csv"),
-        "user_id,search_session_timestamp,keyword,item_id,click_cnt\n1,5,[1],1,1\n",
-    )
-    .unwrap();
+    write_searches(folder.path());
     said(&refusal("csv row", || kuaisar(folder.path())), &["row", "limit"]);
 
     sample::write_texts(folder.path()).unwrap();
@@ -110,6 +101,12 @@ fn a_line_of_a_gigabyte() {
     }
 }
 
+/// KuaiSAR's other file, sound.
+fn write_searches(folder: &Path) {
+    let text = "user_id,search_session_timestamp,keyword,item_id,click_cnt\n1,5,[1],1,1\n";
+    std::fs::write(folder.join("src_inter.csv"), text).unwrap();
+}
+
 fn kuaisar(folder: &Path) -> seminar_dataset::Result<()> {
     PrepareConfig::kuaisar().prepare(&KuaiSar::new(folder)).map(drop)
 }
@@ -119,9 +116,7 @@ fn a_million_columns() {
     let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
     let many: String = (0..1_000_000).map(|n| format!(",c{n}")).collect();
-    let src = folder.path().join("src_inter.csv");
-    std::fs::write(&src, "user_id,search_session_timestamp,keyword,item_id,click_cnt\n1,5,[1],1,1\n")
-        .unwrap();
+    write_searches(folder.path());
     let rec = folder.path().join("rec_inter.csv");
     std::fs::write(&rec, format!("user_id{many}\n1\n")).unwrap();
     said(&refusal("header", || kuaisar(folder.path())), &["row"]);

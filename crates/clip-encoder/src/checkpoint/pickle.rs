@@ -64,18 +64,17 @@ fn entry(
 ) -> Outcome<Vec<u8>> {
     let fail = |e: &dyn std::fmt::Display| format!("`{name}`: {e}");
     let entry = archive.by_name(name).map_err(|e| fail(&e))?;
+    let bounded = |size: u64| {
+        let message =
+            || format!("`{name}` unpacks to {size} bytes, more than the {most} that the file may hold");
+        if size > most { Err(message()) } else { Ok(()) }
+    };
+    bounded(entry.size())?;
     // The size that an entry claims may be a lie: the reader allocates as it reads, and stops.
-    let claimed = entry.size();
     let mut bytes = Vec::new();
-    if claimed <= most {
-        entry.take(most + 1).read_to_end(&mut bytes).map_err(|e| fail(&e))?;
-    }
-    match claimed.max(bytes.len() as u64) {
-        size if size > most => {
-            Err(format!("`{name}` unpacks to {size} bytes, more than the {most} that the file may hold"))
-        }
-        _ => Ok(bytes),
-    }
+    entry.take(most + 1).read_to_end(&mut bytes).map_err(|e| fail(&e))?;
+    bounded(bytes.len() as u64)?;
+    Ok(bytes)
 }
 
 fn float_kind(storage: &str) -> Option<&'static str> {

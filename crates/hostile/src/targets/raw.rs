@@ -8,6 +8,7 @@ use flate2::write::GzEncoder;
 use seminar_dataset::{AmazonReviews, Corpus, KuaiSar, PrepareConfig, Prepared};
 
 use super::{Loader, Target, choice, chosen};
+use crate::sample;
 
 pub(super) const TARGETS: &[Target] = &[
     Target { name: "amazon_reviews", records: 64, seeds: review_lines, loader: reviews },
@@ -17,18 +18,6 @@ pub(super) const TARGETS: &[Target] = &[
     Target { name: "kuaisar_files", records: 1, seeds: csv_files, loader: kuaisar_files },
 ];
 
-fn review(user: usize, item: usize) -> String {
-    format!(
-        "{{\"overall\": 5.0, \"verified\": true, \"reviewerID\": \"A{user}\", \"asin\": \"B{item}\", \"style\": {{\"Format:\": \" DVD\"}}, \"reviewText\": \"good \\\"one\\\"\", \"unixReviewTime\": {}}}\n",
-        1_500_000_000 + 7 * item
-    )
-}
-
-/// Seven users with the same seven items: they survive the core filter.
-fn sound_reviews() -> String {
-    (0..7).flat_map(|user| (0..7).map(move |item| review(user, item))).collect()
-}
-
 fn review_lines() -> anyhow::Result<Vec<Vec<u8>>> {
     let odd = [
         r#"{"reviewerID": 17, "asin": ["B1"], "overall": "4.0", "unixReviewTime": "1500000000"}"#,
@@ -37,7 +26,7 @@ fn review_lines() -> anyhow::Result<Vec<Vec<u8>>> {
         "",
     ];
     let lines = odd.iter().map(|line| line.as_bytes().to_vec());
-    Ok(lines.chain((0..4).map(|n| review(n, n).trim_end().as_bytes().to_vec())).collect())
+    Ok(lines.chain((0..4).map(|n| sample::review(n, n).trim_end().as_bytes().to_vec())).collect())
 }
 
 /// Takes a data set through everything that follows: preparing, writing, opening.
@@ -55,7 +44,7 @@ fn tolerant(mut source: AmazonReviews) -> AmazonReviews {
 fn reviews(folder: &Path) -> anyhow::Result<Loader> {
     let (path, folder) = (folder.join("T_5.json"), folder.to_owned());
     let source = tolerant(AmazonReviews::new(&path, None));
-    let sound = sound_reviews();
+    let sound = sample::reviews();
     Ok(Box::new(move |lines| {
         std::fs::write(&path, [sound.as_bytes(), lines].concat())?;
         Ok(finish(PrepareConfig::amazon().prepare(&source), &folder))
@@ -74,7 +63,7 @@ fn meta_lines() -> anyhow::Result<Vec<Vec<u8>>> {
 
 fn meta(folder: &Path) -> anyhow::Result<Loader> {
     let (reviews, meta, folder) = (folder.join("T_5.json"), folder.join("meta_T.json"), folder.to_owned());
-    std::fs::write(&reviews, sound_reviews())?;
+    std::fs::write(&reviews, sample::reviews())?;
     let source = tolerant(AmazonReviews::new(&reviews, Some(meta.clone())));
     Ok(Box::new(move |lines| {
         std::fs::write(&meta, lines)?;
@@ -88,7 +77,7 @@ fn gzip_files() -> anyhow::Result<Vec<Vec<u8>>> {
         encoder.write_all(text.as_bytes())?;
         Ok(encoder.finish()?)
     };
-    let text = sound_reviews();
+    let text = sample::reviews();
     let (first, second) = text.split_at(text.len() / 2);
     // Members one after another are one file as well; so is nothing compressed at all.
     let members = [pack(6, first)?, pack(9, second)?].concat();

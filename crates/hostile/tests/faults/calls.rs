@@ -82,22 +82,22 @@ unsafe extern "C" fn write(descriptor: c_int, bytes: *const c_void, count: usize
     if refused { fail(libc::ENOSPC) as isize } else { written as isize }
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn fsync(descriptor: c_int) -> c_int {
+fn sync(descriptor: c_int, call: libc::c_long) -> c_int {
     if refused("sync", || file_of(descriptor)) {
         return fail(libc::EIO);
     }
     // SAFETY: a descriptor is a number; the kernel checks it.
-    unsafe { libc::syscall(libc::SYS_fsync, descriptor) as c_int }
+    unsafe { libc::syscall(call, descriptor) as c_int }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn fsync(descriptor: c_int) -> c_int {
+    sync(descriptor, libc::SYS_fsync)
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn fdatasync(descriptor: c_int) -> c_int {
-    if refused("sync", || file_of(descriptor)) {
-        return fail(libc::EIO);
-    }
-    // SAFETY: as above.
-    unsafe { libc::syscall(libc::SYS_fdatasync, descriptor) as c_int }
+    sync(descriptor, libc::SYS_fdatasync)
 }
 
 #[unsafe(no_mangle)]

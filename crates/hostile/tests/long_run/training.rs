@@ -4,15 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::tensor::Device;
 use seminar_ann_retrieval::Vectors;
 use seminar_dataset::rng::Stream;
 use seminar_dataset::{BatchConfig, Corpus, Split};
+use seminar_hostile::sample;
 use seminar_models::weights::StateDict;
 use seminar_models::{AnyModel, ModelConfig, ModelKind};
-use seminar_trainer::{
-    CheckpointConfig, Evaluation, Modalities, Observer, Silent, StepInfo, Tables, TrainConfig, Trainer,
-};
+use seminar_trainer::{CheckpointConfig, Evaluation, Observer, Silent, StepInfo, TrainConfig, Trainer};
 
 const WIDTH: usize = 8;
 
@@ -43,13 +41,10 @@ fn batches() -> BatchConfig {
 }
 
 fn trainer(corpus: &Arc<Corpus>) -> Trainer<AnyModel> {
-    let device = Device::flex().autodiff();
     let config =
         TrainConfig { epochs: 2, patience: 2, width: WIDTH, batches: batches(), ..TrainConfig::default() };
     let model = ModelConfig { width: WIDTH, heads: 2, top_k: 4, ..ModelConfig::default() };
-    let model = ModelKind::Seminar.build(&model, 12, &device).unwrap();
-    let tables = Tables::new(&config, corpus, Modalities::default()).unwrap();
-    Trainer::new(model, tables, config, corpus.clone(), device).unwrap()
+    sample::build(ModelKind::Seminar, &model, config, corpus.clone()).unwrap()
 }
 
 /// Pretraining and training, or what is left of them; the weights and figures at their end.
