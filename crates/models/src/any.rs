@@ -1,25 +1,39 @@
 //! One type for all models, chosen by name: what a command line needs.
 
-use std::str::FromStr;
-
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 use crate::base::Base;
 use crate::config::{ModalityKind, ModelConfig};
 use crate::error::{Error, Result};
 use crate::eta::Eta;
-use crate::events::Events;
-use crate::model::{PretrainBatch, PretrainLosses, Scores, SequenceModel};
+use crate::events::{Events, UniqueEvents};
+use crate::model::{Needs, PretrainBatch, PretrainLosses, Scores, SequenceModel};
 use crate::qin::Qin;
 use crate::seminar::Seminar;
 use crate::sim::Sim;
 use crate::twin::Twin;
 
 /// The names of the models.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+#[strum(parse_err_ty = Error, parse_err_fn = unknown_model)]
 pub enum ModelKind {
     /// The last K events.
     Base,
@@ -35,20 +49,20 @@ pub enum ModelKind {
     Seminar,
 }
 
+fn unknown_model(name: &str) -> Error {
+    let message = format!("`{name}` is none of {}", ModelKind::NAMES.join(", "));
+    Error::Config { field: "model", message }
+}
+
 impl ModelKind {
     /// All models, simplest first.
-    pub const ALL: [Self; 6] = [Self::Base, Self::Sim, Self::Eta, Self::Qin, Self::Twin, Self::Seminar];
+    pub const ALL: &[Self] = <Self as VariantArray>::VARIANTS;
+    /// Their names.
+    pub const NAMES: &[&str] = <Self as VariantNames>::VARIANTS;
 
     /// The name as command lines and files write it.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Base => "base",
-            Self::Sim => "sim",
-            Self::Eta => "eta",
-            Self::Qin => "qin",
-            Self::Twin => "twin",
-            Self::Seminar => "seminar",
-        }
+        self.into()
     }
 
     /// A model with initial weights.
@@ -57,26 +71,17 @@ impl ModelKind {
     /// If the configuration cannot work for histories of `history_length` events.
     pub fn build(self, config: &ModelConfig, history_length: usize, device: &Device) -> Result<AnyModel> {
         config.validate(history_length)?;
-        Ok(match self {
-            Self::Base => AnyModel::Base(Base::new(config, device)),
-            Self::Sim => AnyModel::Sim(Sim::new(config, device)),
-            Self::Eta => AnyModel::Eta(Eta::new(config, device)),
-            Self::Qin => AnyModel::Qin(Qin::new(config, device)),
-            Self::Twin => AnyModel::Twin(Twin::new(config, device)),
-            Self::Seminar => AnyModel::Seminar(Seminar::new(config, device)),
-        })
+        AnyModel::init(&AnyConfig { kind: self, model: config.clone() }, device)
     }
 }
 
-impl FromStr for ModelKind {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
-            let known: Vec<&str> = Self::ALL.iter().map(|kind| kind.name()).collect();
-            Error::Config { field: "model", message: format!("`{name}` is none of {}", known.join(", ")) }
-        })
-    }
+/// Which model, and its settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnyConfig {
+    /// Which.
+    pub kind: ModelKind,
+    /// Its settings.
+    pub model: ModelConfig,
 }
 
 /// Any of the models.
@@ -110,26 +115,88 @@ macro_rules! each {
     };
 }
 
+/// The same for methods that take the model and give it back.
+macro_rules! each_into {
+    ($self:ident, $model:ident => $body:expr) => {
+        match $self {
+            Self::Base($model) => Self::Base($body),
+            Self::Sim($model) => Self::Sim($body),
+            Self::Eta($model) => Self::Eta($body),
+            Self::Qin($model) => Self::Qin($body),
+            Self::Twin($model) => Self::Twin($body),
+            Self::Seminar($model) => Self::Seminar($body),
+        }
+    };
+}
+
+impl AnyModel {
+    /// Which model it is.
+    pub fn kind(&self) -> ModelKind {
+        match self {
+            Self::Base(_) => ModelKind::Base,
+            Self::Sim(_) => ModelKind::Sim,
+            Self::Eta(_) => ModelKind::Eta,
+            Self::Qin(_) => ModelKind::Qin,
+            Self::Twin(_) => ModelKind::Twin,
+            Self::Seminar(_) => ModelKind::Seminar,
+        }
+    }
+}
+
 impl SequenceModel for AnyModel {
+    type Config = AnyConfig;
+
+    fn init(config: &AnyConfig, device: &Device) -> Result<Self> {
+        let AnyConfig { kind, model } = config;
+        Ok(match kind {
+            ModelKind::Base => Self::Base(Base::init(model, device)?),
+            ModelKind::Sim => Self::Sim(Sim::init(model, device)?),
+            ModelKind::Eta => Self::Eta(Eta::init(model, device)?),
+            ModelKind::Qin => Self::Qin(Qin::init(model, device)?),
+            ModelKind::Twin => Self::Twin(Twin::init(model, device)?),
+            ModelKind::Seminar => Self::Seminar(Seminar::init(model, device)?),
+        })
+    }
+
+    fn config(&self) -> AnyConfig {
+        AnyConfig { kind: self.kind(), model: each!(self, model => model.config()) }
+    }
+
+    fn needs(&self) -> Needs {
+        each!(self, model => model.needs())
+    }
+
     fn score(&self, history: &Events, candidates: &Events) -> Scores {
         each!(self, model => model.score(history, candidates))
+    }
+
+    fn attention_weights(&self, history: &Events, candidates: &Events) -> Option<Tensor<3>> {
+        each!(self, model => model.attention_weights(history, candidates))
+    }
+
+    fn item_vectors(&self, items: &UniqueEvents) -> Tensor<2> {
+        each!(self, model => model.item_vectors(items))
     }
 
     fn project(&self, kind: ModalityKind, rows: Tensor<2>) -> Option<Tensor<2>> {
         each!(self, model => model.project(kind, rows))
     }
 
+    fn logits_loss(&self) -> bool {
+        each!(self, model => model.logits_loss())
+    }
+
     fn auxiliary_loss(
         &self,
         scores: &Scores,
         labels: &Tensor<2>,
-        real: &Tensor<2, Bool>,
+        mask: &Tensor<2, Bool>,
     ) -> Option<Tensor<1>> {
-        each!(self, model => model.auxiliary_loss(scores, labels, real))
+        each!(self, model => model.auxiliary_loss(scores, labels, mask))
     }
 
-    fn logits_loss(&self) -> bool {
-        each!(self, model => model.logits_loss())
+    fn loss(&self, scores: &Scores, labels: &Tensor<2>, mask: &Tensor<2, Bool>) -> Tensor<1> {
+        each!(self, model => model.loss(scores, labels, mask))
     }
 
     fn pretrain_losses(&self, batch: &PretrainBatch) -> Option<PretrainLosses> {
@@ -137,16 +204,32 @@ impl SequenceModel for AnyModel {
     }
 
     fn fine_tune(self) -> Self {
-        match self {
-            Self::Seminar(model) => Self::Seminar(model.fine_tune()),
-            other => other,
-        }
+        each_into!(self, model => model.fine_tune())
     }
 
     fn refresh(self, sample: &Events) -> Result<Self> {
-        Ok(match self {
-            Self::Seminar(model) => Self::Seminar(model.refresh(sample)?),
-            other => other,
-        })
+        Ok(each_into!(self, model => model.refresh(sample)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// A method that is not forwarded would silently be the trait's default.
+    #[test]
+    fn every_method_of_the_trait_is_forwarded() {
+        let methods = |text: &str| -> Vec<String> {
+            let names = text.split("\n    fn ").skip(1);
+            let mut names: Vec<String> =
+                names.filter_map(|rest| rest.split(['(', '<']).next()).map(str::to_owned).collect();
+            names.sort();
+            names
+        };
+        let body = |text: &str, start: &str| {
+            let (_, rest) = text.split_once(start).expect("the file holds it");
+            rest.split("\n}\n").next().expect("the text before its end").to_owned()
+        };
+        let of_the_trait = methods(&body(include_str!("model.rs"), "pub trait SequenceModel: Module {"));
+        assert!(of_the_trait.len() >= 13, "{of_the_trait:?}");
+        assert_eq!(methods(&body(include_str!("any.rs"), "impl SequenceModel for AnyModel {")), of_the_trait);
     }
 }

@@ -1,14 +1,21 @@
 //! One configuration for all models, and the switches between published and repaired behaviour.
 
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::model::Needs;
+use crate::parts::{HashBitsConfig, HeadConfig, PairEncoderConfig, TargetAttentionConfig};
 
-/// What an item or event is seen through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// An input modality.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, EnumString, IntoStaticStr, VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum ModalityKind {
-    /// A trained vector an item.
+    /// A trained vector per item.
     Id,
     /// The search words of an event.
     Query,
@@ -21,8 +28,21 @@ pub enum ModalityKind {
 }
 
 /// How a query and an item become one pair.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum FusionKind {
     /// `a · query + (1 − a) · item`.
     #[default]
@@ -36,8 +56,21 @@ pub enum FusionKind {
 }
 
 /// Where the weights of the item modalities come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum GateKind {
     /// One trained vector for all events, as published.
     #[default]
@@ -47,8 +80,21 @@ pub enum GateKind {
 }
 
 /// How SEMINAR's general search unit compares events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum SoftSearch {
     /// The attention's own heads, as in TWIN.
     #[default]
@@ -123,7 +169,7 @@ impl Switches {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
-    /// D: width of embeddings and of each attention head.
+    /// D, the embedding dimension, and the width of each attention head.
     pub width: usize,
     /// H.
     pub heads: usize,
@@ -131,7 +177,7 @@ pub struct ModelConfig {
     pub top_k: usize,
     /// K1: events that QIN's first stage keeps.
     pub stage_one_top_k: usize,
-    /// What events are seen through.
+    /// The input modalities.
     pub modalities: Vec<ModalityKind>,
     /// Width of the frozen text embeddings.
     pub text_width: usize,
@@ -149,7 +195,7 @@ pub struct ModelConfig {
     pub soft_search: SoftSearch,
     /// Sub-vectors and centroids of SEMINAR's quantiser.
     pub sub_vectors: usize,
-    /// Centroids a sub-vector.
+    /// Centroids per sub-vector.
     pub centroids: usize,
     /// τ of SEMINAR's alignment and relevance.
     pub temperature: f64,
@@ -207,6 +253,52 @@ impl ModelConfig {
     /// Whether events are seen through this modality.
     pub fn has(&self, modality: ModalityKind) -> bool {
         self.modalities.contains(&modality)
+    }
+
+    /// What these settings need of tables and batches.
+    pub fn needs(&self) -> Needs {
+        let of = |kind, width| self.has(kind).then_some(width);
+        Needs {
+            width: Some(self.width),
+            history_length: self.top_k,
+            modalities: self.modalities.iter().copied().filter(|&kind| kind != ModalityKind::Id).collect(),
+            text_width: of(ModalityKind::Text, self.text_width),
+            image_width: of(ModalityKind::Image, self.image_width),
+        }
+    }
+
+    pub(crate) fn pair(&self) -> PairEncoderConfig {
+        PairEncoderConfig {
+            dim: self.width,
+            modalities: self.modalities.clone(),
+            text_dim: self.text_width,
+            image_dim: self.image_width,
+            fusion: self.fusion,
+            query_weight: self.query_weight,
+            gate: self.gate,
+            dropout: self.dropout,
+            mask_missing: self.switches.mask_padding,
+            seed: self.seed,
+        }
+    }
+
+    pub(crate) fn attention(&self) -> TargetAttentionConfig {
+        TargetAttentionConfig {
+            dim: self.width,
+            heads: self.heads,
+            trained: self.switches.train_attention,
+            identity_start: self.switches.identity_attention,
+            mask_padding: self.switches.mask_padding,
+            seed: self.seed,
+        }
+    }
+
+    pub(crate) fn head(&self) -> HeadConfig {
+        HeadConfig { dim: self.width, interaction: self.switches.interaction, seed: self.seed }
+    }
+
+    pub(crate) fn hash(&self) -> HashBitsConfig {
+        HashBitsConfig { dim: self.width, bits: self.hash_bits, seed: self.seed }
     }
 
     /// Checks the settings against each other and against the history's length L.

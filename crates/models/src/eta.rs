@@ -1,17 +1,23 @@
-//! ETA (arXiv 2209.12212): equal bits of a random projection pick K events, attention reads them.
+//! ETA ([arXiv 2108.04468](https://arxiv.org/abs/2108.04468)): equal bits of a random projection pick K events, attention reads
+//! them. Its successor ETA-Net is [arXiv 2209.12212](https://arxiv.org/abs/2209.12212).
 //!
-//! Cost per candidate: `bits·L` comparisons for the search, `H·L·D` multiply-adds for the attention.
+//! ```text
+//! tables ─ gate ─ pair fusion ─ GSU: hash, equal bits, top K ─ ESU ─ head
+//! ```
+//!
+//! This follows SEMINAR's re-implementation: the hash is drawn once and never trained. Cost per candidate: `bits·L` comparisons for
+//! the search, `H·L·D` multiply-adds for the attention.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{ModalityKind, ModelConfig};
-use crate::events::Events;
+use crate::error::Result;
+use crate::events::{Events, UniqueEvents};
+use crate::gsu::Bits;
 use crate::init::Init;
-use crate::model::{Scores, SequenceModel};
-use crate::parts::stage_one::{Product, StageOne};
-use crate::parts::{HashBits, Head, PairEncoder, TargetAttention};
-use crate::two_stage::search_and_attend;
+use crate::model::{Needs, Scores, SequenceModel};
+use crate::parts::{HashBits, Head, PairEncoder, Pairs, TargetAttention};
 
 /// Embedding → hash, top K → exact search unit → head.
 #[derive(Module, Debug)]
@@ -24,46 +30,43 @@ pub struct Eta {
     pub attention: TargetAttention,
     /// The output.
     pub head: Head,
-    top_k: usize,
-    mask_padding: bool,
-    logits_loss: bool,
+    #[module(skip)]
+    config: ModelConfig,
 }
 
 impl Eta {
-    /// A model with initial weights. The configuration must be valid.
-    pub fn new(config: &ModelConfig, device: &Device) -> Self {
-        let init = &mut Init::new(config.seed, device);
-        Self {
-            pair: PairEncoder::new(config, init),
-            hash: HashBits::new(config.width, config.hash_bits, init),
-            attention: TargetAttention::new(config, init),
-            head: Head::new(config, init),
-            top_k: config.top_k,
-            mask_padding: config.switches.mask_padding,
-            logits_loss: config.switches.logits_loss,
-        }
+    /// The general search unit: equal bits.
+    fn gsu(&self, pairs: &Pairs<'_>) -> Bits {
+        self.hash.gsu(&pairs.targets, &pairs.events)
     }
 }
 
 impl SequenceModel for Eta {
+    type Config = ModelConfig;
+
+    fn init(config: &ModelConfig, device: &Device) -> Result<Self> {
+        config.validate(usize::MAX)?;
+        let init = &mut Init::new(config.seed, device);
+        Ok(Self {
+            pair: config.pair().draw(init),
+            hash: config.hash().draw(init),
+            attention: config.attention().draw(init),
+            head: config.head().draw(init),
+            config: config.clone(),
+        })
+    }
+
+    shared_methods!();
+
     fn score(&self, history: &Events, candidates: &Events) -> Scores {
-        let pairs = self.pair.pairs(&history.rows);
-        let targets = self.pair.pairs(&candidates.rows);
-        let stage_one =
-            StageOne::Bits(Product::new(self.hash.bits(targets.clone()), self.hash.bits(pairs.clone())));
-        let both = [pairs, targets.clone()];
-        let events = [history, candidates];
-        let search =
-            search_and_attend(&self.attention, events, both, &stage_one, self.top_k, self.mask_padding);
-        let logits = self.head.forward(search.attended.clone(), candidates.place(targets));
-        Scores { logits, stage_one: None, search: Some(search) }
+        let pairs = self.pair.encode(history, candidates);
+        let retrieval = self.attention.attend_top_k(&self.gsu(&pairs), &pairs, self.config.top_k);
+        let logits = self.head.forward(retrieval.attended.clone(), pairs.placed_targets());
+        Scores { logits, gsu_logits: None, retrieval: Some(retrieval) }
     }
 
-    fn project(&self, kind: ModalityKind, rows: Tensor<2>) -> Option<Tensor<2>> {
-        self.pair.project(kind, rows)
-    }
-
-    fn logits_loss(&self) -> bool {
-        self.logits_loss
+    fn attention_weights(&self, history: &Events, candidates: &Events) -> Option<Tensor<3>> {
+        let pairs = self.pair.encode(history, candidates);
+        Some(self.attention.weights_top_k(&self.gsu(&pairs), &pairs, self.config.top_k))
     }
 }

@@ -2,29 +2,29 @@
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-/// The events of a batch, histories or candidates: `U` distinct ones, and where each of them stands.
+/// The events of a batch, histories or candidates: `U` unique ones, and which of them stands at each position.
 ///
 /// Users repeat each other's items, and most positions of a short history are padding: whatever depends on the
 /// event alone is computed on `U` rows and then placed on `[B, L]` positions.
 #[derive(Clone, Debug)]
 pub struct Events {
-    /// The distinct events.
-    pub rows: Rows,
-    /// Which row stands at each position, `[B, L]`.
-    pub index: Tensor<2, Int>,
-    /// Whether the position holds an event, `[B, L]`; padding is false.
-    pub real: Tensor<2, Bool>,
+    /// The unique events.
+    pub unique: UniqueEvents,
+    /// Inverse index: the row of `unique` at each position, `[B, L]`.
+    pub inverse: Tensor<2, Int>,
+    /// Padding mask, `[B, L]`: true at events, false at padding.
+    pub mask: Tensor<2, Bool>,
 }
 
-/// Distinct events, embedded.
+/// Unique events, embedded.
 #[derive(Clone, Debug)]
-pub struct Rows {
+pub struct UniqueEvents {
     /// Item vectors, `[U, D]`.
     pub item: Tensor<2>,
     /// Query vectors, `[U, D]`; zero for an empty query.
     pub query: Tensor<2>,
     /// 1 where the event has a query, else 0, `[U, 1]`.
-    pub asked: Tensor<2>,
+    pub has_query: Tensor<2>,
     /// Text embeddings of the items.
     pub text: Option<Modality>,
     /// Image embeddings of the items.
@@ -33,7 +33,7 @@ pub struct Rows {
     pub attribute: Option<Modality>,
 }
 
-/// One modality of distinct events.
+/// One modality of unique events.
 #[derive(Clone, Debug)]
 pub struct Modality {
     /// `[U, width]`; zero where it is missing.
@@ -45,21 +45,21 @@ pub struct Modality {
 }
 
 impl Events {
-    /// Puts a value of each distinct event onto the positions: `[U, X]` to `[B, L, X]`.
+    /// Puts a value of each unique event onto the positions: `[U, X]` to `[B, L, X]`.
     pub fn place(&self, values: Tensor<2>) -> Tensor<3> {
-        let [batch, length] = self.index.dims();
+        let [batch, length] = self.inverse.dims();
         let width = values.dims()[1];
-        values.select(0, self.index.clone().flatten(0, 1)).reshape([batch, length, width])
+        values.select(0, self.inverse.clone().flatten(0, 1)).reshape([batch, length, width])
     }
 
     /// B and L.
     pub fn dims(&self) -> [usize; 2] {
-        self.index.dims()
+        self.inverse.dims()
     }
 
-    /// 1 at events, 0 at padding, `[B, L]`.
-    pub fn mask(&self) -> Tensor<2> {
-        self.real.clone().float()
+    /// The padding mask as numbers: 1 at events, 0 at padding, `[B, L]`.
+    pub fn float_mask(&self) -> Tensor<2> {
+        self.mask.clone().float()
     }
 }
 
@@ -70,42 +70,13 @@ impl Modality {
     }
 }
 
-impl Rows {
-    /// Rows of items alone: no query, no further modality.
+impl UniqueEvents {
+    /// Items alone, `[U, D]`: no query, no further modality.
     pub fn of_items(item: Tensor<2>) -> Self {
         let [count, _] = item.dims();
-        let asked = Tensor::zeros([count, 1], &item.device());
-        Self { query: item.zeros_like(), item, asked, text: None, image: None, attribute: None }
+        let has_query = Tensor::zeros([count, 1], &item.device());
+        Self { query: item.zeros_like(), item, has_query, text: None, image: None, attribute: None }
     }
-}
-
-/// The mean of some rows of a table for each of `U` bags: `[R, D]` to `[U, D]`.
-///
-/// `bags` holds `slots` row numbers a bag, and `real` says which of them count. With `over_padding`, the
-/// published rule, all slots do, padding rows included. A bag without a real slot gives zero otherwise.
-pub fn bag_means(
-    table: Tensor<2>,
-    bags: &[u32],
-    real: &[bool],
-    slots: usize,
-    over_padding: bool,
-) -> Tensor<2> {
-    let device = table.device();
-    let width = table.dims()[1];
-    let count = bags.len() / slots;
-    let mut weights = Vec::with_capacity(bags.len());
-    for bag in real.chunks_exact(slots) {
-        let filled = bag.iter().filter(|&&r| r).count().max(1) as f32;
-        let weight = |&r: &bool| match (over_padding, r) {
-            (true, _) => 1.0 / slots as f32,
-            (false, true) => 1.0 / filled,
-            (false, false) => 0.0,
-        };
-        weights.extend(bag.iter().map(weight));
-    }
-    let rows = table.select(0, integers([bags.len()], bags, &device)).reshape([count, slots, width]);
-    let weights = Tensor::<3>::from_data(TensorData::new(weights, [count, slots, 1]), &device);
-    (rows * weights).sum_dim(1).reshape([count, width])
 }
 
 /// Row numbers as a tensor.

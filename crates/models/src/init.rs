@@ -17,6 +17,15 @@ impl Init {
         Self { rng: ChaCha8Rng::seed_from_u64(seed), device: device.clone() }
     }
 
+    /// Weights of a part that is built alone: parts of different names draw different numbers from one seed.
+    pub fn of_part(name: &str, seed: u64, device: &Device) -> Self {
+        // FNV-1a: any fixed mixing of the name will do.
+        let mixed = name.bytes().fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Self::new(mixed, device)
+    }
+
     /// Weight and bias uniform in ±1/√inputs, PyTorch's default.
     pub fn uniform(&mut self, inputs: usize, outputs: usize, bias: bool) -> Linear {
         let bound = 1.0 / (inputs as f32).sqrt();
@@ -26,7 +35,13 @@ impl Init {
         self.linear(weight, bias)
     }
 
-    /// Weights normal with deviation 0.02, bias zero: the published initialiser.
+    /// A D×D layer of a search or an attention; with `identity_start` the identity is added.
+    pub fn search_layer(&mut self, dim: usize, identity_start: bool) -> Linear {
+        let layer = self.uniform(dim, dim, true);
+        if identity_start { self.plus_identity(layer) } else { layer }
+    }
+
+    /// Weights normal with standard deviation 0.02, bias zero: the published initialiser.
     pub fn normal(&mut self, inputs: usize, outputs: usize) -> Linear {
         let weight = self.draw(&[inputs, outputs], |rng| 0.02 * standard_normal(rng));
         self.linear(weight, Some(TensorData::new(vec![0.0f32; outputs], [outputs])))

@@ -1,19 +1,57 @@
-//! The traits that a model implements, and what it answers.
+//! The trait that a model implements, and what it returns.
 
 use burn::module::Module;
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::{Bool, Device, Tensor};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::config::ModalityKind;
-use crate::events::Events;
+use crate::error::Result;
+use crate::events::{Events, UniqueEvents};
 use crate::losses;
 use crate::parts::Selection;
 
 /// A model that scores candidates against histories.
 ///
-/// Implement it for a model of your own and train that with the same trainer.
+/// Implement it for a model of your own and train that with the same trainer. Shapes: B users, L events of history, C
+/// candidates per user, D width, U unique events.
 pub trait SequenceModel: Module {
-    /// Scores every candidate of every user in one pass: logits `[B, C]`.
+    /// Everything that decides the model's structure and initial weights. It is saved beside the weights, as a JSON object:
+    /// a struct with named fields.
+    type Config: Clone + std::fmt::Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// A model with initial weights on `device`.
+    ///
+    /// # Errors
+    /// If a setting cannot work; names its field.
+    fn init(config: &Self::Config, device: &Device) -> Result<Self>;
+
+    /// The configuration that the model was made with.
+    fn config(&self) -> Self::Config;
+
+    /// What the model needs of tables and batches; compared once, before anything is computed. By default nothing.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    /// Scores every candidate `[B, C]` of every history `[B, L]` in one pass: logits `[B, C]`, larger is better.
+    ///
+    /// Row `b` of the result depends on row `b` of history and candidates alone.
+    ///
+    /// # Panics
+    /// If the events lack what [`SequenceModel::needs`] names, or the two have different numbers of users.
     fn score(&self, history: &Events, candidates: &Events) -> Scores;
+
+    /// The weight of each event of the history in each candidate's score, `[B, C, L]`: what the exact search unit attends to,
+    /// a mean over heads. It is 0 for events that were not kept. `None` for models that do not attend.
+    fn attention_weights(&self, _history: &Events, _candidates: &Events) -> Option<Tensor<3>> {
+        None
+    }
+
+    /// Vectors by which unique items are compared with each other, `[U, D]`: by default the id's.
+    fn item_vectors(&self, items: &UniqueEvents) -> Tensor<2> {
+        items.item.clone()
+    }
 
     /// Frozen embeddings `[n, width]` as [`SequenceModel::score`] projects them, `[n, D]`: lets a caller do once for each
     /// item what is otherwise done for each event. `None` if the model projects nothing of this kind.
@@ -21,28 +59,29 @@ pub trait SequenceModel: Module {
         None
     }
 
-    /// Whether the loss is taken from logits, or as published from clamped logarithms of a sigmoid.
+    /// Whether the loss is taken from logits; published: from clamped logarithms of a sigmoid.
     fn logits_loss(&self) -> bool {
         true
     }
 
-    /// A further objective: by default the cross-entropy of the stage-one logits, where the model has any.
+    /// A further objective: by default the cross-entropy of the GSU's logits, where the model has any. `labels` and `mask`
+    /// are `[B, C]`.
     fn auxiliary_loss(
         &self,
         scores: &Scores,
         labels: &Tensor<2>,
-        real: &Tensor<2, Bool>,
+        mask: &Tensor<2, Bool>,
     ) -> Option<Tensor<1>> {
-        let stage_one = scores.stage_one.clone()?;
-        Some(losses::cross_entropy(stage_one, labels, real, self.logits_loss()))
+        let gsu_logits = scores.gsu_logits.clone()?;
+        Some(losses::cross_entropy(gsu_logits, labels, mask, self.logits_loss()))
     }
 
     /// What training minimises: cross-entropy of the logits, and the auxiliary loss where there is one.
     ///
-    /// `labels` and `real` are `[B, C]`; candidates that are not real count for nothing.
-    fn loss(&self, scores: &Scores, labels: &Tensor<2>, real: &Tensor<2, Bool>) -> Tensor<1> {
-        let loss = losses::cross_entropy(scores.logits.clone(), labels, real, self.logits_loss());
-        match self.auxiliary_loss(scores, labels, real) {
+    /// `labels` and `mask` are `[B, C]`; candidates that `mask` leaves out are padding and count for nothing.
+    fn loss(&self, scores: &Scores, labels: &Tensor<2>, mask: &Tensor<2, Bool>) -> Tensor<1> {
+        let loss = losses::cross_entropy(scores.logits.clone(), labels, mask, self.logits_loss());
+        match self.auxiliary_loss(scores, labels, mask) {
             Some(auxiliary) => loss + auxiliary,
             None => loss,
         }
@@ -53,34 +92,58 @@ pub trait SequenceModel: Module {
         None
     }
 
-    /// Called once between pretraining and training: time to freeze what only pretraining trains.
+    /// Called whenever training begins or goes on, pretrained or not, so possibly more than once: time to freeze what only
+    /// pretraining trains.
     fn fine_tune(self) -> Self {
         self
     }
 
-    /// Called before each epoch with a sample of embedded events: time to retrain codebooks.
+    /// Called with a sample of embedded events before the first batch of each training epoch, but not in pretraining nor where
+    /// an epoch is resumed midway: time to retrain codebooks.
     ///
     /// # Errors
     /// If the model cannot use the sample.
-    fn refresh(self, _sample: &Events) -> crate::Result<Self> {
+    fn refresh(self, _sample: &Events) -> Result<Self> {
         Ok(self)
     }
 }
 
-/// The answer of a model.
+/// What a model needs of tables and batches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// D of the tables; any if `None`.
+    pub width: Option<usize>,
+    /// L at least.
+    pub history_length: usize,
+    /// Modalities beside the id that the events must carry.
+    pub modalities: Vec<ModalityKind>,
+    /// Width of the text embeddings; any if `None`.
+    pub text_width: Option<usize>,
+    /// Width of the image embeddings; any if `None`.
+    pub image_width: Option<usize>,
+}
+
+/// What a model returns.
 #[derive(Clone, Debug)]
 pub struct Scores {
     /// `[B, C]`; larger is better.
     pub logits: Tensor<2>,
     /// Logits of the general search unit alone, `[B, C]`, where a model trains on them and gradients are recorded.
-    pub stage_one: Option<Tensor<2>>,
+    pub gsu_logits: Option<Tensor<2>>,
     /// What the search found, for tests and recall reports.
-    pub search: Option<Search>,
+    pub retrieval: Option<Retrieval>,
+}
+
+impl Scores {
+    /// Logits `[B, C]` alone.
+    pub fn of_logits(logits: Tensor<2>) -> Self {
+        Self { logits, gsu_logits: None, retrieval: None }
+    }
 }
 
 /// The inside of a two-stage model.
 #[derive(Clone, Debug)]
-pub struct Search {
+pub struct Retrieval {
     /// The vector that the exact search unit made of the kept events, `[B, C, D]`.
     pub attended: Tensor<3>,
     /// Relevance of each event for each candidate, `[B, C, H or 1, L]`; only where gradients are recorded, as

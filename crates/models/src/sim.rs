@@ -1,7 +1,13 @@
-//! SIM with soft search (arXiv 2006.05639): a learned inner product picks K events, attention reads them.
+//! SIM with soft search ([arXiv 2006.05639](https://arxiv.org/abs/2006.05639)): a learned inner product picks K events, attention
+//! reads them.
 //!
-//! The general search unit has a head and a loss of its own. Cost per candidate: `L·D` multiply-adds for
-//! the search, `H·L·D` twice for the attention.
+//! ```text
+//! tables ─ gate ─ pair fusion ─ GSU: W_K x · W_Q t, top K ─ ESU ─ head
+//!                                └─ events weighted by relevance ─ head of its own (auxiliary loss)
+//! ```
+//!
+//! This follows SEMINAR's re-implementation. Of the paper it leaves out the hard search by category and the time intervals. Cost per
+//! candidate: `L·D` multiply-adds for the search, `H·L·D` twice for the attention.
 
 use burn::module::Module;
 use burn::nn::Linear;
@@ -9,12 +15,13 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{ModalityKind, ModelConfig};
-use crate::events::Events;
+use crate::error::Result;
+use crate::events::{Events, UniqueEvents};
+use crate::gsu::Product;
 use crate::init::Init;
-use crate::model::{Scores, SequenceModel};
-use crate::parts::stage_one::{Product, StageOne};
-use crate::parts::{Head, PairEncoder, TargetAttention, search_layer};
-use crate::two_stage::{pooled, presence, search_and_attend};
+use crate::model::{Needs, Scores, SequenceModel};
+use crate::parts::{Head, PairEncoder, Pairs, TargetAttention};
+use crate::pooling::{pooled, presence};
 
 /// Embedding → inner product, top K → exact search unit → head; and a head on the search itself.
 #[derive(Module, Debug)]
@@ -31,75 +38,61 @@ pub struct Sim {
     pub head: Head,
     /// The output of the search alone.
     pub search_head: Head,
-    top_k: usize,
-    mask_padding: bool,
-    normalised: bool,
-    logits_loss: bool,
+    #[module(skip)]
+    config: ModelConfig,
 }
 
 impl Sim {
-    /// A model with initial weights. The configuration must be valid.
-    pub fn new(config: &ModelConfig, device: &Device) -> Self {
-        let init = &mut Init::new(config.seed, device);
-        Self {
-            pair: PairEncoder::new(config, init),
-            search_query: search_layer(config, init),
-            search_key: search_layer(config, init),
-            attention: TargetAttention::new(config, init),
-            head: Head::new(config, init),
-            search_head: Head::new(config, init),
-            top_k: config.top_k,
-            mask_padding: config.switches.mask_padding,
-            normalised: config.switches.normalised_stage_one,
-            logits_loss: config.switches.logits_loss,
-        }
+    /// The general search unit: `W_K x · W_Q t`, not scaled.
+    fn gsu(&self, pairs: &Pairs<'_>) -> Product {
+        let targets = self.search_query.forward(pairs.targets.clone());
+        Product::new(targets, self.search_key.forward(pairs.events.clone()))
     }
 
-    /// The search's own vector: events weighted by their relevance `[B, C, 1, L]`, and its logits `[B, C]`.
-    fn stage_one(
-        &self,
-        relevance: Tensor<4>,
-        history: &Events,
-        pairs: Tensor<2>,
-        targets: Tensor<3>,
-    ) -> Tensor<2> {
-        let weights = if self.normalised {
-            let (any, padding) = presence(history);
-            softmax(relevance / (pairs.dims()[1] as f64).sqrt() + padding, 3) * any
+    /// Logits of the search alone, `[B, C]`: a head on the events weighted by their relevance `[B, C, 1, L]`.
+    fn gsu_logits(&self, relevance: Tensor<4>, pairs: &Pairs<'_>, targets: Tensor<3>) -> Tensor<2> {
+        let weights = if self.config.switches.normalised_stage_one {
+            let (any, padding) = presence(pairs.history);
+            softmax(relevance / (self.config.width as f64).sqrt() + padding, 3) * any
         } else {
             relevance
         };
-        self.search_head.forward(pooled(weights, history, pairs), targets)
+        self.search_head.forward(pooled(weights, pairs.history, pairs.events.clone()), targets)
     }
 }
 
 impl SequenceModel for Sim {
+    type Config = ModelConfig;
+
+    fn init(config: &ModelConfig, device: &Device) -> Result<Self> {
+        config.validate(usize::MAX)?;
+        let init = &mut Init::new(config.seed, device);
+        let (dim, identity) = (config.width, config.switches.identity_attention);
+        Ok(Self {
+            pair: config.pair().draw(init),
+            search_query: init.search_layer(dim, identity),
+            search_key: init.search_layer(dim, identity),
+            attention: config.attention().draw(init),
+            head: config.head().draw(init),
+            search_head: config.head().draw(init),
+            config: config.clone(),
+        })
+    }
+
+    shared_methods!();
+
     fn score(&self, history: &Events, candidates: &Events) -> Scores {
-        let pairs = self.pair.pairs(&history.rows);
-        let targets = self.pair.pairs(&candidates.rows);
-        let placed = candidates.place(targets.clone());
-        // `W_K x_l · W_Q t`, not scaled.
-        let (queries, keys) =
-            (self.search_query.forward(targets.clone()), self.search_key.forward(pairs.clone()));
-        let search = search_and_attend(
-            &self.attention,
-            [history, candidates],
-            [pairs.clone(), targets],
-            &StageOne::Product(Product::new(queries, keys)),
-            self.top_k,
-            self.mask_padding,
-        );
-        let relevance = search.relevance.clone();
-        let stage_one = relevance.map(|scores| self.stage_one(scores, history, pairs, placed.clone()));
-        let logits = self.head.forward(search.attended.clone(), placed);
-        Scores { logits, stage_one, search: Some(search) }
+        let pairs = self.pair.encode(history, candidates);
+        let retrieval = self.attention.attend_top_k(&self.gsu(&pairs), &pairs, self.config.top_k);
+        let targets = pairs.placed_targets();
+        let relevance = retrieval.relevance.clone();
+        let gsu_logits = relevance.map(|scores| self.gsu_logits(scores, &pairs, targets.clone()));
+        let logits = self.head.forward(retrieval.attended.clone(), targets);
+        Scores { logits, gsu_logits, retrieval: Some(retrieval) }
     }
 
-    fn project(&self, kind: ModalityKind, rows: Tensor<2>) -> Option<Tensor<2>> {
-        self.pair.project(kind, rows)
-    }
-
-    fn logits_loss(&self) -> bool {
-        self.logits_loss
+    fn attention_weights(&self, history: &Events, candidates: &Events) -> Option<Tensor<3>> {
+        let pairs = self.pair.encode(history, candidates);
+        Some(self.attention.weights_top_k(&self.gsu(&pairs), &pairs, self.config.top_k))
     }
 }

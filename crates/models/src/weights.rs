@@ -296,7 +296,7 @@ mod tests {
             soft_search: crate::SoftSearch::MultiPq,
             ..ModelConfig::default()
         };
-        for kind in ModelKind::ALL {
+        for &kind in ModelKind::ALL {
             let [one, two] = [1, 2].map(|seed| kind.build(&config(seed), 100, &device).unwrap());
             let state = state_dict(&one);
             assert_ne!(state, state_dict(&two), "{kind:?}");

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use burn::tensor::{Tensor, TensorData};
 use seminar_models::parts::Selection;
 use seminar_models::{
-    Base, Eta, Events, ModelConfig, ModelKind, Qin, Search, Seminar, SequenceModel, Sim, SoftSearch, Twin,
+    Base, Eta, Events, ModelConfig, ModelKind, Qin, Retrieval, Seminar, SequenceModel, Sim, SoftSearch, Twin,
 };
 use support::{Golden, values};
 
@@ -29,7 +29,7 @@ fn check_attended(golden: &Golden, attended: &Tensor<3>) {
 fn check_scan<M: SequenceModel>(golden: &Golden, model: &M) {
     let plain = golden.without_tape();
     let scores = model.valid().score(&plain.history(), &plain.candidates());
-    let search = scores.search.unwrap();
+    let search = scores.retrieval.unwrap();
     assert!(search.relevance.is_none(), "this is the pass without a tape");
     check_attended(golden, &search.attended);
     let count = scores.logits.dims()[1];
@@ -38,7 +38,7 @@ fn check_scan<M: SequenceModel>(golden: &Golden, model: &M) {
 }
 
 /// Scores of the positive, a head at a time.
-fn check_relevance(golden: &Golden, search: &Search) {
+fn check_relevance(golden: &Golden, search: &Retrieval) {
     let relevance = search.relevance.as_ref().unwrap();
     for head in 0..relevance.dims()[2] {
         let scores = relevance.clone().narrow(2, head, 1).narrow(1, 0, 1);
@@ -61,7 +61,7 @@ fn recorded(golden: &Golden, c: usize, i: usize) -> Vec<Vec<u32>> {
 }
 
 /// Our choice has the recorded scores, and the recorded events: only among padding, which ties, it may differ.
-fn check_positions(golden: &Golden, search: &Search, ties: bool) {
+fn check_positions(golden: &Golden, search: &Retrieval, ties: bool) {
     let relevance = search.relevance.clone().unwrap();
     let [_, count, heads, length] = relevance.dims();
     let scores = values(relevance);
@@ -110,7 +110,7 @@ fn check_outputs<M: SequenceModel>(golden: &Golden, model: &M, logits: Tensor<2>
 fn check_model<M: SequenceModel>(golden: &Golden, model: &M, ties: bool) {
     let scores = model.score(&golden.history(), &golden.candidates());
     let (labels, real) = golden.labels();
-    let search = scores.search.clone().unwrap();
+    let search = scores.retrieval.clone().unwrap();
     check_relevance(golden, &search);
     check_positions(golden, &search, ties);
     check_attended(golden, &search.attended);
@@ -124,12 +124,12 @@ fn check_model<M: SequenceModel>(golden: &Golden, model: &M, ties: bool) {
 #[test]
 fn base() {
     for golden in Golden::all(ModelKind::Base) {
-        let model = golden.load(Base::new(&golden.config(), &golden.device));
+        let model = golden.load(Base::init(&golden.config(), &golden.device).unwrap());
         let (history, candidates) = (golden.history(), golden.candidates());
-        let [h, c] = [&history, &candidates].map(|events| model.pair.pairs(&events.rows));
+        let [h, c] = [&history, &candidates].map(|events| model.pair.pairs(&events.unique));
         check_fused(&golden, h, c, [&history, &candidates]);
         let scores = model.score(&history, &candidates);
-        check_attended(&golden, &scores.search.as_ref().unwrap().attended);
+        check_attended(&golden, &scores.retrieval.as_ref().unwrap().attended);
         let (labels, real) = golden.labels();
         let loss = model.loss(&scores, &labels, &real);
         check_outputs(&golden, &model, scores.logits, loss);
@@ -140,11 +140,11 @@ fn base() {
 #[test]
 fn sim() {
     for golden in Golden::all(ModelKind::Sim) {
-        let model = golden.load(Sim::new(&golden.config(), &golden.device));
+        let model = golden.load(Sim::init(&golden.config(), &golden.device).unwrap());
         let (history, candidates) = (golden.history(), golden.candidates());
-        let [h, c] = [&history, &candidates].map(|events| model.pair.pairs(&events.rows));
+        let [h, c] = [&history, &candidates].map(|events| model.pair.pairs(&events.unique));
         check_fused(&golden, h, c, [&history, &candidates]);
-        let stage_one = model.score(&history, &candidates).stage_one.unwrap();
+        let stage_one = model.score(&history, &candidates).gsu_logits.unwrap();
         let count = stage_one.dims()[1];
         golden.check("out.stage1_logits_pos", stage_one.clone().narrow(1, 0, 1), STAGE);
         golden.check("out.stage1_logits_neg", stage_one.narrow(1, 1, count - 1), STAGE);
@@ -155,9 +155,9 @@ fn sim() {
 #[test]
 fn eta() {
     for golden in Golden::all(ModelKind::Eta) {
-        let model = golden.load(Eta::new(&golden.config(), &golden.device));
+        let model = golden.load(Eta::init(&golden.config(), &golden.device).unwrap());
         let (history, candidates) = (golden.history(), golden.candidates());
-        let [pairs, targets] = [&history, &candidates].map(|events| model.pair.pairs(&events.rows));
+        let [pairs, targets] = [&history, &candidates].map(|events| model.pair.pairs(&events.unique));
         check_fused(&golden, pairs.clone(), targets.clone(), [&history, &candidates]);
 
         let array = golden.array("in.hash_input");
@@ -166,7 +166,7 @@ fn eta() {
         assert_eq!(bits, golden.integers("out.hash_bits").1);
 
         // Whole numbers tie among events: our choice is a valid one, and the recorded one gives what follows.
-        let search = model.score(&history, &candidates).search.unwrap();
+        let search = model.score(&history, &candidates).retrieval.unwrap();
         check_relevance(&golden, &search);
         check_positions(&golden, &search, true);
         let [batch, count, _, length] = search.relevance.as_ref().unwrap().dims();
@@ -183,7 +183,7 @@ fn eta() {
         let logits = model.head.forward(attended.clone(), candidates.place(targets));
         check_attended(&golden, &attended);
         let (labels, real) = golden.labels();
-        let scores = seminar_models::Scores { logits: logits.clone(), stage_one: None, search: None };
+        let scores = seminar_models::Scores::of_logits(logits.clone());
         let loss = model.loss(&scores, &labels, &real);
         check_outputs(&golden, &model, logits, loss);
     }
@@ -192,17 +192,20 @@ fn eta() {
 #[test]
 fn qin() {
     for golden in Golden::all(ModelKind::Qin) {
-        let model = golden.load(Qin::new(&golden.config(), &golden.device));
+        let model = golden.load(Qin::init(&golden.config(), &golden.device).unwrap());
         let (history, candidates) = (golden.history(), golden.candidates());
-        golden.check("mid.seq_id_emb", history.place(history.rows.item.clone()), STAGE);
-        golden.check("mid.seq_query_emb", history.place(history.rows.query.clone()), STAGE);
+        golden.check("mid.seq_id_emb", history.place(history.unique.item.clone()), STAGE);
+        golden.check("mid.seq_query_emb", history.place(history.unique.query.clone()), STAGE);
 
-        let ([by_query, by_item], first) = model.stages(&history, &candidates);
+        let gsu = model.gsu(&history.unique, &candidates.unique);
+        let by_query = gsu.by_query.relevance(&history, &candidates);
+        let by_item = gsu.by_item.relevance(&history, &candidates);
+        let first = gsu.query_stage(&history, &candidates, false);
         golden.check("mid.pos.gsu_scores.0", by_query.clone().narrow(1, 0, 1), STAGE);
         let [_, count, _, length] = by_item.dims();
         let ids = golden.integers("in.input_ids").1;
         let first = first.positions();
-        let search = model.score(&history, &candidates).search.unwrap();
+        let search = model.score(&history, &candidates).retrieval.unwrap();
         let second = search.selection.as_ref().unwrap().positions();
         let item_scores = values(by_item);
         for c in 0..count {
@@ -249,9 +252,9 @@ fn qin() {
 #[test]
 fn twin() {
     for golden in Golden::all(ModelKind::Twin) {
-        let model = golden.load(Twin::new(&golden.config(), &golden.device));
+        let model = golden.load(Twin::init(&golden.config(), &golden.device).unwrap());
         let (history, candidates) = (golden.history(), golden.candidates());
-        let [h, c] = [&history, &candidates].map(|events| model.pair.pairs(&events.rows));
+        let [h, c] = [&history, &candidates].map(|events| model.pair.pairs(&events.unique));
         check_fused(&golden, h, c, [&history, &candidates]);
         check_model(&golden, &model, false);
     }
@@ -260,7 +263,7 @@ fn twin() {
 #[test]
 fn seminar() {
     for golden in Golden::all(ModelKind::Seminar) {
-        let model = golden.load(Seminar::new(&golden.config(), &golden.device));
+        let model = golden.load(Seminar::init(&golden.config(), &golden.device).unwrap());
         let (history, candidates) = (golden.history(), golden.candidates());
         let [h, c] = [&history, &candidates].map(|events| model.encode_early(events));
         check_fused(&golden, h, c, [&history, &candidates]);
@@ -272,7 +275,7 @@ fn seminar() {
 #[test]
 fn seminar_pretraining() {
     for golden in Golden::all(ModelKind::Seminar) {
-        let model = golden.load(Seminar::new(&golden.config(), &golden.device));
+        let model = golden.load(Seminar::init(&golden.config(), &golden.device).unwrap());
         let losses =
             model.pretraining_in_chunks(&golden.pretrain_batch(), golden.number("in.alignment_chunks"));
         golden.check("out.pretrain_loss_next_pair", losses.next_pair, STAGE);
@@ -297,7 +300,7 @@ fn seminar_codes() {
             centroids: books[2],
             ..golden.config()
         };
-        let mut model = Seminar::new(&config, &golden.device);
+        let mut model = Seminar::init(&config, &golden.device).unwrap();
         let codebooks = model.codebooks.as_mut().unwrap();
         codebooks.centroids = burn::module::Param::from_tensor(support::tensor(
             golden.array("weight.codebook_emb"),

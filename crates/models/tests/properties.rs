@@ -7,8 +7,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use seminar_models::weights::{load_state_dict, state_dict};
 use seminar_models::{
-    AnyModel, Events, GateKind, Modality, ModalityKind, ModelConfig, ModelKind, Rows, SequenceModel,
-    SoftSearch, Switches, integers,
+    AnyModel, Events, GateKind, Modality, ModalityKind, ModelConfig, ModelKind, SequenceModel, SoftSearch,
+    Switches, UniqueEvents, integers,
 };
 
 const WIDTH: usize = 8;
@@ -77,7 +77,7 @@ impl World {
         Self { items: draw(WIDTH), queries: draw(WIDTH), texts: draw(5), attributes: draw(WIDTH) }
     }
 
-    /// `index` holds item numbers, a row a user; item 0 is padding. Odd items have a query; every third has no text.
+    /// `index` holds item numbers, a row per user; item 0 is padding. Odd items have a query; every third has no text.
     fn events(&self, index: &[Vec<u32>], device: &Device) -> Events {
         let table = |values: &[f32], width: usize| {
             Tensor::<2>::from_data(TensorData::new(values.to_vec(), [ITEMS, width]), device)
@@ -86,22 +86,22 @@ impl World {
             let flags: Vec<f32> = (0..ITEMS).map(|i| f32::from(u8::from(on(i)))).collect();
             Tensor::<2>::from_data(TensorData::new(flags, [ITEMS, 1]), device)
         };
-        let asked = flags(|i| i % 2 == 1);
+        let has_query = flags(|i| i % 2 == 1);
         let has_text = flags(|i| i % 3 != 0);
         let shape = [index.len(), index[0].len()];
         let flat: Vec<u32> = index.iter().flatten().copied().collect();
-        let real: Vec<bool> = flat.iter().map(|&i| i != 0).collect();
+        let mask: Vec<bool> = flat.iter().map(|&i| i != 0).collect();
         Events {
-            rows: Rows {
+            unique: UniqueEvents {
                 item: table(&self.items, WIDTH),
-                query: table(&self.queries, WIDTH) * asked.clone(),
-                asked,
+                query: table(&self.queries, WIDTH) * has_query.clone(),
+                has_query,
                 text: Some(Modality::new(table(&self.texts, 5) * has_text.clone(), has_text)),
                 image: None,
                 attribute: Some(Modality::new(table(&self.attributes, WIDTH), flags(|_| true))),
             },
-            index: integers(shape, &flat, device),
-            real: Tensor::<2, Bool>::from_data(TensorData::new(real, shape), device),
+            inverse: integers(shape, &flat, device),
+            mask: Tensor::<2, Bool>::from_data(TensorData::new(mask, shape), device),
         }
     }
 }
@@ -115,7 +115,9 @@ fn logits(model: &AnyModel, world: &World, history: &[Vec<u32>], candidates: &[V
 }
 
 fn near(a: &[Vec<f32>], b: &[Vec<f32>]) -> bool {
-    a.iter().flatten().zip(b.iter().flatten()).all(|(x, y)| (x - y).abs() <= 1e-4 * y.abs().max(1.0))
+    let lengths = |rows: &[Vec<f32>]| rows.iter().map(Vec::len).collect::<Vec<_>>();
+    lengths(a) == lengths(b)
+        && a.iter().flatten().zip(b.iter().flatten()).all(|(x, y)| (x - y).abs() <= 1e-4 * y.abs().max(1.0))
 }
 
 /// Left-padded histories of up to 7 events, some empty, and four candidates each.
@@ -168,7 +170,7 @@ proptest! {
     #[test]
     fn keeping_everything_is_full_attention((history, candidates, seed) in cases()) {
         let world = World::new(seed);
-        for kind in ModelKind::ALL {
+        for &kind in ModelKind::ALL {
             let at = |top_k| {
                 let config = ModelConfig { top_k, stage_one_top_k: 12, ..config() };
                 logits(&build(kind, &config, 12, &Device::flex()), &world, &history, &candidates)
@@ -200,6 +202,36 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    /// What explains a score: the weights of the exact search unit, with a tape and without.
+    #[test]
+    fn attention_weights_agree_with_the_tape_and_sum_to_one((history, candidates, seed) in cases()) {
+        let world = World::new(seed);
+        let device = Device::flex().autodiff();
+        for (name, kind, config) in variants() {
+            let model = build(kind, &config, 7, &device);
+            let (h, c) = (world.events(&history, &device), world.events(&candidates, &device));
+            let rows = |tensor: Tensor<3>| -> Vec<Vec<f32>> {
+                let flat: Vec<f32> = tensor.into_data_as::<f32>().try_into_vec().unwrap();
+                flat.chunks(7).map(<[f32]>::to_vec).collect()
+            };
+            let recorded = rows(model.attention_weights(&h, &c).unwrap());
+            let plain = Device::flex();
+            let (h, c) = (world.events(&history, &plain), world.events(&candidates, &plain));
+            let scanned = rows(model.valid().attention_weights(&h, &c).unwrap());
+            prop_assert_eq!(scanned.len(), history.len() * 4);
+            for (at, (a, b)) in scanned.iter().zip(&recorded).enumerate() {
+                prop_assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5), "{name}: {a:?} {b:?}");
+                let user = &history[at / 4];
+                let expected = if user.iter().any(|&item| item != 0) { 1.0 } else { 0.0 };
+                prop_assert!((a.iter().sum::<f32>() - expected).abs() < 1e-5, "{name}: {a:?}");
+                prop_assert!(a.iter().zip(user).all(|(&w, &item)| item != 0 || w == 0.0), "{name}: padding weighs");
+            }
+        }
+    }
+}
+
 fn upside_f(rows: &[Vec<f32>]) -> Vec<Vec<f32>> {
     rows.iter().rev().cloned().collect()
 }
@@ -224,7 +256,7 @@ fn gradients_agree_with_finite_differences() {
             let (h, c) = (world.events(&history, device), world.events(&candidates, device));
             let scores = model.score(&h, &c);
             let labels = Tensor::<2>::from_data([[1.0, 0.0, 0.0]; 4], device);
-            model.loss(&scores, &labels, &c.real)
+            model.loss(&scores, &labels, &c.mask)
         };
         let value = loss(&model, &device);
         let grads = value.backward();

@@ -3,20 +3,20 @@
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Bool, Tensor};
 
-/// Mean binary cross-entropy of `logits` against `labels`, both `[B, C]`, over the real candidates.
+/// Mean binary cross-entropy of `logits` against `labels`, both `[B, C]`, over the candidates that `mask` keeps.
 ///
 /// From logits: `max(z, 0) − z y + ln(1 + e^−|z|)`, which cannot overflow. As published: `p = sigmoid(z)` in f32
 /// and both logarithms clamped at −100, so that logits beyond about 17 saturate and lose their gradient.
 pub fn cross_entropy(
     logits: Tensor<2>,
     labels: &Tensor<2>,
-    real: &Tensor<2, Bool>,
+    mask: &Tensor<2, Bool>,
     from_logits: bool,
 ) -> Tensor<1> {
-    let real = real.clone().float();
-    let count = real.clone().sum().clamp_min(1.0);
+    let mask = mask.clone().float();
+    let count = mask.clone().sum().clamp_min(1.0);
     let losses = if from_logits { stable(logits, labels) } else { published(logits, labels) };
-    (losses * real).sum() / count
+    (losses * mask).sum() / count
 }
 
 fn stable(logits: Tensor<2>, labels: &Tensor<2>) -> Tensor<2> {
@@ -47,8 +47,8 @@ mod tests {
     fn one(z: f32, y: f32, from_logits: bool) -> (f32, f32) {
         let device = Device::flex().autodiff();
         let z = Tensor::<2>::from_data([[z]], &device).require_grad();
-        let real = Tensor::<2, Bool>::from_data(TensorData::new(vec![true], [1, 1]), &device);
-        let loss = cross_entropy(z.clone(), &Tensor::from_data([[y]], &device), &real, from_logits);
+        let mask = Tensor::<2, Bool>::from_data(TensorData::new(vec![true], [1, 1]), &device);
+        let loss = cross_entropy(z.clone(), &Tensor::from_data([[y]], &device), &mask, from_logits);
         let value = loss.clone().into_scalar::<f32>();
         (value, z.grad(&loss.backward()).unwrap().into_scalar::<f32>())
     }

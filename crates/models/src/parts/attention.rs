@@ -1,26 +1,74 @@
-//! The exact search unit: multi-head target attention over the selected events.
+//! The exact search unit (ESU): multi-head target attention over the selected events.
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
-use crate::config::ModelConfig;
 use crate::events::Events;
+use crate::gsu::scan::scan;
+use crate::gsu::{Gsu, Scene};
 use crate::init::Init;
-use crate::parts::Selection;
+use crate::model::Retrieval;
+use crate::parts::{Pairs, Selection};
+
+/// The settings of a [`TargetAttention`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TargetAttentionConfig {
+    /// D, the width of events, targets and each head; 64.
+    pub dim: usize,
+    /// H; 4.
+    pub heads: usize,
+    /// Q, K and V are trained; true. Published: they stay as drawn.
+    pub trained: bool,
+    /// Q, K and V start as the identity plus random numbers, and the output as a mean of heads; true. Published: random alone.
+    pub identity_start: bool,
+    /// Padding is never attended to; true. Published: it enters as zero rows.
+    pub mask_padding: bool,
+    /// Seed of the initial weights; 42.
+    pub seed: u64,
+}
+
+impl Default for TargetAttentionConfig {
+    fn default() -> Self {
+        Self { dim: 64, heads: 4, trained: true, identity_start: true, mask_padding: true, seed: 42 }
+    }
+}
+
+impl TargetAttentionConfig {
+    /// A unit with initial weights on `device`.
+    pub fn init(&self, device: &Device) -> TargetAttention {
+        self.draw(&mut Init::of_part("attention", self.seed, device))
+    }
+
+    pub(crate) fn draw(&self, init: &mut Init) -> TargetAttention {
+        let mut heads = || -> Vec<Linear> {
+            let layers = (0..self.heads).map(|_| init.search_layer(self.dim, self.identity_start));
+            match self.trained {
+                true => layers.collect(),
+                false => layers.map(|layer| layer.no_grad()).collect(),
+            }
+        };
+        let (query, key, value) = (heads(), heads(), heads());
+        let output = init.normal(self.heads * self.dim, self.dim);
+        let output = if self.identity_start { init.plus_identity(output) } else { output };
+        TargetAttention { query, key, value, output, mask_padding: self.mask_padding }
+    }
+}
 
 /// Heads of full width D: `s = Q(t) · K(x) / √D`, `p = softmax(s)` over the selected events, `o = p · V(x)`, and
 /// `W_O [o₁ ; … ; o_H]`.
 ///
 /// None of it needs a projected history. As `Q(t) · K(x) = (t W_Q W_Kᵀ + b_Q W_Kᵀ) · x + Q(t) · b_K`, keys are
-/// absorbed into the distinct targets; as the weights sum to 1, `p · V(x) W_O = (p · x) W_V W_O + b_V W_O`, and values
+/// absorbed into the unique targets; as the weights sum to 1, `p · V(x) W_O = (p · x) W_V W_O + b_V W_O`, and values
 /// into the output. The history enters once, as `[B, L, D]`, for all heads and candidates, and is attended to
 /// densely: events that were not selected get the weight zero. The numbers are those of gathering K projected rows
 /// for each candidate and head.
 #[derive(Module, Debug)]
 pub struct TargetAttention {
-    /// Q, a layer a head.
+    /// Q, a layer per head.
     pub query: Vec<Linear>,
     /// K.
     pub key: Vec<Linear>,
@@ -53,28 +101,64 @@ impl Projected {
 
     /// As published: padding is a zero row, whose key and value are the biases.
     pub fn with_zero_rows(self, history: &Events) -> Self {
-        let mask = history.mask().unsqueeze_dim(2);
+        let mask = history.float_mask().unsqueeze_dim(2);
         Self { history: self.history * mask, ..self }
     }
 }
 
 impl TargetAttention {
-    pub(crate) fn new(config: &ModelConfig, init: &mut Init) -> Self {
-        let width = config.width;
-        let mut heads = || -> Vec<Linear> {
-            let layers = (0..config.heads).map(|_| search_layer(config, init));
-            match config.switches.train_attention {
-                true => layers.collect(),
-                false => layers.map(|layer| layer.no_grad()).collect(),
-            }
-        };
-        let (query, key, value) = (heads(), heads(), heads());
-        let output = init.normal(config.heads * width, width);
-        let output = if config.switches.identity_attention { init.plus_identity(output) } else { output };
-        Self { query, key, value, output, mask_padding: config.switches.mask_padding }
+    /// The general search by `gsu`, then attention over the `top_k` events that it keeps for each candidate.
+    ///
+    /// Where gradients are recorded, tensors hold every score, `[B, C, H, L]`; elsewhere one pass over each user's events
+    /// gives the same numbers, see [`gsu`](crate::gsu).
+    pub fn attend_top_k<G: Gsu>(&self, gsu: &G, pairs: &Pairs<'_>, top_k: usize) -> Retrieval {
+        if !pairs.events.device().is_autodiff() {
+            let attended = scan(self, gsu, pairs, top_k, false).attended;
+            return Retrieval { attended, relevance: None, selection: None };
+        }
+        let Retained { projected, scores, relevance, selection } = self.retain(gsu, pairs, top_k);
+        let attended = self.attend(projected, scores, &selection, pairs.history);
+        Retrieval { attended, relevance: Some(relevance), selection: Some(selection) }
     }
 
-    /// Keys absorbed into distinct targets `[V, D]`: `W_K Q(t)` of all heads `[V, H·D]`, and `Q(t) · b_K`, `[V, H]`.
+    /// The weight that each event has in what [`TargetAttention::attend_top_k`] makes for a candidate, a mean over heads:
+    /// `[B, C, L]`, 0 for events that were not kept. They sum to 1 for users with any event.
+    pub fn weights_top_k<G: Gsu>(&self, gsu: &G, pairs: &Pairs<'_>, top_k: usize) -> Tensor<3> {
+        if !pairs.events.device().is_autodiff() {
+            let weights = scan(self, gsu, pairs, top_k, true).weights;
+            return weights.expect("the weights were asked for");
+        }
+        let Retained { projected, scores, selection, .. } = self.retain(gsu, pairs, top_k);
+        let width = pairs.events.dims()[1];
+        let weights = weights(scores.unwrap_or_else(|| projected.relevance()), width, &selection);
+        let weights = weights.mean_dim(2).squeeze_dim::<3>(2);
+        if !self.mask_padding {
+            return weights;
+        }
+        let any: Tensor<3> = pairs.history.float_mask().max_dim(1).unsqueeze_dim(2);
+        weights * any
+    }
+
+    /// The search with a tape.
+    fn retain<G: Gsu>(&self, gsu: &G, pairs: &Pairs<'_>, top_k: usize) -> Retained {
+        let Pairs { history, candidates, events, targets } = pairs;
+        let mut projected = self.project(history, events.clone(), candidates, targets.clone());
+        let scene = Scene { history, candidates, projected: &projected, mask_padding: self.mask_padding };
+        let (relevance, selection) = gsu.select(&scene, top_k);
+        let zero_rows = !self.mask_padding && G::PADDING_IS_ZERO;
+        if zero_rows {
+            projected = projected.with_zero_rows(history);
+        }
+        let scores = (G::BY_ATTENTION && !zero_rows).then(|| relevance.clone());
+        Retained { projected, scores, relevance, selection }
+    }
+
+    /// Whether padding is never attended to.
+    pub(crate) fn masks_padding(&self) -> bool {
+        self.mask_padding
+    }
+
+    /// Keys absorbed into unique targets `[V, D]`: `W_K Q(t)` of all heads `[V, H·D]`, and `Q(t) · b_K`, `[V, H]`.
     pub fn absorb(&self, targets: &Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let per_head = self.query.iter().zip(&self.key);
         let (absorbed, shifts): (Vec<_>, Vec<_>) = per_head
@@ -91,7 +175,7 @@ impl TargetAttention {
         (Tensor::cat(absorbed, 1), Tensor::cat(shifts, 1))
     }
 
-    /// Takes distinct events, `history_rows` `[U, D]` and `target_rows` `[V, D]`, to their positions.
+    /// Takes unique events, `history_rows` `[U, D]` and `target_rows` `[V, D]`, to their positions.
     pub fn project(
         &self,
         history: &Events,
@@ -123,8 +207,9 @@ impl TargetAttention {
         let [batch, length, width] = projected.history.dims();
         let scores = relevance.unwrap_or_else(|| projected.relevance());
         let [_, candidates, heads, _] = scores.dims();
-        let weights = softmax(scores / (width as f64).sqrt() + selection.bias.clone(), 3);
-        let means = weights.reshape([batch, candidates * heads, length]).matmul(projected.history);
+        let means = weights(scores, width, selection)
+            .reshape([batch, candidates * heads, length])
+            .matmul(projected.history);
         self.combine(means.reshape([batch * candidates, heads * width]), history)
     }
 
@@ -138,7 +223,7 @@ impl TargetAttention {
         if !self.mask_padding {
             return output;
         }
-        let any: Tensor<3> = history.mask().max_dim(1).unsqueeze_dim(2);
+        let any: Tensor<3> = history.float_mask().max_dim(1).unsqueeze_dim(2);
         output * any
     }
 
@@ -154,10 +239,18 @@ impl TargetAttention {
     }
 }
 
-/// A D×D layer of a search or an attention, with its initial weights.
-pub(crate) fn search_layer(config: &ModelConfig, init: &mut Init) -> Linear {
-    let layer = init.uniform(config.width, config.width, true);
-    if config.switches.identity_attention { init.plus_identity(layer) } else { layer }
+/// What the search leaves for the attention.
+struct Retained {
+    projected: Projected,
+    /// The attention's own scores, where the search has computed them.
+    scores: Option<Tensor<4>>,
+    relevance: Tensor<4>,
+    selection: Selection,
+}
+
+/// `softmax(s / √D)` over the selected events, `[B, C, H, L]`.
+fn weights(scores: Tensor<4>, width: usize, selection: &Selection) -> Tensor<4> {
+    softmax(scores / (width as f64).sqrt() + selection.bias.clone(), 3)
 }
 
 fn bias(layer: &Linear) -> Tensor<1> {

@@ -3,10 +3,44 @@
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::activation::softmax;
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::{Device, Distribution, Tensor};
+use serde::{Deserialize, Serialize};
 
-use crate::config::{FusionKind, ModelConfig};
+use crate::config::FusionKind;
 use crate::init::Init;
+
+/// The settings of a [`PairFusion`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PairFusionConfig {
+    /// D; 64.
+    pub dim: usize,
+    /// How queries and items are fused; by a weighted average.
+    pub kind: FusionKind,
+    /// a: weight of the query in a weighted average; 0.5.
+    pub query_weight: f64,
+    /// Seed of the initial weights of a gate; 42.
+    pub seed: u64,
+}
+
+impl Default for PairFusionConfig {
+    fn default() -> Self {
+        Self { dim: 64, kind: FusionKind::WeightedAverage, query_weight: 0.5, seed: 42 }
+    }
+}
+
+impl PairFusionConfig {
+    /// A fusion with initial weights on `device`.
+    pub fn init(&self, device: &Device) -> PairFusion {
+        self.draw(&mut Init::of_part("fusion", self.seed, device))
+    }
+
+    pub(crate) fn draw(&self, init: &mut Init) -> PairFusion {
+        let gated = matches!(self.kind, FusionKind::SoftmaxGate | FusionKind::GumbelGate);
+        let gate = gated.then(|| init.uniform(self.dim, 2, true));
+        PairFusion { gate, query_weight: self.query_weight, kind: self.kind }
+    }
+}
 
 /// Pair fusion (section 2.3 of the reference page): weighted average, sum, or gates from the item.
 #[derive(Module, Debug)]
@@ -19,18 +53,12 @@ pub struct PairFusion {
 }
 
 impl PairFusion {
-    pub(crate) fn new(config: &ModelConfig, init: &mut Init) -> Self {
-        let gated = matches!(config.fusion, FusionKind::SoftmaxGate | FusionKind::GumbelGate);
-        let gate = gated.then(|| init.uniform(config.width, 2, true));
-        Self { gate, query_weight: config.query_weight, kind: config.fusion }
-    }
-
     /// The weighted average, whatever the configured kind.
     pub fn weighted_average(&self, query: Tensor<2>, item: Tensor<2>) -> Tensor<2> {
         query * self.query_weight + item * (1.0 - self.query_weight)
     }
 
-    /// Fuses `[U, D]` queries and items.
+    /// Fuses queries and items, `[U, D]` each, to `[U, D]`.
     pub fn forward(&self, query: Tensor<2>, item: Tensor<2>) -> Tensor<2> {
         let Some(gate) = &self.gate else {
             return match self.kind {

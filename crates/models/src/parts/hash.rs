@@ -2,9 +2,40 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
+use crate::gsu::Bits;
 use crate::init::Init;
+
+/// The settings of [`HashBits`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HashBitsConfig {
+    /// D, the width of what is hashed; 64.
+    pub dim: usize,
+    /// Bits per code; 256. Published: 16.
+    pub bits: usize,
+    /// Seed of the projection; 42.
+    pub seed: u64,
+}
+
+impl Default for HashBitsConfig {
+    fn default() -> Self {
+        Self { dim: 64, bits: 256, seed: 42 }
+    }
+}
+
+impl HashBitsConfig {
+    /// A projection on `device`.
+    pub fn init(&self, device: &Device) -> HashBits {
+        self.draw(&mut Init::of_part("hash", self.seed, device))
+    }
+
+    pub(crate) fn draw(&self, init: &mut Init) -> HashBits {
+        HashBits { projection: init.uniform(self.dim, self.bits, true).no_grad() }
+    }
+}
 
 /// `bit_j(x) = [lin(x)_j > 0]`, with weights that are drawn once and never trained.
 #[derive(Module, Debug)]
@@ -14,8 +45,10 @@ pub struct HashBits {
 }
 
 impl HashBits {
-    pub(crate) fn new(width: usize, bits: usize, init: &mut Init) -> Self {
-        Self { projection: init.uniform(width, bits, true).no_grad() }
+    /// The search that keeps the events with most bits equal to the target's: vectors of unique targets `[V, D]` and events
+    /// `[U, D]`.
+    pub fn gsu(&self, targets: &Tensor<2>, events: &Tensor<2>) -> Bits {
+        Bits { targets: self.bits(targets.clone()), keys: self.bits(events.clone()) }
     }
 
     /// Bits as 0 and 1, `[U, bits]`.

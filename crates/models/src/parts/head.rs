@@ -2,11 +2,44 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
-use crate::config::ModelConfig;
 use crate::init::Init;
+
+/// The settings of a [`Head`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HeadConfig {
+    /// D, the width of user vectors and targets; 64.
+    pub dim: usize,
+    /// Adds the inner product of user vector and target to the logit; true. Published: the layers alone.
+    pub interaction: bool,
+    /// Seed of the initial weights; 42.
+    pub seed: u64,
+}
+
+impl Default for HeadConfig {
+    fn default() -> Self {
+        Self { dim: 64, interaction: true, seed: 42 }
+    }
+}
+
+impl HeadConfig {
+    /// A head with initial weights on `device`.
+    pub fn init(&self, device: &Device) -> Head {
+        self.draw(&mut Init::of_part("head", self.seed, device))
+    }
+
+    pub(crate) fn draw(&self, init: &mut Init) -> Head {
+        Head {
+            hidden: init.uniform(2 * self.dim, self.dim, true),
+            output: init.uniform(self.dim, 1, true),
+            interaction: self.interaction,
+        }
+    }
+}
 
 /// `logit = W₂ relu(W₁ [u ; t] + b₁) + b₂`, and `⟨u, t⟩` with interaction.
 #[derive(Module, Debug)]
@@ -19,15 +52,6 @@ pub struct Head {
 }
 
 impl Head {
-    pub(crate) fn new(config: &ModelConfig, init: &mut Init) -> Self {
-        let width = config.width;
-        Self {
-            hidden: init.uniform(2 * width, width, true),
-            output: init.uniform(width, 1, true),
-            interaction: config.switches.interaction,
-        }
-    }
-
     /// Logits `[B, C]` of user vectors and targets, both `[B, C, D]`.
     pub fn forward(&self, user: Tensor<3>, target: Tensor<3>) -> Tensor<2> {
         let both = Tensor::cat(vec![user.clone(), target.clone()], 2);

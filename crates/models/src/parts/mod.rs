@@ -1,4 +1,14 @@
-//! The parts that models are composed of.
+//! The parts that models are composed of, each with a configuration that builds it alone.
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use seminar_models::parts::{HeadConfig, TargetAttentionConfig};
+//!
+//! let device = Device::flex().autodiff();
+//! let attention = TargetAttentionConfig { dim: 32, heads: 2, ..Default::default() }.init(&device);
+//! let head = HeadConfig { dim: 32, ..Default::default() }.init(&device);
+//! assert_eq!((attention.query.len(), head.hidden.weight.dims()), (2, [64, 32]));
+//! ```
 
 mod attention;
 mod fusion;
@@ -6,15 +16,12 @@ mod gate;
 mod hash;
 mod head;
 mod pair;
-pub(crate) mod scan;
 mod select;
-pub(crate) mod stage_one;
 
-pub(crate) use attention::search_layer;
-pub use attention::{Projected, TargetAttention};
-pub use fusion::PairFusion;
-pub use gate::ModalityGate;
-pub use hash::HashBits;
-pub use head::Head;
-pub use pair::{Channel, PairEncoder};
+pub use attention::{Projected, TargetAttention, TargetAttentionConfig};
+pub use fusion::{PairFusion, PairFusionConfig};
+pub use gate::{ModalityGate, ModalityGateConfig};
+pub use hash::{HashBits, HashBitsConfig};
+pub use head::{Head, HeadConfig};
+pub use pair::{ModalityRows, PairEncoder, PairEncoderConfig, Pairs};
 pub use select::{Selection, select_last_k, select_top_k};

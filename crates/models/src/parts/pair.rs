@@ -2,16 +2,107 @@
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
-use crate::config::{ModalityKind, ModelConfig};
-use crate::events::{Modality, Rows};
+use crate::config::{FusionKind, GateKind, ModalityKind};
+use crate::events::{Events, Modality, UniqueEvents};
 use crate::init::Init;
-use crate::parts::{ModalityGate, PairFusion};
+use crate::parts::{ModalityGate, ModalityGateConfig, PairFusion, PairFusionConfig};
 
-/// One item modality of distinct events, of width D.
+/// The settings of a [`PairEncoder`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PairEncoderConfig {
+    /// D; 64.
+    pub dim: usize,
+    /// The input modalities; id and query. At least one of them is not the query.
+    pub modalities: Vec<ModalityKind>,
+    /// Width of the frozen text embeddings; 512.
+    pub text_dim: usize,
+    /// Width of the frozen image embeddings; 512.
+    pub image_dim: usize,
+    /// How queries and items are fused; by a weighted average.
+    pub fusion: FusionKind,
+    /// a: weight of the query in a weighted average; 0.5.
+    pub query_weight: f64,
+    /// Where the weights of item modalities come from; one trained vector for all events.
+    pub gate: GateKind,
+    /// Share of the components of pair vectors that training drops; 0.
+    pub dropout: f64,
+    /// A modality that an item lacks counts for nothing; true. Published: it counts as the projection's bias.
+    pub mask_missing: bool,
+    /// Seed of the initial weights; 42.
+    pub seed: u64,
+}
+
+impl Default for PairEncoderConfig {
+    fn default() -> Self {
+        Self {
+            dim: 64,
+            modalities: vec![ModalityKind::Id, ModalityKind::Query],
+            text_dim: 512,
+            image_dim: 512,
+            fusion: FusionKind::WeightedAverage,
+            query_weight: 0.5,
+            gate: GateKind::Global,
+            dropout: 0.0,
+            mask_missing: true,
+            seed: 42,
+        }
+    }
+}
+
+impl PairEncoderConfig {
+    /// An encoder with initial weights on `device`.
+    pub fn init(&self, device: &Device) -> PairEncoder {
+        self.draw(&mut Init::of_part("pair", self.seed, device))
+    }
+
+    pub(crate) fn draw(&self, init: &mut Init) -> PairEncoder {
+        let has = |kind| self.modalities.contains(&kind);
+        let order = [ModalityKind::Id, ModalityKind::Image, ModalityKind::Text, ModalityKind::Attribute];
+        let modalities: Vec<ModalityKind> = order.into_iter().filter(|&kind| has(kind)).collect();
+        let &Self { dim, mask_missing, seed, .. } = self;
+        let gate =
+            ModalityGateConfig { dim, modalities: modalities.len(), kind: self.gate, mask_missing, seed };
+        let fusion = PairFusionConfig { dim, kind: self.fusion, query_weight: self.query_weight, seed };
+        PairEncoder {
+            text: has(ModalityKind::Text).then(|| init.normal(self.text_dim, dim)),
+            image: has(ModalityKind::Image).then(|| init.normal(self.image_dim, dim)),
+            gate: (modalities.len() > 1).then(|| gate.draw(init)),
+            fusion: fusion.draw(init),
+            dropout: DropoutConfig::new(self.dropout).init(),
+            with_query: has(ModalityKind::Query),
+            mask_missing,
+            modalities,
+        }
+    }
+}
+
+/// Histories and candidates with the vectors of their unique events.
 #[derive(Clone, Debug)]
-pub struct Channel {
+pub struct Pairs<'a> {
+    /// Histories `[B, L]`.
+    pub history: &'a Events,
+    /// Candidates `[B, C]`.
+    pub candidates: &'a Events,
+    /// Vectors of the history's unique events, `[U, D]`.
+    pub events: Tensor<2>,
+    /// Vectors of the unique candidates, `[V, D]`.
+    pub targets: Tensor<2>,
+}
+
+impl Pairs<'_> {
+    /// The candidates' vectors at their positions, `[B, C, D]`.
+    pub fn placed_targets(&self) -> Tensor<3> {
+        self.candidates.place(self.targets.clone())
+    }
+}
+
+/// One item modality of unique events, of width D.
+#[derive(Clone, Debug)]
+pub struct ModalityRows {
     /// Which one.
     pub kind: ModalityKind,
     /// `[U, D]`.
@@ -40,31 +131,13 @@ pub struct PairEncoder {
 }
 
 impl PairEncoder {
-    pub(crate) fn new(config: &ModelConfig, init: &mut Init) -> Self {
-        let order = [ModalityKind::Id, ModalityKind::Image, ModalityKind::Text, ModalityKind::Attribute];
-        let modalities: Vec<ModalityKind> = order.into_iter().filter(|&m| config.has(m)).collect();
-        let mask_missing = config.switches.mask_padding;
-        let (width, several) = (config.width, modalities.len() > 1);
-        Self {
-            text: config.has(ModalityKind::Text).then(|| init.normal(config.text_width, width)),
-            image: config.has(ModalityKind::Image).then(|| init.normal(config.image_width, width)),
-            gate: several
-                .then(|| ModalityGate::new(width, modalities.len(), config.gate, mask_missing, init)),
-            fusion: PairFusion::new(config, init),
-            dropout: DropoutConfig::new(config.dropout).init(),
-            with_query: config.has(ModalityKind::Query),
-            mask_missing,
-            modalities,
-        }
-    }
-
     /// The item modalities in the gate's order: id, image, text, attribute.
     ///
     /// # Panics
     /// If the events lack a modality that the configuration names.
-    pub fn channels(&self, rows: &Rows) -> Vec<Channel> {
+    pub fn modalities(&self, unique: &UniqueEvents) -> Vec<ModalityRows> {
         let missing = "the events carry every configured modality";
-        let channel = |&kind: &ModalityKind| {
+        let rows_of = |&kind: &ModalityKind| {
             let projected = |layer: &Option<Linear>, modality: &Option<Modality>| {
                 let Modality { rows, projected, present } = modality.clone().expect(missing);
                 let rows = if projected { rows } else { layer.as_ref().expect(missing).forward(rows) };
@@ -72,20 +145,30 @@ impl PairEncoder {
                 (if self.mask_missing { rows * present.clone() } else { rows }, present)
             };
             let (rows, present) = match kind {
-                ModalityKind::Text => projected(&self.text, &rows.text),
-                ModalityKind::Image => projected(&self.image, &rows.image),
+                ModalityKind::Text => projected(&self.text, &unique.text),
+                ModalityKind::Image => projected(&self.image, &unique.image),
                 ModalityKind::Attribute => {
-                    let Modality { rows, present, .. } = rows.attribute.clone().expect(missing);
+                    let Modality { rows, present, .. } = unique.attribute.clone().expect(missing);
                     (rows, present)
                 }
-                ModalityKind::Id | ModalityKind::Query => (rows.item.clone(), rows.asked.ones_like()),
+                ModalityKind::Id | ModalityKind::Query => (unique.item.clone(), unique.has_query.ones_like()),
             };
-            Channel { kind, rows, present }
+            ModalityRows { kind, rows, present }
         };
-        self.modalities.iter().map(channel).collect()
+        self.modalities.iter().map(rows_of).collect()
     }
 
-    /// Frozen embeddings projected, before those of missing items are masked.
+    /// Histories and candidates through the whole encoder: modalities, gate, fusion.
+    ///
+    /// # Panics
+    /// If the events lack a modality that the configuration names.
+    pub fn encode<'a>(&self, history: &'a Events, candidates: &'a Events) -> Pairs<'a> {
+        let (events, targets) = (self.pairs(&history.unique), self.pairs(&candidates.unique));
+        Pairs { history, candidates, events, targets }
+    }
+
+    /// Frozen embeddings `[n, width]` projected to `[n, D]`, before those of missing items are masked; `None` for modalities
+    /// that are not projected.
     pub fn project(&self, kind: ModalityKind, rows: Tensor<2>) -> Option<Tensor<2>> {
         let layer = match kind {
             ModalityKind::Text => self.text.as_ref(),
@@ -96,10 +179,10 @@ impl PairEncoder {
     }
 
     /// One item vector of its modalities, `[U, D]`.
-    pub fn mix(&self, channels: &[Channel]) -> Tensor<2> {
+    pub fn mix(&self, modalities: &[ModalityRows]) -> Tensor<2> {
         match &self.gate {
-            Some(gate) => gate.forward(channels),
-            None => channels[0].rows.clone(),
+            Some(gate) => gate.forward(modalities),
+            None => modalities[0].rows.clone(),
         }
     }
 
@@ -110,17 +193,17 @@ impl PairEncoder {
 
     /// What pair vectors are the sum of, `[U, D]` each: the query, in a model with queries, then each item modality, all
     /// as the gate and a weighted average weigh them.
-    pub fn terms(&self, query: Tensor<2>, channels: &[Channel]) -> Vec<Tensor<2>> {
-        let weights = self.gate.as_ref().map(|gate| gate.weights(channels));
+    pub fn terms(&self, query: Tensor<2>, modalities: &[ModalityRows]) -> Vec<Tensor<2>> {
+        let weights = self.gate.as_ref().map(|gate| gate.weights(modalities));
         let nothing = query.zeros_like();
-        let mut terms = Vec::with_capacity(1 + channels.len());
+        let mut terms = Vec::with_capacity(1 + modalities.len());
         if self.with_query {
             terms.push(self.fusion.weighted_average(query, nothing.clone()));
         }
-        for (index, channel) in channels.iter().enumerate() {
+        for (index, modality) in modalities.iter().enumerate() {
             let item = match &weights {
-                Some(weights) => channel.rows.clone() * weights.clone().narrow(1, index, 1),
-                None => channel.rows.clone(),
+                Some(weights) => modality.rows.clone() * weights.clone().narrow(1, index, 1),
+                None => modality.rows.clone(),
             };
             terms.push(if self.with_query {
                 self.fusion.weighted_average(nothing.clone(), item)
@@ -131,13 +214,13 @@ impl PairEncoder {
         terms
     }
 
-    /// Item vectors of distinct events, `[U, D]`.
-    pub fn items(&self, rows: &Rows) -> Tensor<2> {
-        self.mix(&self.channels(rows))
+    /// Item vectors of unique events, `[U, D]`.
+    pub fn items(&self, unique: &UniqueEvents) -> Tensor<2> {
+        self.mix(&self.modalities(unique))
     }
 
-    /// Pair vectors of distinct events, `[U, D]`.
-    pub fn pairs(&self, rows: &Rows) -> Tensor<2> {
-        self.fuse(rows.query.clone(), self.items(rows))
+    /// Pair vectors of unique events, `[U, D]`.
+    pub fn pairs(&self, unique: &UniqueEvents) -> Tensor<2> {
+        self.fuse(unique.query.clone(), self.items(unique))
     }
 }

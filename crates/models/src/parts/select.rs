@@ -1,11 +1,11 @@
-//! Stage one's decision: which K events each candidate keeps.
+//! The top K: which events each candidate keeps.
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use rayon::prelude::*;
 
 use crate::events::Events;
 
-/// What an attention score is lowered by where an event was not selected; its softmax weight is then exactly 0.
+/// Additive mask outside the top K: the softmax weight is then exactly 0.
 const NOT_SELECTED: f32 = -1e9;
 
 /// The selected events.
@@ -29,9 +29,9 @@ impl Selection {
     }
 
     /// Every event, no padding.
-    pub fn real(history: &Events) -> Self {
+    pub fn events(history: &Events) -> Self {
         let [batch, length] = history.dims();
-        let bias = (history.mask() - 1.0) * -f64::from(NOT_SELECTED);
+        let bias = (history.float_mask() - 1.0) * -f64::from(NOT_SELECTED);
         Self { bias: bias.reshape([batch, 1, 1, length]) }
     }
 }
@@ -53,21 +53,21 @@ pub fn select_top_k(
         if k >= length && !mask_padding {
             return Selection::everything(length, &device);
         }
-        if mask_padding && longest(&history.real) <= k {
-            return Selection::real(history);
+        if mask_padding && longest(&history.mask) <= k {
+            return Selection::events(history);
         }
     }
     let relevance = match within {
         Some(outer) => relevance.clone().detach() + outer.bias.clone(),
         None => relevance.clone().detach(),
     };
-    let real = host_bools(&history.real);
+    let mask = host_bools(&history.mask);
     let mut scores = host(&relevance);
     scores.par_chunks_mut(heads * candidates * length).enumerate().for_each(|(user, rows)| {
-        let real = &real[user * length..][..length];
+        let mask = &mask[user * length..][..length];
         let mut order: Vec<u32> = Vec::with_capacity(length);
         for row in rows.chunks_exact_mut(length) {
-            let eligible = |l: usize| (real[l] || !mask_padding) && row[l] > NOT_SELECTED / 2.0;
+            let eligible = |l: usize| (mask[l] || !mask_padding) && row[l] > NOT_SELECTED / 2.0;
             order.clear();
             order.extend((0..length).filter(|&l| eligible(l)).map(|l| l as u32));
             if order.len() > k {
@@ -84,22 +84,26 @@ pub fn select_top_k(
     }
 }
 
-/// The last K positions, the same for every candidate: real ones only with `mask_padding`.
+/// The last K positions, the same for every candidate: events only with `mask_padding`.
 pub fn select_last_k(history: &Events, k: usize, mask_padding: bool) -> Selection {
     let [batch, length] = history.dims();
-    let real = host_bools(&history.real);
+    let mask = host_bools(&history.mask);
     let bias = (0..batch * length).map(|at| {
         let recent = at % length + k >= length;
-        if recent && (real[at] || !mask_padding) { 0.0 } else { NOT_SELECTED }
+        if recent && (mask[at] || !mask_padding) { 0.0 } else { NOT_SELECTED }
     });
     let data = TensorData::new(bias.collect::<Vec<f32>>(), [batch, 1, 1, length]);
-    Selection { bias: Tensor::from_data(data, &history.index.device()) }
+    Selection { bias: Tensor::from_data(data, &history.inverse.device()) }
 }
 
 /// The number of events of the longest history.
-fn longest(real: &Tensor<2, Bool>) -> usize {
-    let [_, length] = real.dims();
-    host_bools(real).chunks_exact(length).map(|row| row.iter().filter(|&&r| r).count()).max().unwrap_or(0)
+fn longest(mask: &Tensor<2, Bool>) -> usize {
+    let [_, length] = mask.dims();
+    host_bools(mask)
+        .chunks_exact(length)
+        .map(|row| row.iter().filter(|&&event| event).count())
+        .max()
+        .unwrap_or(0)
 }
 
 fn host<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {

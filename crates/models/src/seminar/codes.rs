@@ -1,14 +1,59 @@
 //! The codebooks of SEMINAR's `multi_pq` search.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use seminar_ann_retrieval::{PqConfig, ProductQuantizer, Vectors};
+use serde::{Deserialize, Serialize};
 
 use crate::config::{ModalityKind, ModelConfig};
 use crate::error::Result;
 use crate::events::integers;
+use crate::gsu::Product;
 use crate::init::Init;
-use crate::parts::stage_one::Product;
+
+/// The settings of [`Codebooks`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CodebooksConfig {
+    /// D, the width of what is quantised, a multiple of `sub_vectors`; 64.
+    pub dim: usize,
+    /// Modalities, the query included; 2.
+    pub modalities: usize,
+    /// Sub-vectors per vector; 16.
+    pub sub_vectors: usize,
+    /// Centroids per sub-vector; 256.
+    pub centroids: usize,
+    /// Seed of the initial centroids; 42.
+    pub seed: u64,
+}
+
+impl Default for CodebooksConfig {
+    fn default() -> Self {
+        Self { dim: 64, modalities: 2, sub_vectors: 16, centroids: 256, seed: 42 }
+    }
+}
+
+impl CodebooksConfig {
+    pub(super) fn of(config: &ModelConfig) -> Self {
+        Self {
+            dim: config.width,
+            modalities: 1 + config.modalities.iter().filter(|&&m| m != ModalityKind::Query).count(),
+            sub_vectors: config.sub_vectors,
+            centroids: config.centroids,
+            seed: config.seed,
+        }
+    }
+
+    /// Random codebooks on `device`; training retrains them by k-means.
+    pub fn init(&self, device: &Device) -> Codebooks {
+        self.draw(&mut Init::of_part("codebooks", self.seed, device))
+    }
+
+    pub(super) fn draw(&self, init: &mut Init) -> Codebooks {
+        let shape = [self.modalities, self.sub_vectors, self.centroids, self.dim / self.sub_vectors];
+        Codebooks { centroids: init.standard_normal(shape).set_require_grad(false) }
+    }
+}
 
 /// Centroids `[modalities, sub-vectors, centroids, D / sub-vectors]`: query first, then the item modalities.
 #[derive(Module, Debug)]
@@ -18,12 +63,6 @@ pub struct Codebooks {
 }
 
 impl Codebooks {
-    pub(crate) fn new(config: &ModelConfig, init: &mut Init) -> Self {
-        let modalities = 1 + config.modalities.iter().filter(|&&m| m != ModalityKind::Query).count();
-        let shape = [modalities, config.sub_vectors, config.centroids, config.width / config.sub_vectors];
-        Self { centroids: init.standard_normal(shape).set_require_grad(false) }
-    }
-
     /// Codes `[rows, sub-vectors]` of the centroids nearest to `[rows, D]` in one modality; by cosine as published.
     ///
     /// # Errors
@@ -80,7 +119,7 @@ impl Codebooks {
         Tensor::from_data(TensorData::new(bits, [rows.dims()[0], sub_vectors * centroids]), &rows.device())
     }
 
-    /// Codebooks trained by k-means on these rows, a table `[rows, D]` a modality.
+    /// Codebooks trained by k-means on these rows, a table `[rows, D]` per modality.
     pub(super) fn retrained(
         self,
         rows: impl Iterator<Item = Tensor<2>>,

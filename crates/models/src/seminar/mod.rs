@@ -1,4 +1,4 @@
-//! SEMINAR (arXiv 2407.10714): TWIN's consistent search over pairs of queries and multi-modal items, pretrained.
+//! SEMINAR ([arXiv 2407.10714](https://arxiv.org/abs/2407.10714)): TWIN's consistent search over pairs of queries and multi-modal items, pretrained.
 //!
 //! ```text
 //! tables ─ PSU space ─ G_id G_query G_text G_image ─ gate ─ fusion ─ GSU (mhta | lsh | multi_pq), top K ─ ESU ─ head
@@ -12,17 +12,16 @@ mod projection;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-pub use codes::Codebooks;
-pub use projection::Projection;
+pub use codes::{Codebooks, CodebooksConfig};
+pub use projection::{Projection, ProjectionConfig};
 
 use crate::config::{ModalityKind, ModelConfig, SoftSearch};
 use crate::error::Result;
-use crate::events::Events;
+use crate::events::{Events, UniqueEvents};
+use crate::gsu::{Bits, Heads, Product};
 use crate::init::Init;
-use crate::model::{PretrainBatch, PretrainLosses, Scores, SequenceModel};
-use crate::parts::stage_one::{Product, StageOne};
-use crate::parts::{Channel, HashBits, Head, PairEncoder, TargetAttention};
-use crate::two_stage::search_and_attend;
+use crate::model::{Needs, PretrainBatch, PretrainLosses, Retrieval, Scores, SequenceModel};
+use crate::parts::{HashBits, Head, ModalityRows, PairEncoder, Pairs, TargetAttention};
 
 /// The model of the publication.
 #[derive(Module, Debug)]
@@ -43,44 +42,28 @@ pub struct Seminar {
     config: ModelConfig,
 }
 
-/// Distinct events on their way through the model.
+/// Unique events on their way through the model.
 struct Encoded {
     query: Tensor<2>,
-    channels: Vec<Channel>,
+    modalities: Vec<ModalityRows>,
     pairs: Tensor<2>,
 }
 
 impl Seminar {
-    /// A model with initial weights. The configuration must be valid.
-    pub fn new(config: &ModelConfig, device: &Device) -> Self {
-        let init = &mut Init::new(config.seed, device);
-        let lsh = config.soft_search == SoftSearch::Lsh;
-        let pq = config.soft_search == SoftSearch::MultiPq;
-        Self {
-            pair: PairEncoder::new(config, init),
-            projection: Projection::new(config, init),
-            attention: TargetAttention::new(config, init),
-            head: Head::new(config, init),
-            hash: lsh.then(|| HashBits::new(config.width, config.hash_bits, init)),
-            codebooks: pq.then(|| Codebooks::new(config, init)),
-            config: config.clone(),
-        }
-    }
-
     /// The full path: every modality and the query projected, gated, fused.
     fn encode(&self, events: &Events) -> Encoded {
-        let channels = self.projection.channels(self.pair.channels(&events.rows));
-        let query = self.projection.query.forward(events.rows.query.clone());
-        let item = self.pair.mix(&channels);
+        let modalities = self.projection.modalities(self.pair.modalities(&events.unique));
+        let query = self.projection.query.forward(events.unique.query.clone());
+        let item = self.pair.mix(&modalities);
         // As published, fine-tuning takes the weighted average whatever kind of fusion is set.
         let pairs = match self.config.switches.mask_padding {
             true => self.pair.fuse(query.clone(), item),
             false => self.pair.fusion.weighted_average(query.clone(), item),
         };
-        Encoded { query, channels, pairs }
+        Encoded { query, modalities, pairs }
     }
 
-    /// Pair vectors of distinct events as the search units see them, `[U, D]`.
+    /// Pair vectors of unique events as the search units see them, `[U, D]`.
     pub fn encode_pairs(&self, events: &Events) -> Tensor<2> {
         self.encode(events).pairs
     }
@@ -89,21 +72,18 @@ impl Seminar {
     /// projected and weighed. Behaviours for a multi-modal history index whose modalities all weigh 1, where fusion is the
     /// weighted average.
     pub fn encode_modalities(&self, events: &Events) -> Vec<Tensor<2>> {
-        let Encoded { query, channels, .. } = self.encode(events);
-        self.pair.terms(query, &channels)
+        let Encoded { query, modalities, .. } = self.encode(events);
+        self.pair.terms(query, &modalities)
     }
 
-    /// How the general search unit compares: by hash bits, by codes, or as the attention does.
-    fn stage_one(&self, history: &Encoded, targets: &Encoded) -> StageOne {
+    /// The general search unit: by hash bits, by codes, or as the attention does.
+    fn gsu(&self, history: &Encoded, targets: &Encoded) -> SoftGsu {
         if let Some(hash) = &self.hash {
-            return StageOne::Bits(Product::new(
-                hash.bits(targets.pairs.clone()),
-                hash.bits(history.pairs.clone()),
-            ));
+            return SoftGsu::Lsh(hash.gsu(&targets.pairs, &history.pairs));
         }
         match &self.codebooks {
-            Some(codebooks) => StageOne::Product(self.quantised(codebooks, history, targets)),
-            None => StageOne::Heads,
+            Some(codebooks) => SoftGsu::MultiPq(self.quantised(codebooks, history, targets)),
+            None => SoftGsu::Mhta,
         }
     }
 
@@ -113,43 +93,82 @@ impl Seminar {
         if !self.config.switches.trained_codebooks {
             return codebooks.equal_codes(history.published(), targets.published(), &self.config);
         }
-        let mut channels = history.channels.clone();
-        for (index, channel) in channels.iter_mut().enumerate() {
-            channel.rows = codebooks.decoded(1 + index, &channel.rows);
+        let mut modalities = history.modalities.clone();
+        for (index, modality) in modalities.iter_mut().enumerate() {
+            modality.rows = codebooks.decoded(1 + index, &modality.rows);
         }
         let query = codebooks.decoded(0, &history.query);
-        Product::new(targets.pairs.clone(), self.pair.fuse(query, self.pair.mix(&channels)))
+        Product::new(targets.pairs.clone(), self.pair.fuse(query, self.pair.mix(&modalities)))
     }
 }
 
 impl Encoded {
     /// The two modalities that the published quantiser sees: query and id.
     fn published(&self) -> [Tensor<2>; 2] {
-        [self.query.clone(), self.channels[0].rows.clone()]
+        [self.query.clone(), self.modalities[0].rows.clone()]
+    }
+}
+
+/// SEMINAR's choice of general search units.
+enum SoftGsu {
+    Mhta,
+    Lsh(Bits),
+    MultiPq(Product),
+}
+
+impl SoftGsu {
+    fn attend_top_k(&self, attention: &TargetAttention, pairs: &Pairs<'_>, k: usize) -> Retrieval {
+        match self {
+            Self::Mhta => attention.attend_top_k(&Heads, pairs, k),
+            Self::Lsh(bits) => attention.attend_top_k(bits, pairs, k),
+            Self::MultiPq(product) => attention.attend_top_k(product, pairs, k),
+        }
+    }
+
+    fn weights_top_k(&self, attention: &TargetAttention, pairs: &Pairs<'_>, k: usize) -> Tensor<3> {
+        match self {
+            Self::Mhta => attention.weights_top_k(&Heads, pairs, k),
+            Self::Lsh(bits) => attention.weights_top_k(bits, pairs, k),
+            Self::MultiPq(product) => attention.weights_top_k(product, pairs, k),
+        }
     }
 }
 
 impl SequenceModel for Seminar {
+    type Config = ModelConfig;
+
+    fn init(config: &ModelConfig, device: &Device) -> Result<Self> {
+        config.validate(usize::MAX)?;
+        let init = &mut Init::new(config.seed, device);
+        let lsh = config.soft_search == SoftSearch::Lsh;
+        let pq = config.soft_search == SoftSearch::MultiPq;
+        Ok(Self {
+            pair: config.pair().draw(init),
+            projection: ProjectionConfig::of(config).draw(init),
+            attention: config.attention().draw(init),
+            head: config.head().draw(init),
+            hash: lsh.then(|| config.hash().draw(init)),
+            codebooks: pq.then(|| CodebooksConfig::of(config).draw(init)),
+            config: config.clone(),
+        })
+    }
+
+    shared_methods!();
+
     fn score(&self, history: &Events, candidates: &Events) -> Scores {
         let (past, targets) = (self.encode(history), self.encode(candidates));
-        let search = search_and_attend(
-            &self.attention,
-            [history, candidates],
-            [past.pairs.clone(), targets.pairs.clone()],
-            &self.stage_one(&past, &targets),
-            self.config.top_k,
-            self.config.switches.mask_padding,
-        );
-        let logits = self.head.forward(search.attended.clone(), candidates.place(targets.pairs));
-        Scores { logits, stage_one: None, search: Some(search) }
+        let gsu = self.gsu(&past, &targets);
+        let pairs = Pairs { history, candidates, events: past.pairs, targets: targets.pairs };
+        let retrieval = gsu.attend_top_k(&self.attention, &pairs, self.config.top_k);
+        let logits = self.head.forward(retrieval.attended.clone(), pairs.placed_targets());
+        Scores { logits, gsu_logits: None, retrieval: Some(retrieval) }
     }
 
-    fn project(&self, kind: ModalityKind, rows: Tensor<2>) -> Option<Tensor<2>> {
-        self.pair.project(kind, rows)
-    }
-
-    fn logits_loss(&self) -> bool {
-        self.config.switches.logits_loss
+    fn attention_weights(&self, history: &Events, candidates: &Events) -> Option<Tensor<3>> {
+        let (past, targets) = (self.encode(history), self.encode(candidates));
+        let gsu = self.gsu(&past, &targets);
+        let pairs = Pairs { history, candidates, events: past.pairs, targets: targets.pairs };
+        Some(gsu.weights_top_k(&self.attention, &pairs, self.config.top_k))
     }
 
     fn pretrain_losses(&self, batch: &PretrainBatch) -> Option<PretrainLosses> {
@@ -170,7 +189,7 @@ impl SequenceModel for Seminar {
     fn refresh(mut self, sample: &Events) -> Result<Self> {
         if let Some(codebooks) = self.codebooks.take() {
             let encoded = self.encode(sample);
-            let rows = std::iter::once(encoded.query).chain(encoded.channels.into_iter().map(|c| c.rows));
+            let rows = std::iter::once(encoded.query).chain(encoded.modalities.into_iter().map(|m| m.rows));
             let refreshed = match self.config.switches.trained_codebooks {
                 true => codebooks.retrained(rows, &self.config)?,
                 false => codebooks,

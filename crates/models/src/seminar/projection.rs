@@ -2,10 +2,57 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{ModalityKind, ModelConfig};
 use crate::init::Init;
-use crate::parts::Channel;
+use crate::parts::ModalityRows;
+
+/// The settings of a [`Projection`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProjectionConfig {
+    /// D; 64.
+    pub dim: usize,
+    /// Layers start at the identity; true. Published: random.
+    pub identity_start: bool,
+    /// With a layer for attributes; false.
+    pub attributes: bool,
+    /// Seed of the initial weights; 42.
+    pub seed: u64,
+}
+
+impl Default for ProjectionConfig {
+    fn default() -> Self {
+        Self { dim: 64, identity_start: true, attributes: false, seed: 42 }
+    }
+}
+
+impl ProjectionConfig {
+    pub(super) fn of(config: &ModelConfig) -> Self {
+        Self {
+            dim: config.width,
+            identity_start: config.switches.identity_projections,
+            attributes: config.has(ModalityKind::Attribute),
+            seed: config.seed,
+        }
+    }
+
+    /// Projections with initial weights on `device`.
+    pub fn init(&self, device: &Device) -> Projection {
+        self.draw(&mut Init::of_part("projection", self.seed, device))
+    }
+
+    pub(super) fn draw(&self, init: &mut Init) -> Projection {
+        let mut layer = || match self.identity_start {
+            true => init.identity(self.dim),
+            false => init.uniform(self.dim, self.dim, false),
+        };
+        let [id, query, text, image] = [layer(), layer(), layer(), layer()];
+        Projection { id, query, text, image, attribute: self.attributes.then(layer) }
+    }
+}
 
 /// One D×D layer without bias for the query and each modality.
 #[derive(Module, Debug)]
@@ -23,26 +70,17 @@ pub struct Projection {
 }
 
 impl Projection {
-    pub(crate) fn new(config: &ModelConfig, init: &mut Init) -> Self {
-        let mut layer = || match config.switches.identity_projections {
-            true => init.identity(config.width),
-            false => init.uniform(config.width, config.width, false),
-        };
-        let [id, query, text, image] = [layer(), layer(), layer(), layer()];
-        Self { id, query, text, image, attribute: config.has(ModalityKind::Attribute).then(layer) }
-    }
-
-    /// Projects item modalities.
-    pub fn channels(&self, channels: Vec<Channel>) -> Vec<Channel> {
-        let project = |channel: Channel| {
-            let layer = match channel.kind {
+    /// Projects item modalities, `[U, D]` each.
+    pub fn modalities(&self, modalities: Vec<ModalityRows>) -> Vec<ModalityRows> {
+        let project = |modality: ModalityRows| {
+            let layer = match modality.kind {
                 ModalityKind::Text => &self.text,
                 ModalityKind::Image => &self.image,
                 ModalityKind::Attribute => self.attribute.as_ref().unwrap_or(&self.id),
                 ModalityKind::Id | ModalityKind::Query => &self.id,
             };
-            Channel { rows: layer.forward(channel.rows), ..channel }
+            ModalityRows { rows: layer.forward(modality.rows), ..modality }
         };
-        channels.into_iter().map(project).collect()
+        modalities.into_iter().map(project).collect()
     }
 }

@@ -7,8 +7,8 @@ use burn::tensor::{Bool, Device, Gradients, Tensor, TensorData};
 use safetensors::SafeTensors;
 use seminar_models::weights::{Array, StateDict, from_safetensors, load_state_dict, state_dict};
 use seminar_models::{
-    Events, Modality, ModalityKind, ModelConfig, ModelKind, PretrainBatch, Rows, SequenceModel, Switches,
-    bag_means, integers,
+    Events, Modality, ModalityKind, ModelConfig, ModelKind, PretrainBatch, SequenceModel, Switches,
+    UniqueEvents, integers,
 };
 
 /// Where the golden files are: the folder in `SEMINAR_GOLDEN_DIR`, else the copy in the repository.
@@ -166,7 +166,7 @@ impl Golden {
         let device = &self.device;
         let flat = integers([ids.len()], &ids, device);
         let real: Vec<bool> = queries.iter().map(|&q| q != 0).collect();
-        let asked: Vec<f32> =
+        let has_query: Vec<f32> =
             real.chunks(slots).map(|bag| f32::from(u8::from(bag.contains(&true)))).collect();
         let frozen = |name: &str| {
             self.multimodal().then(|| {
@@ -174,20 +174,27 @@ impl Golden {
                 Modality::new(rows, Tensor::ones([ids.len(), 1], device))
             })
         };
-        let rows = Rows {
+        let unique = UniqueEvents {
             item: self.items.clone().select(0, flat.clone()),
-            query: bag_means(self.keywords.clone(), &queries, &real, slots, true),
-            asked: Tensor::from_data(TensorData::new(asked, [ids.len(), 1]), device),
+            // As published: the mean over all slots, padding included.
+            query: self
+                .keywords
+                .clone()
+                .select(0, integers([queries.len()], &queries, device))
+                .reshape([ids.len() as i32, slots as i32, -1])
+                .mean_dim(1)
+                .squeeze_dim(1),
+            has_query: Tensor::from_data(TensorData::new(has_query, [ids.len(), 1]), device),
             text: frozen("weight.item_text_embedding_layer.weight"),
             image: frozen("weight.item_image_embedding_layer.weight"),
             attribute: None,
         };
         let positions: Vec<u32> = (0..ids.len() as u32).collect();
-        let real: Vec<bool> = ids.iter().map(|&id| id != 0).collect();
+        let mask: Vec<bool> = ids.iter().map(|&id| id != 0).collect();
         Events {
-            rows,
-            index: integers([batch, width], &positions, device),
-            real: Tensor::<2, Bool>::from_data(TensorData::new(real, [batch, width]), device),
+            unique,
+            inverse: integers([batch, width], &positions, device),
+            mask: Tensor::<2, Bool>::from_data(TensorData::new(mask, [batch, width]), device),
         }
     }
 

@@ -1,0 +1,47 @@
+//! No search: the last K positions, the same for every candidate.
+
+use burn::tensor::Tensor;
+use pulp::Simd;
+
+use super::{Gsu, HostGsu, Scene, Seen};
+use crate::parts::{Selection, select_last_k};
+
+/// The last K positions.
+#[derive(Clone, Copy, Debug)]
+pub struct Recent;
+
+impl Gsu for Recent {
+    const BY_ATTENTION: bool = true;
+    const PADDING_IS_ZERO: bool = false;
+    type Host = Self;
+
+    fn select(&self, scene: &Scene<'_>, k: usize) -> (Tensor<4>, Selection) {
+        (scene.projected.relevance(), select_last_k(scene.history, k, scene.mask_padding))
+    }
+
+    fn host(&self) -> Self {
+        Self
+    }
+}
+
+impl HostGsu for Recent {
+    type Scratch = ();
+
+    fn enter(&self, _: &Seen<'_>, (): &mut ()) {}
+
+    #[inline(always)]
+    fn keep<S: Simd>(
+        &self,
+        _: S,
+        seen: &Seen<'_>,
+        _: u32,
+        _: &[f32],
+        k: usize,
+        (): &mut (),
+        kept: &mut [u32],
+    ) -> usize {
+        let first = seen.positions.partition_point(|&l| (l as usize) + k < seen.length);
+        (first..seen.len()).zip(kept.iter_mut()).for_each(|(at, slot)| *slot = at as u32);
+        seen.len() - first
+    }
+}
