@@ -2,40 +2,14 @@
 
 mod support;
 
-use std::path::Path;
-
 use seminar_dataset::{Corpus, EmbeddingTable, Embeddings, Precision};
-
-/// Every truncation and, in every byte, a flipped bit or two.
-fn every_damage_is_an_error(path: &Path, open: impl Fn() -> bool) {
-    let whole = std::fs::read(path).unwrap();
-    assert!(open());
-    for cut in 0..whole.len() {
-        std::fs::write(path, &whole[..cut]).unwrap();
-        assert!(!open(), "cut to {cut} bytes");
-    }
-    for at in 0..whole.len() {
-        for change in [0x01, 0x80, 0xff] {
-            let mut damaged = whole.clone();
-            damaged[at] ^= change;
-            std::fs::write(path, &damaged).unwrap();
-            assert!(!open(), "byte {at} changed by {change:#x}");
-        }
-    }
-    let mut longer = whole.clone();
-    longer.push(0);
-    std::fs::write(path, &longer).unwrap();
-    assert!(!open(), "extended");
-    std::fs::write(path, &whole).unwrap();
-    assert!(open());
-}
 
 #[test]
 fn corpus_and_texts() {
     let folder = tempfile::tempdir().unwrap();
     support::corpus_of(&[vec![1, 2, 3, 2], vec![3, 1, 4]], folder.path());
     for file in ["corpus.bin", "texts.bin"] {
-        every_damage_is_an_error(&folder.path().join(file), || Corpus::open(folder.path()).is_ok());
+        support::every_damage_is_an_error(&folder.path().join(file), || Corpus::open(folder.path()).is_ok());
     }
 }
 
@@ -67,6 +41,6 @@ fn embeddings_in_both_precisions() {
         assert!(file.read(9, &mut row) && row == [0.5, 0.25, 8.0]);
         assert!(!file.read(4, &mut row) && row == [0.5, 0.25, 8.0]);
         assert!(file.is_present(2) && !file.is_present(4) && !file.is_present(1000));
-        every_damage_is_an_error(&path, || Embeddings::open(&path).is_ok());
+        support::every_damage_is_an_error(&path, || Embeddings::open(&path).is_ok());
     }
 }
