@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
 
 use serde::{Deserialize, Serialize};
 
@@ -263,18 +264,9 @@ impl Epoch {
 
     /// The batches from `first` on, made on a background thread while earlier ones are used.
     pub fn prefetch(&self, first: usize) -> Prefetch {
-        let (sender, batches) = sync_channel(4);
         let epoch = self.clone();
-        std::thread::spawn(move || {
-            let mut scratch = NegativeSampler::scratch(&epoch.batches.corpus);
-            // A failed send means that the consumer stopped early.
-            for index in first..epoch.len() {
-                if sender.send(epoch.batch(index, &mut scratch)).is_err() {
-                    return;
-                }
-            }
-        });
-        Prefetch { batches }
+        let mut scratch = NegativeSampler::scratch(&epoch.batches.corpus);
+        Prefetch::new((first..epoch.len()).map(move |index| epoch.batch(index, &mut scratch)))
     }
 
     fn history(&self, examples: &[Example]) -> IdBlock {
@@ -415,15 +407,59 @@ struct Candidates {
 }
 
 /// Batches that come off a background thread, in order.
+///
+/// A panic while a batch is made continues in the caller of `next`: an epoch never ends early without a word.
 #[derive(Debug)]
 pub struct Prefetch {
     batches: Receiver<Batch>,
+    maker: Option<JoinHandle<()>>,
+}
+
+impl Prefetch {
+    fn new(mut made: impl Iterator<Item = Batch> + Send + 'static) -> Self {
+        let (sender, batches) = sync_channel(4);
+        // A failed send means that the consumer stopped early.
+        let make = move || while made.next().is_some_and(|batch| sender.send(batch).is_ok()) {};
+        Self { batches, maker: Some(std::thread::spawn(make)) }
+    }
 }
 
 impl Iterator for Prefetch {
     type Item = Batch;
 
     fn next(&mut self) -> Option<Batch> {
-        self.batches.recv().ok()
+        let batch = self.batches.recv().ok();
+        if batch.is_none()
+            && let Some(Err(panic)) = self.maker.take().map(JoinHandle::join)
+        {
+            std::panic::resume_unwind(panic);
+        }
+        batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_while_batches_are_made_reaches_the_caller() {
+        let batch = |user| Batch { users: vec![user], ..Batch::default() };
+        let mut batches = Prefetch::new((0..9).map(move |user| match user {
+            5 => panic!("batch 5 cannot be made"),
+            _ => batch(user),
+        }));
+        for user in 0..5 {
+            assert_eq!(batches.next(), Some(batch(user)));
+        }
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| batches.next()));
+        assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"batch 5 cannot be made"));
+    }
+
+    #[test]
+    fn the_end_is_the_end() {
+        let mut batches = Prefetch::new(std::iter::repeat_n(Batch::default(), 2));
+        assert_eq!(batches.by_ref().count(), 2);
+        assert_eq!((batches.next(), batches.next()), (None, None));
     }
 }

@@ -44,3 +44,23 @@ fn embeddings_in_both_precisions() {
         support::every_damage_is_an_error(&path, || Embeddings::open(&path).is_ok());
     }
 }
+
+#[test]
+fn a_file_of_every_item_reads_as_one_with_a_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |items: usize| {
+        let mut table = EmbeddingTable::new(items, 2).unwrap();
+        (1..=9).for_each(|item| table.set(item, &[item as f32, 0.5]).unwrap());
+        let path = folder.path().join(format!("{items}.emb"));
+        table.write(&path, Precision::F32).unwrap();
+        Embeddings::open(&path).unwrap()
+    };
+    // Nine of nine items are found by their place, nine of ten by a search.
+    let (whole, gap) = (file(9), file(10));
+    for item in 0..=11 {
+        let (mut one, mut other) = ([7.0; 2], [7.0; 2]);
+        assert_eq!(whole.read(item, &mut one), gap.read(item, &mut other), "item {item}");
+        assert_eq!(one, other, "item {item}");
+        assert_eq!(one[0], if (1..=9).contains(&item) { item as f32 } else { 7.0 });
+    }
+}
