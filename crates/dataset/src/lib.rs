@@ -54,7 +54,7 @@ mod split;
 mod statistics;
 pub mod synthetic;
 
-pub use batch::{Batch, BatchConfig, Batches, Epoch, IdBlock, Prefetch, TestMode};
+pub use batch::{Batch, BatchConfig, Batches, Epoch, Event, IdBlock, Prefetch, TestMode};
 pub use catalogue::Catalogue;
 pub use corpus::{Corpus, History};
 pub use embedding_journal::{EmbeddingJournal, Failure};
