@@ -162,7 +162,7 @@ impl Embeddings {
     /// # Panics
     /// If `out` has another width than the file.
     pub fn read(&self, item: u32, out: &mut [f32]) -> bool {
-        let Ok(row) = self.ids().binary_search(&item) else { return false };
+        let Some(row) = self.row_of(item) else { return false };
         let range = row * self.dim..(row + 1) * self.dim;
         match &self.rows {
             Rows::F32(column) => out.copy_from_slice(&self.file.get(column)[range]),
@@ -172,5 +172,15 @@ impl Embeddings {
             }
         }
         true
+    }
+
+    /// The row in which an item's vector is stored.
+    fn row_of(&self, item: u32) -> Option<usize> {
+        let ids = self.ids();
+        if ids.len() == self.items {
+            // Ascending ids from 1 to `items`, and as many: every item is there, at its place.
+            return (item as usize).checked_sub(1).filter(|&row| row < self.items);
+        }
+        ids.binary_search(&item).ok()
     }
 }

@@ -34,6 +34,7 @@
 
 pub mod atomic;
 mod batch;
+mod catalogue;
 pub mod container;
 mod corpus;
 mod embedding_journal;
@@ -53,7 +54,8 @@ mod split;
 mod statistics;
 pub mod synthetic;
 
-pub use batch::{Batch, BatchConfig, Batches, Epoch, IdBlock, Prefetch, TestMode};
+pub use batch::{Batch, BatchConfig, Batches, Epoch, Event, IdBlock, Prefetch, TestMode};
+pub use catalogue::Catalogue;
 pub use corpus::{Corpus, History};
 pub use embedding_journal::{EmbeddingJournal, Failure};
 pub use embeddings::{EmbeddingTable, Embeddings, Precision};
@@ -62,7 +64,7 @@ pub use event::{EventKind, RawEvent, RawItem};
 pub use ids::{PAD, Vocabulary};
 pub use negatives::{NegativeSampler, Sampling, Scratch, published_negatives};
 pub use numbered::{Numbered, Sampled, Texts};
-pub use prepare::{Counts, PrepareConfig, PrepareReport, Prepared, Queries, core_filter};
+pub use prepare::{Counts, PrepareConfig, PrepareReport, Prepared, Queries, core_filter, keywords};
 pub use pth::import_pth;
 pub use ragged::Ragged;
 pub use source::{AmazonReviews, EventSource, FileReport, KuaiSar, Line, LineReader, ReadOptions};

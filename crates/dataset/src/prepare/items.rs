@@ -118,12 +118,12 @@ impl Catalogue {
         data.texts.attributes = names;
     }
 
-    /// An event's query is its item's: the first words of the description, split at the single space.
+    /// An event's query is its item's: the first words of the description.
     fn description_queries(&self, config: &PrepareConfig, data: &mut Numbered) {
         let mut words = Vocabulary::default();
         for (item, entry) in self.entries.iter().enumerate().skip(1) {
             let description = entry.description.as_deref().unwrap_or(NO_DESCRIPTION);
-            let row = description.split(' ').take(config.query_words).map(|word| words.insert(word));
+            let row = keywords(description).take(config.query_words).map(|word| words.insert(word));
             data.item_queries[item] = data.queries.len() as u32;
             data.queries.push(row);
         }
@@ -152,9 +152,39 @@ pub(crate) fn queries_from_items(data: &mut Numbered) {
     }
 }
 
+/// Ends a word of a text.
+const WORD_END: char = ' ';
+
+/// The words of a text, by the rule that makes queries of descriptions: split at each single space, and nothing else.
+///
+/// A search request whose words are found by this rule meets the words that the model was trained on. Letters keep their
+/// case and punctuation stays with its word; of two spaces in a row, the second follows an empty word.
+///
+/// ```
+/// let words: Vec<&str> = seminar_dataset::keywords("Nail polish, red").collect();
+/// assert_eq!(words, ["Nail", "polish,", "red"]);
+/// ```
+pub fn keywords(text: &str) -> impl Iterator<Item = &str> {
+    text.split(WORD_END)
+}
+
+/// The part of a text that holds its first `count` keywords, at least one.
 fn first_words(text: &str, count: usize) -> &str {
-    match text.match_indices(' ').nth(count.saturating_sub(1)) {
+    match text.match_indices(WORD_END).nth(count.saturating_sub(1)) {
         Some((end, _)) => &text[..end],
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn the_kept_part_of_a_description_has_its_first_keywords(text in "[ a-c\u{a0}]{0,12}", count in 1usize..6) {
+            let kept: Vec<&str> = keywords(first_words(&text, count)).collect();
+            assert_eq!(kept, keywords(&text).take(count).collect::<Vec<_>>());
+        }
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use core_filter::core_filter;
 pub(crate) use items::attribute_queries;
+pub use items::keywords;
 
 use crate::error::{Error, Result};
 use crate::numbered::Numbered;

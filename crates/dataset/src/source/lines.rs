@@ -11,6 +11,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
 
 use serde::{Deserialize, Serialize};
 
@@ -161,6 +162,8 @@ pub struct LineReader {
     options: ReadOptions,
     gzip: bool,
     blocks: Receiver<std::io::Result<Vec<u8>>>,
+    /// Gives the blocks; taken when it has ended.
+    thread: Option<JoinHandle<()>>,
     buffer: Vec<u8>,
     start: usize,
     number: u64,
@@ -174,9 +177,19 @@ impl LineReader {
     /// # Errors
     /// If the file cannot be opened.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self> {
-        let (mut reader, gzip) = open(path)?;
+        let (reader, gzip) = open(path)?;
+        Self::over(reader, gzip, path, options)
+    }
+
+    /// Lines of what `reader` gives; `path` is for messages.
+    fn over(
+        mut reader: Box<dyn Read + Send>,
+        gzip: bool,
+        path: &Path,
+        options: &ReadOptions,
+    ) -> Result<Self> {
         let (sender, blocks) = sync_channel(BLOCKS_IN_FLIGHT);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("decompress".into())
             .spawn(move || {
                 // A failed send means that the receiver gave up: nothing left to do.
@@ -200,6 +213,7 @@ impl LineReader {
             options: options.clone(),
             gzip,
             blocks,
+            thread: Some(thread),
             buffer: Vec::new(),
             start: 0,
             number: 0,
@@ -269,7 +283,13 @@ impl LineReader {
             match self.blocks.recv() {
                 Ok(Ok(block)) => self.buffer.extend_from_slice(&block),
                 Ok(Err(source)) => return Err(self.read_error(source)),
-                Err(_) => self.ended = true,
+                Err(_) => {
+                    // The thread gives no more. Only if it returned is that the end of the file.
+                    if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
+                        std::panic::resume_unwind(panic);
+                    }
+                    self.ended = true;
+                }
             }
         }
     }
@@ -349,5 +369,22 @@ mod tests {
         text.resize(5_000_000, b'x');
         let error = lines_of(&text, &options).unwrap_err();
         assert!(matches!(error, Error::TooLarge { at, .. } if at.line == 2 && at.byte == 6));
+    }
+
+    #[test]
+    fn a_panic_of_the_reading_thread_is_no_end_of_file() {
+        struct Bomb;
+        impl Read for Bomb {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                panic!("the decoder has a defect")
+            }
+        }
+        let text = std::io::Cursor::new(vec![b'\n'; BLOCK - 2]).chain(&b"a\n"[..]).chain(&b"b\n"[..]);
+        let reader = Box::new(text.chain(Bomb));
+        let mut lines = LineReader::over(reader, true, Path::new("x"), &ReadOptions::default()).unwrap();
+        assert_eq!(lines.next_line().unwrap().unwrap().text, "a");
+        let next = std::panic::AssertUnwindSafe(|| lines.next_line().map(|line| line.is_none()));
+        let caught = std::panic::catch_unwind(next).unwrap_err();
+        assert_eq!(caught.downcast_ref::<&str>(), Some(&"the decoder has a defect"));
     }
 }

@@ -1,11 +1,12 @@
-//! What this project writes itself: corpus, embedding file, journal, checkpoint. Half of the mutants carry a checksum that
+//! What this project writes itself: corpus, catalogue, embedding file, journal, checkpoint. Half of the mutants carry a checksum that
 //! fits, so that they reach the code behind it.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use seminar_dataset::{
-    BatchConfig, Batches, Corpus, EmbeddingJournal, EmbeddingTable, Embeddings, Precision, Split, Statistics,
+    BatchConfig, Batches, Catalogue, Corpus, EmbeddingJournal, EmbeddingTable, Embeddings, Precision, Split,
+    Statistics,
 };
 use seminar_trainer::Silent;
 
@@ -14,6 +15,7 @@ use crate::sample;
 
 pub(super) const TARGETS: &[Target] = &[
     Target { name: "corpus", records: 1, seeds: corpus_files, loader: corpus },
+    Target { name: "catalogue", records: 1, seeds: catalogue_files, loader: catalogue },
     Target { name: "embeddings", records: 1, seeds: embedding_files, loader: embeddings },
     Target { name: "journal", records: 1, seeds: journal_files, loader: journal },
     Target { name: "checkpoint", records: 1, seeds: checkpoint_files, loader: checkpoint },
@@ -68,6 +70,37 @@ fn walk(corpus: Corpus) {
             std::hint::black_box(batches.epoch(0).prefetch(0).count());
         }
     }
+}
+
+fn catalogue_files() -> anyhow::Result<Vec<Vec<u8>>> {
+    let folder = tempfile::tempdir()?;
+    sample::write_corpus(folder.path())?;
+    let path = folder.path().join("catalogue.bin");
+    Catalogue::write(&Corpus::open(folder.path())?, &path)?;
+    Ok(both(0, &std::fs::read(path)?).into())
+}
+
+fn catalogue(folder: &Path) -> anyhow::Result<Loader> {
+    let path = folder.join("catalogue.bin");
+    Ok(Box::new(move |input| {
+        let (_, bytes) = unpack(input);
+        std::fs::write(&path, bytes)?;
+        let opened = Catalogue::open(&path).map(|file| {
+            for item in 1..=file.item_count() as u32 {
+                std::hint::black_box((
+                    file.item(file.item_name(item)),
+                    file.title(item),
+                    file.attributes(item),
+                ));
+                std::hint::black_box((file.item_query(item), file.image_urls(item).count()));
+            }
+            for id in 0..=file.word_count().max(file.attribute_count()).min(100) as u32 {
+                std::hint::black_box((file.word(id), file.attribute_name(id), file.word_number("1")));
+            }
+        });
+        std::fs::remove_file(&path)?;
+        Ok(opened.is_ok())
+    }))
 }
 
 fn embedding_files() -> anyhow::Result<Vec<Vec<u8>>> {

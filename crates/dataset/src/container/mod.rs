@@ -7,6 +7,8 @@
 //! ```
 //! Numbers are little-endian. The checksum (XXH3) covers every byte of the file but its own eight.
 
+mod columns;
+
 use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::ops::Range;
@@ -18,6 +20,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::atomic;
 use crate::error::{Error, Result};
+pub(crate) use columns::{RaggedColumn, TextColumn, offsets_fit};
 
 const MAGIC: &[u8; 8] = b"SEMINAR\0";
 const VERSION: u32 = 1;
@@ -199,6 +202,11 @@ impl Container {
         bytemuck::cast_slice(&self.map[column.range.clone()])
     }
 
+    /// The checksum that the file holds over its content: equal files have equal ones.
+    pub fn checksum(&self) -> u64 {
+        u64::from_le_bytes(self.map[CHECKSUM].try_into().expect("8 bytes"))
+    }
+
     /// An error about this file.
     pub fn damaged(&self, message: impl Into<String>) -> Error {
         Error::damaged(&self.path, message)
@@ -224,6 +232,8 @@ mod tests {
         assert_eq!(file.get(&file.column::<i64>("longs").unwrap()), [7, -1]);
         assert!(file.get(&file.column::<u32>("none").unwrap()).is_empty());
         assert!(file.column::<u32>("longs").is_err() && file.column::<u8>("absent").is_err());
+        let stored = std::fs::read(&path).unwrap();
+        assert_eq!(file.checksum().to_le_bytes(), stored[32..40]);
         assert!(Container::open(&path, b"other   ").unwrap_err().to_string().contains("`test`"));
     }
 }

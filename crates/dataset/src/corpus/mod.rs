@@ -3,18 +3,19 @@
 //! `corpus.bin` holds numbers, `texts.bin` names and texts, `stats.json` what preparing counted. Opening
 //! checks checksums and that every number points at something, so that the accessors cannot fail.
 
-use std::path::Path;
-use std::str;
+mod texts;
+mod verify;
 
-use crate::container::{Column, Container, ContainerWriter};
+use std::path::Path;
+
+use crate::container::{Column, Container, ContainerWriter, RaggedColumn};
 use crate::error::Result;
 use crate::event::EventKind;
-use crate::ids::PAD;
-use crate::numbered::{Numbered, Texts};
-use crate::ragged::{Ragged, row};
+use crate::numbered::{Numbered, Sampled};
+use crate::ragged::row;
+use texts::TextFile;
 
 const CORPUS: &[u8; 8] = b"corpus  ";
-const TEXTS: &[u8; 8] = b"texts   ";
 
 /// A prepared data set, opened. Cheap to share between threads.
 ///
@@ -88,7 +89,8 @@ impl Corpus {
         for (slot, &item) in data.attribute_items.iter().enumerate() {
             rows[item as usize] = slot as u32 + 1;
         }
-        let sampled = data.sampled.clone().unwrap_or_default();
+        let none = Sampled::default();
+        let sampled = data.sampled.as_ref().unwrap_or(&none);
         let names = [data.texts.words.len() as u64, data.texts.attributes.len() as u64];
         ContainerWriter::new(CORPUS)
             .section("user_numbers", &data.user_numbers)
@@ -109,7 +111,7 @@ impl Corpus {
             .section("sampled_queries", &sampled.queries)
             .section("names", &names)
             .write(&folder.join("corpus.bin"))?;
-        write_texts(&data.texts, &folder.join("texts.bin"))
+        texts::write(&data.texts, &folder.join("texts.bin"))
     }
 
     /// Opens the corpus in a folder.
@@ -143,61 +145,13 @@ impl Corpus {
             texts,
             file,
         };
-        let largest = |column| corpus.file.get::<u32>(column).iter().max().map_or(0, |&id| id as usize);
-        corpus.largest = Largest {
-            word: largest(&corpus.queries.values),
-            attribute: largest(&corpus.item_attributes.values),
+        let largest = |column: &RaggedColumn<u32>| {
+            column.values(&corpus.file).iter().max().map_or(0, |&id| id as usize)
         };
+        corpus.largest =
+            Largest { word: largest(&corpus.queries), attribute: largest(&corpus.item_attributes) };
         corpus.verify()?;
         Ok(corpus)
-    }
-
-    /// Checks that every number points at something.
-    fn verify(&self) -> Result<()> {
-        let get = |column| self.file.get(column);
-        let (users, items, events) = (self.user_count(), self.item_count(), self.event_count());
-        let fail = |what: &str| Err(self.file.damaged(format!("{what} is inconsistent")));
-        let below = |column: &[u32], limit: usize| column.iter().all(|&v| (v as usize) < limit);
-        let query_rows = self.queries.rows(&self.file);
-        if get(&self.item_queries).is_empty()
-            || !offsets_fit(self.file.get(&self.user_offsets), users, events)
-        {
-            return fail("the table of users");
-        }
-        let lengths = [get(&self.event_queries).len(), self.file.get(&self.event_times).len()];
-        if lengths != [events; 2] || self.file.get(&self.event_kinds).len() != events {
-            return fail("the number of events");
-        }
-        let items_fit = get(&self.event_items).iter().all(|&i| i != PAD && i as usize <= items);
-        if !items_fit || query_rows == 0 || !below(get(&self.event_queries), query_rows) {
-            return fail("an event");
-        }
-        if !below(get(&self.item_queries), query_rows) || !self.query(0).is_empty() {
-            return fail("the table of item queries");
-        }
-        let slots = get(&self.attribute_items).len();
-        if slots != self.item_attributes.rows(&self.file)
-            || get(&self.attribute_rows).len() != items + 1
-            || !below(get(&self.attribute_rows), slots + 1)
-            || !below(get(&self.attribute_items), items + 1)
-            || (self.attributes > 0 && self.largest.attribute > self.attributes)
-        {
-            return fail("the table of attributes");
-        }
-        let (sampled, queries) = (get(&self.sampled.values), get(&self.sampled_queries));
-        let sampled_rows = self.sampled.rows(&self.file);
-        if !below(sampled, items + 1)
-            || !(sampled_rows == 0 || sampled_rows == users)
-            || !(queries.is_empty() || queries.len() == sampled.len())
-            || !below(queries, query_rows)
-        {
-            return fail("the table of sampled negatives");
-        }
-        let sizes = [users, items, self.words, self.attributes, items, items];
-        if self.texts.columns.iter().zip(sizes).any(|(column, size)| column.rows(&self.texts.file) != size) {
-            return Err(self.texts.file.damaged("does not belong to the corpus.bin beside it"));
-        }
-        Ok(())
     }
 
     /// Number of users; users count from 0.
@@ -230,8 +184,11 @@ impl Corpus {
         self.queries.rows(&self.file)
     }
 
-    /// A number that differs, but for accidents, between corpora whose sizes or events differ: what was trained on one
-    /// does not fit another.
+    /// A number that differs, but for accidents, between corpora whose sizes or events differ: a run on one of them is
+    /// not resumed on the other.
+    ///
+    /// Names do not matter, and one more event gives another number. Whether the items, words and attributes are the same
+    /// says [`Corpus::items_fingerprint`].
     pub fn fingerprint(&self) -> u64 {
         let mut hash = xxhash_rust::xxh3::Xxh3::new();
         for count in [self.user_count(), self.item_count(), self.word_count(), self.attribute_count()] {
@@ -304,7 +261,7 @@ impl Corpus {
     /// # Panics
     /// If there is no such user.
     pub fn sampled(&self, user: usize) -> Option<(&[u32], Option<&[u32]>)> {
-        let offsets = self.file.get(&self.sampled.offsets);
+        let offsets = self.sampled.offsets(&self.file);
         if offsets.len() < 2 {
             return None;
         }
@@ -325,114 +282,45 @@ impl Corpus {
     /// # Panics
     /// If there is no such user; likewise below.
     pub fn user_name(&self, user: usize) -> &str {
-        self.texts.text(0, user)
+        self.texts.users.get(&self.texts.file, user)
     }
 
     /// The log's name of an item.
     pub fn item_name(&self, item: u32) -> &str {
-        self.texts.text(1, item as usize - 1)
+        self.texts.items.get(&self.texts.file, item as usize - 1)
     }
 
-    /// A query word; `None` where the words are numbers of the log.
+    /// A query word; `None` where the words are numbers of the log, or there is no such word.
     pub fn word(&self, word: u32) -> Option<&str> {
-        (word as usize <= self.words).then(|| self.texts.text(2, word as usize - 1))
+        let row = (word as usize).checked_sub(1)?;
+        (row < self.words).then(|| self.texts.words.get(&self.texts.file, row))
     }
 
-    /// An attribute's name; `None` where the data only numbers them.
+    /// An attribute's name; `None` where the data only numbers them, or there is no such attribute.
     pub fn attribute_name(&self, attribute: u32) -> Option<&str> {
-        (attribute as usize <= self.attributes).then(|| self.texts.text(3, attribute as usize - 1))
+        let row = (attribute as usize).checked_sub(1)?;
+        (row < self.attributes).then(|| self.texts.attributes.get(&self.texts.file, row))
     }
 
     /// An item's title, if it has one.
     pub fn title(&self, item: u32) -> Option<&str> {
-        Some(self.texts.text(4, item as usize - 1)).filter(|t| !t.is_empty())
+        Some(self.texts.titles.get(&self.texts.file, item as usize - 1)).filter(|t| !t.is_empty())
     }
 
-    /// Where pictures of an item lie, best first.
+    /// Addresses of pictures of an item, best first.
     pub fn image_urls(&self, item: u32) -> impl Iterator<Item = &str> {
-        self.texts.text(5, item as usize - 1).lines()
+        self.texts.image_urls.get(&self.texts.file, item as usize - 1).lines()
+    }
+
+    /// Names and texts, for the catalogue.
+    pub(crate) fn texts(&self) -> &TextFile {
+        &self.texts
     }
 }
 
-fn offsets_fit(offsets: &[u64], rows: usize, values: usize) -> bool {
-    offsets.len() == rows + 1
-        && offsets[0] == 0
-        && offsets[rows] == values as u64
-        && offsets.windows(2).all(|pair| pair[0] <= pair[1])
-}
-
+/// Largest ids that occur.
 #[derive(Debug, Default)]
 struct Largest {
     word: usize,
     attribute: usize,
-}
-
-#[derive(Debug)]
-struct RaggedColumn<T> {
-    offsets: Column<u64>,
-    values: Column<T>,
-}
-
-impl<T: bytemuck::Pod> RaggedColumn<T> {
-    fn open(file: &Container, offsets: &str, values: &str) -> Result<Self> {
-        let column = Self { offsets: file.column(offsets)?, values: file.column(values)? };
-        let (stored, len) = (file.get(&column.offsets), file.get(&column.values).len());
-        if stored.is_empty() || !offsets_fit(stored, stored.len() - 1, len) {
-            return Err(file.damaged(format!("section `{offsets}` is inconsistent")));
-        }
-        Ok(column)
-    }
-
-    fn rows(&self, file: &Container) -> usize {
-        file.get(&self.offsets).len() - 1
-    }
-
-    fn row<'a>(&self, file: &'a Container, index: usize) -> &'a [T] {
-        row(file.get(&self.offsets), file.get(&self.values), index)
-    }
-}
-
-const TEXT_SECTIONS: [[&str; 2]; 6] = [
-    ["user_offsets", "user_names"],
-    ["item_offsets", "item_names"],
-    ["word_offsets", "words"],
-    ["attr_offsets", "attr_names"],
-    ["title_offsets", "titles"],
-    ["image_offsets", "image_urls"],
-];
-
-fn write_texts(texts: &Texts, path: &Path) -> Result<()> {
-    let columns: [&Ragged<u8>; 6] =
-        [&texts.users, &texts.items, &texts.words, &texts.attributes, &texts.titles, &texts.image_urls];
-    let writer =
-        TEXT_SECTIONS.iter().zip(columns).fold(ContainerWriter::new(TEXTS), |writer, (names, column)| {
-            writer.section(names[0], &column.offsets).section(names[1], &column.values)
-        });
-    writer.write(path)
-}
-
-#[derive(Debug)]
-struct TextFile {
-    file: Container,
-    columns: Vec<RaggedColumn<u8>>,
-}
-
-impl TextFile {
-    fn open(path: &Path) -> Result<Self> {
-        let file = Container::open(path, TEXTS)?;
-        let columns = TEXT_SECTIONS.iter().map(|[offsets, bytes]| RaggedColumn::open(&file, offsets, bytes));
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        for (column, [_, name]) in columns.iter().zip(TEXT_SECTIONS) {
-            let rows = 0..column.rows(&file);
-            if rows.into_iter().any(|index| str::from_utf8(column.row(&file, index)).is_err()) {
-                return Err(file.damaged(format!("section `{name}` is not UTF-8")));
-            }
-        }
-        Ok(Self { file, columns })
-    }
-
-    fn text(&self, column: usize, index: usize) -> &str {
-        // Every row was checked when the file was opened; an empty text is the answer if that is ever wrong.
-        str::from_utf8(self.columns[column].row(&self.file, index)).unwrap_or_default()
-    }
 }

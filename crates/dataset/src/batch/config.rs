@@ -1,0 +1,98 @@
+//! The settings of batches.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::negatives::Sampling;
+
+/// Which queries the candidates of an evaluation carry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TestMode {
+    /// Candidates carry no query.
+    #[default]
+    Recommendation,
+    /// All candidates carry the target event's query. On Amazon that query is made from the target item: it leaks.
+    Search,
+    /// Each candidate carries the query of its own item.
+    Pair,
+}
+
+/// The settings of [`Batches`]. The default does not have the defects of the published loader.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BatchConfig {
+    /// Users (examples) per batch.
+    pub batch_size: usize,
+    /// L: newest events of a history that are kept.
+    pub history_length: usize,
+    /// N: keywords of a query that are kept.
+    pub query_length: usize,
+    /// Targets per user and epoch in training.
+    pub targets_per_user: usize,
+    /// Negatives per training example.
+    pub training_negatives: usize,
+    /// Negatives per user in evaluation.
+    pub evaluation_negatives: usize,
+    /// How training and evaluation negatives are drawn.
+    pub sampling: Sampling,
+    /// Seed of the order of examples, of negatives and of hiding.
+    pub seed: u64,
+    /// Share of training examples whose candidates carry no query, so that the model learns to do without.
+    pub hide_query: f64,
+    /// Queries of evaluation candidates.
+    pub test_mode: TestMode,
+    /// Reproduce the published loader. A training negative may be the EOS id, and carries one of the user's own queries.
+    /// Validation uses the test negatives. The query of EOS holds the item id of EOS. Training shows users in the order
+    /// and with the negatives of pretraining, as there both are separate runs from the same seed.
+    pub published: bool,
+}
+
+impl Default for BatchConfig {
+    fn default() -> Self {
+        Self {
+            batch_size: 256,
+            history_length: 100,
+            query_length: 5,
+            targets_per_user: 1,
+            training_negatives: 1,
+            evaluation_negatives: 99,
+            sampling: Sampling::Uniform,
+            seed: 42,
+            hide_query: 0.5,
+            test_mode: TestMode::Recommendation,
+            published: false,
+        }
+    }
+}
+
+impl BatchConfig {
+    /// The published loader, its defects included.
+    pub fn published() -> Self {
+        Self { hide_query: 0.0, published: true, ..Self::default() }
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the first field that cannot work.
+    pub fn validate(&self) -> Result<()> {
+        let positive: [(&'static str, usize); 5] = [
+            ("batch_size", self.batch_size),
+            ("history_length", self.history_length),
+            ("query_length", self.query_length),
+            ("targets_per_user", self.targets_per_user),
+            ("training_negatives", self.training_negatives),
+        ];
+        for (field, value) in positive {
+            if value == 0 {
+                return Err(Error::Config { field, message: "must be at least 1".into() });
+            }
+        }
+        if !(0.0..=1.0).contains(&self.hide_query) {
+            let message = format!("{} is no probability", self.hide_query);
+            return Err(Error::Config { field: "hide_query", message });
+        }
+        Ok(())
+    }
+}
