@@ -47,9 +47,11 @@ impl KMeansConfig {
     /// # Errors
     /// If there is no row or no cluster.
     pub fn fit(&self, rows: &Vectors) -> Result<KMeans> {
-        if self.clusters == 0 || rows.is_empty() {
-            let message = format!("{} clusters for {} rows", self.clusters, rows.len());
-            return Err(Error::Config { field: "clusters", message });
+        if self.clusters == 0 {
+            return Err(Error::Config { field: "clusters", message: "must be at least 1".into() });
+        }
+        if rows.is_empty() {
+            return Err(Error::Config { field: "rows", message: "k-means needs at least one".into() });
         }
         let mut centroids = self.start(rows);
         let mut nearest = assign(rows, &centroids);

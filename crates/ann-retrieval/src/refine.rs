@@ -21,9 +21,12 @@ impl<I: AnnIndex> Refined<I> {
     /// # Errors
     /// If the two differ in width or length, or the factor is 0.
     pub fn new(index: I, exact: Flat, factor: usize) -> Result<Self> {
-        if (index.dim(), index.len()) != (exact.dim(), exact.len()) || factor == 0 {
+        if factor == 0 {
+            return Err(Error::Config { field: "factor", message: "must be at least 1".into() });
+        }
+        if (index.dim(), index.len()) != (exact.dim(), exact.len()) {
             let message = format!(
-                "{} x {} vectors in the index, {} x {} to rescore, factor {factor}",
+                "{} x {} vectors in the index, {} x {} to rescore",
                 index.len(),
                 index.dim(),
                 exact.len(),

@@ -86,9 +86,10 @@ fn check_weights(weights: &[f32], modalities: usize) -> Result<()> {
 
 /// Checks a history's shape.
 fn check_shape(modalities: usize, dim: usize) -> Result<()> {
-    if modalities == 0 || dim == 0 {
-        let message = format!("{modalities} modalities of width {dim}");
-        return Err(Error::Config { field: "modalities", message });
+    for (field, value) in [("modalities", modalities), ("dim", dim)] {
+        if value == 0 {
+            return Err(Error::Config { field, message: "must be at least 1".into() });
+        }
     }
     Ok(())
 }

@@ -34,10 +34,18 @@ impl TwoStage {
     /// # Errors
     /// If the number or width of the indexes is not that of the modalities, or the lists are empty.
     pub fn new(indexes: Vec<Box<dyn AnnIndex>>, exact: ExactHistory, list: usize) -> Result<Self> {
+        if list == 0 {
+            return Err(Error::Config { field: "list", message: "must be at least 1".into() });
+        }
         let fits = indexes.iter().all(|index| (index.dim(), index.len()) == (exact.dim(), exact.len()));
-        if indexes.len() != exact.modalities() || !fits || list == 0 {
-            let message =
-                format!("{} indexes for {} modalities, lists of {list}", indexes.len(), exact.modalities());
+        if indexes.len() != exact.modalities() || !fits {
+            let message = format!(
+                "{} indexes where {} are expected, each over {} vectors of {} numbers",
+                indexes.len(),
+                exact.modalities(),
+                exact.len(),
+                exact.dim()
+            );
             return Err(Error::Config { field: "indexes", message });
         }
         Ok(Self { indexes, exact, list })

@@ -55,9 +55,11 @@ impl HnswConfig {
         if !(2..=256).contains(&self.links) {
             return Err(Error::Config { field: "links", message: format!("{} is not 2 to 256", self.links) });
         }
-        if rows.is_empty() || self.ef_construction == 0 {
-            let message = format!("{} for {} rows", self.ef_construction, rows.len());
-            return Err(Error::Config { field: "ef_construction", message });
+        if self.ef_construction == 0 {
+            return Err(Error::Config { field: "ef_construction", message: "must be at least 1".into() });
+        }
+        if rows.is_empty() {
+            return Err(Error::Config { field: "rows", message: "a graph needs at least one".into() });
         }
         let vectors = Flat::build(rows, metric)?;
         let graph = build::link(self, &vectors);
