@@ -42,7 +42,10 @@ fn a_graph_tells_rows_from_candidates() {
 #[test]
 fn k_means_tells_rows_from_clusters() {
     let none = Vectors::new(8, Vec::new()).unwrap();
-    assert_eq!(field(KMeansConfig { clusters: 0, ..Default::default() }.fit(&clustered(20, 8, 1))), "clusters");
+    assert_eq!(
+        field(KMeansConfig { clusters: 0, ..Default::default() }.fit(&clustered(20, 8, 1))),
+        "clusters"
+    );
     assert_eq!(field(KMeansConfig::default().fit(&none)), "rows");
     assert_eq!(field(PqConfig { sub_vectors: 4, ..Default::default() }.build(&none, Metric::L2)), "rows");
     assert_eq!(field(ResidualConfig::default().build(&none, Metric::L2)), "rows");
