@@ -92,7 +92,7 @@ impl<C: Codec> Ivf<C> {
         Self { codec, metric, panels, lists, coarse, homes: HashMap::new(), probes }
     }
 
-    /// Visits this many lists from now on.
+    /// The same with another number of visited lists, at least 1.
     #[must_use]
     pub fn with_probes(mut self, probes: usize) -> Self {
         self.probes = probes.max(1);

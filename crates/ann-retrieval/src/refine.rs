@@ -50,7 +50,7 @@ impl<I: AnnIndex> AnnIndex for Refined<I> {
         let query = self.exact.prepare(query)?;
         let mut top = TopK::new(k.min(out.len()));
         for found in out.drain(..) {
-            // An id that only one of the two holds cannot be: both take every change together.
+            // Both hold the same ids, as every change is applied to both.
             if let Some(score) = self.exact.score(&query, found.id) {
                 top.push(found.id, score);
             }

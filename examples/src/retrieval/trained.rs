@@ -40,7 +40,7 @@ pub fn trained(
 ) -> anyhow::Result<Trained> {
     let config = BatchConfig {
         batch_size: BATCH,
-        // The answer alone is a target.
+        // Only the positive item is a target.
         evaluation_negatives: 1,
         test_mode: TestMode::Search,
         ..batches.clone()

@@ -3,6 +3,7 @@
 
 mod machine;
 mod names;
+mod opcode;
 mod pickle;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use crate::error::{Error, Result};
 /// A named array.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
-    /// Its sides.
+    /// Its dimensions.
     pub shape: Vec<usize>,
     /// Its numbers, row-major.
     pub values: Vec<f32>,

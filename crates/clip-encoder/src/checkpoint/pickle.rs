@@ -33,7 +33,8 @@ pub(super) fn read(file: File, length: u64) -> Outcome<BTreeMap<String, Array>> 
     collect(&value, String::new(), 0, &mut tensors)?;
     let mut storages: HashMap<String, Vec<f32>> = HashMap::new();
     let mut arrays = BTreeMap::new();
-    // Bytes of storages, and numbers of tensors: several tensors may share a storage, but not a small one endlessly.
+    // Unpacked bytes of storages, and numbers of all tensors. Tensors may share a storage; the second count keeps many
+    // tensors of one storage from taking more memory than the file accounts for.
     let (mut unpacked, mut numbers) = (0, 0);
     for (name, tensor) in tensors {
         let Some(kind) = float_kind(&tensor.kind) else { continue };
