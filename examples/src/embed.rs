@@ -123,7 +123,7 @@ impl Embedding<'_> {
                 for chunk in items.chunks(self.chunk).skip(done) {
                     let open = |(item, path): &(u32, PathBuf)| match open_image(path) {
                         Ok(image) => Ok((*item, image)),
-                        Err(error) => Err((*item, error.to_string())),
+                        Err(error) => Err((*item, format!("{:#}", anyhow::Error::new(error)))),
                     };
                     let opened = chunk.par_iter().map(open).collect::<Vec<Result<_, Failure>>>();
                     let (mut images, mut failures) = (Vec::new(), Vec::new());

@@ -11,7 +11,7 @@ use memmap2::Mmap;
 #[repr(C, align(64))]
 struct Line([u8; 64]);
 
-/// Numbers of one kind. A mapped list is copied when it is first changed.
+/// A list of bytes. A mapped one is copied before it is first changed.
 #[derive(Clone, Debug)]
 pub(crate) struct Bytes {
     data: Data,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Every failure of this crate; each says what was expected and what came.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A vector or table of another width.
@@ -45,15 +45,15 @@ pub enum Error {
     /// A behaviour that is not in the history.
     #[error("event {0} is not in the history")]
     Unknown(u64),
-    /// The file system refused.
-    #[error("{path}: {doing}: {message}")]
+    /// The file system refused. The message leaves the reason to [`std::error::Error::source`].
+    #[error("{path}: {doing}")]
     Io {
-        /// The file.
+        /// The file or folder.
         path: PathBuf,
-        /// What was tried.
+        /// What failed, such as `cannot open`.
         doing: &'static str,
-        /// What the system said.
-        message: String,
+        /// The system's reason; its kind tells a missing file from a forbidden one.
+        source: std::io::Error,
     },
     /// A file that is not what it should be.
     #[error("{path}: {message}")]
@@ -66,7 +66,8 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn io(path: &Path, doing: &'static str) -> impl Fn(std::io::Error) -> Self {
-        move |error| Self::Io { path: path.into(), doing, message: error.to_string() }
+    /// Wraps a failure of the file system with its path and the attempted action.
+    pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { path: path.into(), doing, source }
     }
 }

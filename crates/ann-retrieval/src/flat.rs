@@ -7,16 +7,16 @@ use crate::metric::Metric;
 use crate::persist::{Reader, Writer};
 use crate::vectors::Vectors;
 
-/// All vectors as they are.
+/// Vectors without quantisation.
 pub type Flat = Coded<Whole>;
 
-/// Vectors as they are, row after row.
+/// The codec that keeps vectors without quantisation, row after row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Whole {
     dim: usize,
 }
 
-/// The query, and what is summed.
+/// A query and the metric that it is compared under.
 #[derive(Clone, Debug)]
 pub struct WholeQuery {
     query: Vec<f32>,

@@ -19,8 +19,8 @@ pub struct Neighbor {
 
 /// A searchable set of vectors. Each kind is built by a function of its own; searching is shared.
 pub trait AnnIndex: Send + Sync {
-    /// The `k` nearest that the filter accepts into `out`, best first, ties by id. Fewer if there are fewer. What
-    /// `out` held is lost.
+    /// Replaces the contents of `out` with the `k` nearest vectors that the filter accepts, best first, ties by id. The
+    /// result is shorter if fewer are accepted.
     ///
     /// # Errors
     /// If the query has another width than the index, or holds a number that is not finite.
@@ -46,7 +46,7 @@ pub trait AnnIndex: Send + Sync {
         self.len() == 0
     }
 
-    /// Bytes a vector, codebooks shared out.
+    /// Bytes per vector: [`AnnIndex::bytes`], codebooks included, over the number of vectors.
     fn bytes_per_item(&self) -> f64 {
         self.bytes() as f64 / self.len().max(1) as f64
     }
@@ -84,8 +84,8 @@ pub trait AnnIndex: Send + Sync {
     }
 }
 
-/// An index that takes and gives up single vectors. It then answers as one built from the remaining vectors with the
-/// same codebooks.
+/// An index that vectors can be added to and removed from. Searches then give the same result as in an index built
+/// from the remaining vectors with the same codebooks.
 pub trait Update: AnnIndex {
     /// Adds a vector under an id that is not in the index.
     ///
@@ -93,13 +93,16 @@ pub trait Update: AnnIndex {
     /// If the id is there already, or the vector does not fit.
     fn add(&mut self, id: u64, row: &[f32]) -> Result<()>;
 
-    /// Removes a vector; whether it was there.
+    /// Removes a vector. Returns whether it was in the index.
     fn remove(&mut self, id: u64) -> bool;
 }
 
-/// An index that can be kept in a file and opened without being read.
+/// An index that can be saved to a file, which opening maps into memory.
+///
+/// The trait is sealed in effect: [`Writer`] and [`Reader`] have no public methods, so only types of this crate can
+/// implement it.
 pub trait Persist: Sized {
-    /// Eight letters at the file's start.
+    /// Eight letters in the file's header that tell the kind of index.
     const KIND: [u8; 8];
 
     /// Names the parts of the index.

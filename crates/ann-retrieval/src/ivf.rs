@@ -16,6 +16,9 @@ use crate::persist::{Reader, Writer};
 use crate::top_k::TopK;
 use crate::vectors::Vectors;
 
+/// Most lists of an inverted file.
+const MOST_LISTS: usize = 1 << 24;
+
 /// The settings of an inverted file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IvfConfig {
@@ -59,9 +62,12 @@ impl IvfConfig {
         if rows.dim() != codec.dim() {
             return Err(Error::Dimension { what: "the rows", expected: codec.dim(), found: rows.dim() });
         }
-        if self.probes == 0 || self.lists > 1 << 24 {
-            let message = format!("{} of {} lists", self.probes, self.lists);
-            return Err(Error::Config { field: "probes", message });
+        if !(1..=MOST_LISTS).contains(&self.lists) {
+            let message = format!("{} is not 1 to {MOST_LISTS}", self.lists);
+            return Err(Error::Config { field: "lists", message });
+        }
+        if self.probes == 0 {
+            return Err(Error::Config { field: "probes", message: "must be at least 1".into() });
         }
         let scaled = metric.prepare_rows(rows)?;
         let config = KMeansConfig { clusters: self.lists, iterations: self.iterations, seed: self.seed };
@@ -86,7 +92,7 @@ impl<C: Codec> Ivf<C> {
         Self { codec, metric, panels, lists, coarse, homes: HashMap::new(), probes }
     }
 
-    /// Visits this many lists from now on.
+    /// The same with another number of visited lists, at least 1.
     #[must_use]
     pub fn with_probes(mut self, probes: usize) -> Self {
         self.probes = probes.max(1);

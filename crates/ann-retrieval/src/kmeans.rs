@@ -12,7 +12,7 @@ use crate::vectors::Vectors;
 /// Rows whose sums are formed together; fixed, so that results do not depend on the number of threads.
 const CHUNK: usize = 1024;
 
-/// Chunks that are worth another thread: to wake one takes longer than a few chunks of short rows.
+/// Least number of chunks per thread: waking a thread takes longer than a few chunks of short rows.
 const WORTH: usize = 8;
 
 /// The settings of k-means.
@@ -35,7 +35,7 @@ impl Default for KMeansConfig {
 /// Trained centroids.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KMeans {
-    /// One row a cluster.
+    /// One row per cluster.
     pub centroids: Vectors,
     /// Sum of squared distances of the rows to their centroids.
     pub inertia: f64,
@@ -47,9 +47,11 @@ impl KMeansConfig {
     /// # Errors
     /// If there is no row or no cluster.
     pub fn fit(&self, rows: &Vectors) -> Result<KMeans> {
-        if self.clusters == 0 || rows.is_empty() {
-            let message = format!("{} clusters for {} rows", self.clusters, rows.len());
-            return Err(Error::Config { field: "clusters", message });
+        if self.clusters == 0 {
+            return Err(Error::Config { field: "clusters", message: "must be at least 1".into() });
+        }
+        if rows.is_empty() {
+            return Err(Error::Config { field: "rows", message: "k-means needs at least one".into() });
         }
         let mut centroids = self.start(rows);
         let mut nearest = assign(rows, &centroids);
@@ -67,7 +69,7 @@ impl KMeansConfig {
     }
 
     /// k-means++: each next start is a row drawn in proportion to its squared distance to those chosen, from at most
-    /// 64 rows a cluster.
+    /// 64 rows per cluster.
     fn start(&self, rows: &Vectors) -> Vec<f32> {
         let rows = rows.sample(self.clusters.saturating_mul(64));
         let dim = rows.dim();

@@ -17,19 +17,19 @@
 //! | [`Flat`] | itself | comparing all |
 //! | [`Hnsw`] | itself and links | a walk through a graph |
 //! | [`Lsh`] | signs of projections | counting equal bits |
-//! | [`Pq`] | one byte a sub-vector | adding table entries |
-//! | [`FastScan`] | half a byte a sub-vector | the same, inside registers |
-//! | [`Residual`] | one byte a stage | adding table entries |
+//! | [`Pq`] | one byte per sub-vector | adding table entries |
+//! | [`FastScan`] | half a byte per sub-vector | the same, inside registers |
+//! | [`Residual`] | one byte per stage | adding table entries |
 //! | [`Ivf`] | any code, in the list of its nearest centroid | the nearest lists only |
 //!
 //! [`Refined`] scores a shortlist of any of them again, exactly; [`Rotated`] learns a rotation before quantising. All
-//! but HNSW scan, and give the exact top of their scores: the answer depends neither on the machine's registers nor on
-//! the number of threads. [`Update`] adds and removes, [`Persist`] saves to one checked file and maps it again.
+//! but HNSW scan, and give the exact top of their scores: the result depends neither on the processor nor on the number
+//! of threads. [`Update`] adds and removes, [`Persist`] saves to one checked file and maps it again.
 //!
 //! # A user's history: [`HistoryIndex`]
 //!
 //! [`ExactHistory`], [`FusedHistory`], [`PqHistory`], [`NibbleHistory`] and [`RescoredHistory`] take behaviours with
-//! several modalities one by one, and answer for many targets in one pass. [`TwoStage`] is the published way.
+//! several modalities one by one, and search for many targets in one pass. [`TwoStage`] is the published method.
 //!
 //! ```
 //! use seminar_ann_retrieval::{ExactHistory, HistoryIndex};

@@ -7,6 +7,8 @@
 //! ```
 //! Numbers are little-endian. The checksum (XXH3) covers every byte of the file but its own eight. A part's length is
 //! compared with the file's before anything is allocated for it.
+//!
+//! The `container` module of `seminar-dataset` has a similar format: neither crate may depend on the other.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -32,7 +34,10 @@ const CHECKSUM: Range<usize> = 32..40;
 #[cfg(target_endian = "big")]
 compile_error!("index files are mapped as they are, which needs a little-endian machine");
 
-/// Collects the parts of an index.
+/// Collects the parts of an index for [`Persist::write`](crate::Persist::write).
+///
+/// It has no public methods, so only types of this crate can implement [`Persist`](crate::Persist) and
+/// [`StoredCodec`](crate::StoredCodec).
 pub struct Writer<'a> {
     kind: [u8; 8],
     prefix: String,
@@ -44,12 +49,12 @@ impl<'a> Writer<'a> {
         Self { kind, prefix: String::new(), parts: Vec::new() }
     }
 
-    /// Adds numbers under a name of this crate's choice.
+    /// Adds a part that borrows its numbers from the index.
     pub(crate) fn put<T: Pod>(&mut self, name: &str, values: &'a [T]) {
         self.push(name, Cow::Borrowed(bytemuck::cast_slice(values)));
     }
 
-    /// Adds numbers that exist only for the file.
+    /// Adds a part with a copy of its numbers, for those that the index does not hold in this form.
     pub(crate) fn put_own<T: Pod>(&mut self, name: &str, values: &[T]) {
         self.push(name, Cow::Owned(bytemuck::cast_slice(values).to_vec()));
     }
@@ -85,7 +90,7 @@ impl<'a> Writer<'a> {
         file.as_file().sync_all().map_err(Error::io(path, "cannot write to the disk"))?;
         let temporary = file.into_temp_path();
         std::fs::rename(&temporary, path).map_err(Error::io(path, "cannot rename to"))?;
-        // The temporary name is gone: nobody else's file of that name shall be removed.
+        // The temporary name is gone. Without this, dropping it would remove a file that took the same name since.
         let _ = temporary.keep();
         // The new name is on the disk only when the directory is.
         File::open(directory)
@@ -124,7 +129,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The checksum of a file whose first bytes are `head` and whose others `rest` adds.
+/// The checksum of a file: its first bytes are `head`, and `rest` adds the others to the hash.
 fn digest(head: &[u8], rest: impl FnOnce(&mut Xxh3)) -> u64 {
     let mut hash = Xxh3::new();
     hash.update(&head[..CHECKSUM.start]);
@@ -133,7 +138,10 @@ fn digest(head: &[u8], rest: impl FnOnce(&mut Xxh3)) -> u64 {
     hash.digest()
 }
 
-/// An opened file whose length, table and checksum are right.
+/// An opened file for [`Persist::read`](crate::Persist::read). Its length, table of parts and checksum are correct.
+///
+/// It has no public methods, so only types of this crate can implement [`Persist`](crate::Persist) and
+/// [`StoredCodec`](crate::StoredCodec).
 pub struct Reader {
     path: PathBuf,
     map: Arc<Mmap>,
@@ -227,7 +235,7 @@ impl Reader {
         Error::Damaged { path: self.path.clone(), message: message.into() }
     }
 
-    /// Refuses what does not belong together.
+    /// Gives an error if the parts do not fit each other; `what` names them.
     pub(crate) fn ensure(&self, fits: bool, what: &str) -> Result<()> {
         if fits { Ok(()) } else { Err(self.damaged(format!("{what}: the parts do not belong together"))) }
     }

@@ -1,4 +1,4 @@
-//! How much of the exact answer an approximate one holds.
+//! Measures of an approximate result against the exact one.
 
 use crate::index::Neighbor;
 

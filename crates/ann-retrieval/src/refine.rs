@@ -21,9 +21,12 @@ impl<I: AnnIndex> Refined<I> {
     /// # Errors
     /// If the two differ in width or length, or the factor is 0.
     pub fn new(index: I, exact: Flat, factor: usize) -> Result<Self> {
-        if (index.dim(), index.len()) != (exact.dim(), exact.len()) || factor == 0 {
+        if factor == 0 {
+            return Err(Error::Config { field: "factor", message: "must be at least 1".into() });
+        }
+        if (index.dim(), index.len()) != (exact.dim(), exact.len()) {
             let message = format!(
-                "{} x {} vectors in the index, {} x {} to rescore, factor {factor}",
+                "{} x {} vectors in the index, {} x {} to rescore",
                 index.len(),
                 index.dim(),
                 exact.len(),
@@ -47,7 +50,7 @@ impl<I: AnnIndex> AnnIndex for Refined<I> {
         let query = self.exact.prepare(query)?;
         let mut top = TopK::new(k.min(out.len()));
         for found in out.drain(..) {
-            // An id that only one of the two holds cannot be: both take every change together.
+            // Both hold the same ids, as every change is applied to both.
             if let Some(score) = self.exact.score(&query, found.id) {
                 top.push(found.id, score);
             }

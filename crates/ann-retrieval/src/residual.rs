@@ -19,9 +19,9 @@ pub type Residual = Coded<ResidualCodes>;
 /// The settings of a residual quantiser.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResidualConfig {
-    /// R: stages, a byte each.
+    /// R: number of stages, of one byte each.
     pub stages: usize,
-    /// Centroids a stage, at most 256.
+    /// Centroids per stage, at most 256.
     pub centroids: usize,
     /// Rounds of k-means.
     pub iterations: usize,
@@ -93,7 +93,7 @@ fn subtract_nearest(panels: &Panels, book: &Vectors, row: &mut [f32]) -> u8 {
     nearest[0].0 as u8
 }
 
-/// One byte a stage, and under L2 one for the squared length of the decoded vector.
+/// One byte per stage, and under L2 one for the squared length of the decoded vector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResidualCodes {
     books: Vec<Vectors>,

@@ -43,7 +43,8 @@ impl Rotation {
         Ok(Self { rows: Vectors::new(dim, random_orthogonal(dim, seed))? })
     }
 
-    /// Learns a rotation under which a product quantiser loses least: quantiser and rotation in turn, `rounds` times.
+    /// Learns a rotation under which a product quantiser loses least: quantiser and rotation are learned in turn,
+    /// `rounds` times.
     ///
     /// # Errors
     /// Settings that do not fit the rows.
@@ -95,7 +96,7 @@ pub struct Rotated<I> {
 }
 
 impl Rotated<Pq> {
-    /// Learns the rotation and the quantiser, and encodes all rows with 8 bits a sub-vector.
+    /// Learns the rotation and the quantiser, and encodes all rows with 8 bits per sub-vector.
     ///
     /// # Errors
     /// Settings that do not fit the rows.
@@ -105,7 +106,7 @@ impl Rotated<Pq> {
 }
 
 impl Rotated<FastScan> {
-    /// Learns the rotation and the quantiser, and encodes all rows with 4 bits a sub-vector.
+    /// Learns the rotation and the quantiser, and encodes all rows with 4 bits per sub-vector.
     ///
     /// # Errors
     /// Settings that do not fit the rows.

@@ -1,12 +1,12 @@
 //! Tables of partial scores for a query, and their rounding to bytes for the scans.
 //!
 //! A scan over rounded tables only proposes: entries are rounded up, so no row that could belong to the result is
-//! missed, and the proposals are scored with the exact tables. The answer is therefore a function of codes and query
-//! alone, whatever the machine looks up with.
+//! missed, and the proposals are scored with the exact tables. The result is therefore a function of codes and query
+//! alone, and does not depend on the processor.
 
 use crate::kernel::bytes;
 
-/// Partial scores `[S, entries]`: the score of a code is the sum of one entry a sub-vector, added in order.
+/// Partial scores `[S, entries]`: the score of a code is the sum of one entry per sub-vector, added in order.
 #[derive(Clone, Debug)]
 pub struct ScoreTables {
     exact: Vec<f32>,
@@ -109,7 +109,8 @@ mod tests {
             let score = tables.score::<16, 1>(&codes, |code| code[0]);
             let sum: u16 = (0..5).map(|sub| u16::from(tables.rounded()[sub * 16 + codes[sub] as usize])).sum();
             proptest::prop_assert!(tables.least_sum(score).is_some_and(|least| least <= sum));
-            // And it stays useful: for the best code it is less than one step a sub-vector, and one for the floor, above.
+            // The bound is tight: for the best code it is above the score by less than one step per sub-vector, and one
+            // step for the floor.
             let largest = |table: &[f32]| (0u8..16).max_by(|&a, &b| table[a as usize].total_cmp(&table[b as usize]));
             let best: Vec<u8> = exact.chunks_exact(16).filter_map(largest).collect();
             let score = tables.score::<16, 1>(&best, |code| code[0]);

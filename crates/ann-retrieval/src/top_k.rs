@@ -46,7 +46,7 @@ impl TopK {
         }
     }
 
-    /// What a score must reach to be kept: the worst kept one, or nothing as long as there is room.
+    /// The least score that can be kept: the worst kept one, or −∞ as long as there is room (+∞ for a `k` of 0).
     pub fn threshold(&self) -> f32 {
         match self.heap.peek() {
             Some(&Reverse(worst)) if self.heap.len() >= self.k => neighbor(worst).score,

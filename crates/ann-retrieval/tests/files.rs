@@ -2,8 +2,6 @@
 
 mod support;
 
-use std::path::Path;
-
 use seminar_ann_retrieval::*;
 use support::clustered;
 
@@ -116,6 +114,17 @@ fn a_changed_copy_leaves_the_file_alone_and_kinds_are_told_apart() {
     assert_eq!(std::fs::read(&path).unwrap(), before);
     let error = Pq::open(&path).unwrap_err().to_string();
     assert!(error.contains("flat") && error.contains("pq8"), "{error}");
-    assert!(Flat::open(Path::new("/nowhere/index")).is_err());
-    assert!(opened.save(Path::new("/nowhere/index")).is_err());
+}
+
+#[test]
+fn errors_of_the_file_system_keep_their_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("nowhere").join("index");
+    let flat = Flat::build(&clustered(5, 8, 3), Metric::L2).unwrap();
+    for error in [Flat::open(&missing).unwrap_err(), flat.save(&missing).unwrap_err()] {
+        let source = std::error::Error::source(&error).unwrap().downcast_ref::<std::io::Error>().unwrap();
+        assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
+        let message = error.to_string();
+        assert!(message.contains("nowhere") && !message.contains(&source.to_string()), "{message}");
+    }
 }

@@ -20,7 +20,7 @@ const END: u32 = VOCABULARY as u32 - 1;
 
 static PUBLISHED: &[u8] = include_bytes!("../data/bpe_simple_vocab_16e6.txt.gz");
 
-/// Texts to token ids.
+/// Turns texts into token ids.
 #[derive(Debug)]
 pub struct Tokenizer {
     /// Rank of the rule that joins two ids; the joined id is `512 + rank`.
@@ -40,7 +40,7 @@ impl Tokenizer {
         })
     }
 
-    /// A header line, then one rule a line: two symbols that are joined.
+    /// A header line, then one rule per line: two symbols that are joined.
     fn parse(text: &str) -> Self {
         let mut ids: HashMap<String, u32> = HashMap::new();
         for (id, symbol) in (0u32..).zip(byte_symbols()) {

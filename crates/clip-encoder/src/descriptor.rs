@@ -1,7 +1,7 @@
 //! The offline default for images: histograms of colours and of edges, projected at random.
 //!
-//! No vision model: images of like colours and outlines are near each other, and that is all. Tables name it for what it
-//! is.
+//! It is no vision model: only images of similar colours and outlines are near each other. Tables of results list it
+//! under its own name, not as CLIP.
 
 use image::{DynamicImage, imageops::FilterType};
 use rayon::prelude::*;

@@ -1,7 +1,7 @@
 //! The offline default: hashed word and character n-grams, weighted by rarity, projected at random.
 //!
-//! No language model: texts that share rare words or spellings are near each other, and that is all. Tables name
-//! it for what it is.
+//! It is no language model: only texts that share rare words or spellings are near each other. Tables of results list it
+//! under its own name, not as CLIP.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,7 +21,7 @@ pub struct HashedText {
     dim: usize,
     seed: u64,
     texts: f32,
-    /// In how many texts each n-gram occurs.
+    /// Number of texts that each n-gram occurs in.
     frequency: HashMap<u64, u32>,
 }
 

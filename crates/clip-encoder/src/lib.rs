@@ -1,6 +1,6 @@
 //! Item texts and images to vectors.
 //!
-//! [`ItemEncoder`] is what an encoder does. [`Clip`] runs a published CLIP checkpoint; [`HashedText`] and
+//! [`ItemEncoder`] is the trait of encoders. [`Clip`] runs a published CLIP checkpoint; [`HashedText`] and
 //! [`ColourAndEdges`] need no download.
 //!
 //! ```

@@ -1,5 +1,5 @@
 //! CLIP's preparation of an image, with Pillow's arithmetic: short side to the model's size by bicubic interpolation,
-//! centre crop, RGB, mean and deviation.
+//! centre crop, RGB, mean and standard deviation.
 
 use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -9,10 +9,10 @@ use crate::error::{Error, Result};
 
 /// Mean of each channel over CLIP's training images.
 const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-/// Deviation of each channel.
+/// Standard deviation of each channel.
 const DEVIATION: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
-/// The pixels that a model of this size sees, `[3, size, size]`.
+/// The input of a model of this image size, `[3, size, size]`.
 ///
 /// # Errors
 /// If the image has no pixel, or a side so much longer than the other that the resized image would not fit in memory.

@@ -209,7 +209,6 @@ fn wrong_and_damaged_files_are_refused_by_name() {
     }
     std::fs::write(&path, b"not weights at all").unwrap();
     assert!(Weights::read(&path).is_err());
-    assert!(Weights::read(&folder.path().join("missing.pt")).is_err());
     let mut arrays = Weights::read(&golden("clip_tiny_state_dict.pt")).unwrap().arrays().clone();
     let layer = "transformer.resblocks.1.mlp.c_fc.weight";
     let removed = arrays.remove(layer).unwrap();
@@ -238,6 +237,18 @@ fn damaged_and_oversized_images_are_refused() {
     std::fs::write(&path, &huge).unwrap();
     let error = open_image(&path).unwrap_err().to_string();
     assert!(error.contains("60000 x 60000"), "{error}");
+}
+
+#[test]
+fn a_missing_file_is_told_by_the_source_of_the_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    for error in [Weights::read(&missing).unwrap_err(), open_image(&missing).unwrap_err()] {
+        let source = std::error::Error::source(&error).unwrap().downcast_ref::<std::io::Error>().unwrap();
+        assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
+        let message = error.to_string();
+        assert!(message.contains("missing") && !message.contains(&source.to_string()), "{message}");
+    }
 }
 
 /// PNG's checksum.

@@ -37,7 +37,7 @@ fn normal(rng: &mut ChaCha8Rng) -> f32 {
     (-2.0 * u.ln()).sqrt() * (std::f32::consts::TAU * v).cos()
 }
 
-/// Standard deviation of the noise around a centre whose components have deviation 1.
+/// Standard deviation of the noise around a centre whose components have standard deviation 1.
 const NOISE: f32 = 0.6;
 
 /// Draws one user; the same seed gives the same numbers on any number of threads.

@@ -45,9 +45,9 @@ pub struct Row {
     pub ceiling: Option<f64>,
     /// Share of softmax attention on the returned K.
     pub attention_mass: f64,
-    /// Targets a second, one thread, one search at a time.
+    /// Targets per second, one thread, one search at a time.
     pub queries_per_second: f64,
-    /// Targets a second on all threads.
+    /// Targets per second on all threads.
     pub queries_per_second_all_threads: Option<f64>,
     /// Median time of a search, in microseconds.
     pub p50_us: f64,
@@ -55,7 +55,7 @@ pub struct Row {
     pub p99_us: f64,
     /// Time to append one behaviour, in microseconds.
     pub append_us: Option<f64>,
-    /// Bytes a behaviour, with its share of codebooks that are not shared by users.
+    /// Bytes per behaviour, with its share of codebooks that are not shared by users.
     pub bytes_per_item: f64,
     /// Building for one user, codebooks that are trained for this user included.
     pub build_seconds: f64,
@@ -63,7 +63,7 @@ pub struct Row {
     pub threads: usize,
 }
 
-/// Figures of answers, collected over targets.
+/// Metrics of search results, collected over targets.
 #[derive(Clone, Debug, Default)]
 pub struct Quality {
     recalls: Vec<f64>,
@@ -73,7 +73,7 @@ pub struct Quality {
 }
 
 impl Quality {
-    /// Adds one answer. `scores` are the exact scores of all rows, by id, if attention is to be weighed.
+    /// Adds one result. `scores` are the exact scores of all rows, by id, if attention is to be weighed.
     pub fn add(&mut self, k: usize, found: &[Neighbor], exact: &[Neighbor], scores: Option<(&[f32], usize)>) {
         self.recalls.push(recall_at(k, found, exact));
         for at in [1, 10, 100].into_iter().filter(|&at| at <= k) {
@@ -87,7 +87,7 @@ impl Quality {
         }
     }
 
-    /// Puts the figures into a row.
+    /// Puts the metrics into a row.
     pub fn fill(&self, row: &mut Row) {
         let n = self.recalls.len().max(1) as f64;
         let mean = self.recalls.iter().sum::<f64>() / n;
@@ -128,7 +128,7 @@ impl Latency {
         }
     }
 
-    /// Puts the figures into a row.
+    /// Puts the metrics into a row.
     pub fn fill(&mut self, row: &mut Row) {
         self.microseconds.sort_by(f64::total_cmp);
         let n = self.microseconds.len();

@@ -6,7 +6,7 @@ use super::Row;
 
 /// Recall against latency, one point a method, as a file of its own.
 pub fn plot(rows: &[Row]) -> String {
-    chart::scatter_file(&points(rows), "seconds a target", "recall@K")
+    chart::scatter_file(&points(rows), "seconds per target", "recall@K")
 }
 
 fn points(rows: &[Row]) -> Vec<(String, f64, f64)> {
@@ -35,7 +35,7 @@ pub fn body(rows: &[Row]) -> String {
             row.targets
         ));
     }
-    body.push_str(&chart::scatter(&points(rows), "seconds a target", "recall@K"));
+    body.push_str(&chart::scatter(&points(rows), "seconds per target", "recall@K"));
     body.push_str(
         "<div class=\"wide\"><table><tr><th>method</th><th>recall@K</th><th>±</th><th>ceiling</th><th>@1</th><th>@10</th>\
          <th>@100</th><th>attention</th><th>queries/s</th><th>all threads</th><th>p50 µs</th><th>p99 µs</th>\

@@ -26,12 +26,12 @@ pub struct Trained {
 }
 
 /// Takes test histories of consecutive users, one after another, until `length` different behaviours (pairs of item and
-/// query) make one long history, and so many of those users' answers, with their queries, as targets. A corpus that has
+/// query) make one long history, and so many of those users' positive items, with their queries, as targets. A corpus that has
 /// fewer makes one shorter history. Modalities are weighed as the model weighs them: their sum
 /// is the pair vector that its search units compare, so each weighs 1 in a search.
 ///
 /// # Errors
-/// If the model is not SEMINAR, or no user has a test answer.
+/// If the model is not SEMINAR, or no user has a test event.
 pub fn trained(
     trainer: &mut Trainer<AnyModel>,
     corpus: &Arc<Corpus>,
@@ -40,7 +40,7 @@ pub fn trained(
 ) -> anyhow::Result<Trained> {
     let config = BatchConfig {
         batch_size: BATCH,
-        // The answer alone is a target.
+        // Only the positive item is a target.
         evaluation_negatives: 1,
         test_mode: TestMode::Search,
         ..batches.clone()

@@ -1,4 +1,4 @@
-//! What a code has to offer.
+//! The operations of a code.
 
 use crate::error::Result;
 use crate::metric::Metric;
@@ -32,7 +32,7 @@ pub trait Codec: Clone + Send + Sync {
     /// Reads a code from a lane of a block.
     fn take(&self, block: &[u8], lane: usize, code: &mut [u8]);
 
-    /// Gets ready for many scores of one query.
+    /// Prepares a query for many scores.
     fn prepare(&self, query: &[f32], metric: Metric) -> Self::Query;
 
     /// Appends the position in `blocks` of at least every row whose score reaches the threshold.
@@ -42,7 +42,10 @@ pub trait Codec: Clone + Send + Sync {
     fn score(&self, query: &Self::Query, block: &[u8], lane: usize) -> f32;
 }
 
-/// A codec of this crate, which has a place in its files.
+/// A codec that can be saved with its index.
+///
+/// The trait is sealed in effect: [`Writer`] and [`Reader`] have no public methods, so only types of this crate can
+/// implement it.
 pub trait StoredCodec: Codec {
     /// The kind of a file that holds an index of these codes.
     const KIND: [u8; 8];

@@ -16,8 +16,8 @@ use crate::vectors::Vectors;
 
 /// Vectors kept as codes of a fixed length, found by scanning all of them.
 ///
-/// The answer is the exact top of the codec's scores, ties by id: it depends neither on the order of insertion nor on
-/// the machine's registers.
+/// A search returns the exact top of the codec's scores, ties by id: the result depends neither on the order of
+/// insertion nor on the processor.
 #[derive(Clone, Debug)]
 pub struct Coded<C> {
     codec: C,

@@ -8,8 +8,8 @@ use crate::flat::Whole;
 use crate::history::{History, HistoryIndex, check_shape, check_weights, fuse};
 use crate::index::{Neighbor, check};
 
-/// A history of fused behaviours `Σ_j w_j k_j`, under the weights it was made with: to the history inside, each is a
-/// behaviour of one modality.
+/// A history of fused behaviours `Σ_j w_j k_j`, under weights that are fixed when the history is made. The inner history
+/// has one modality.
 #[derive(Clone, Debug)]
 pub struct FusedHistory<C> {
     fused: History<C>,
@@ -17,7 +17,7 @@ pub struct FusedHistory<C> {
 }
 
 impl FusedHistory<Whole> {
-    /// An empty history with one weight a modality.
+    /// An empty history with one weight per modality.
     ///
     /// # Errors
     /// If there is no modality or no width, or a weight is not finite.

@@ -1,6 +1,6 @@
 //! A user's history: behaviours with several modalities, of which a request wants the few most relevant.
 //!
-//! A behaviour is a row `[M, d]`: one vector a modality, such as query, attributes, text and image. A target is a row
+//! A behaviour is a row `[M, d]`: one vector per modality, such as query, attributes, text and image. A target is a row
 //! of the same kind, and a request weighs the modalities: `S(l) = Σ_i Σ_j w_i w_j ⟨q_i, k_lj⟩`. As `Σ_i w_i q_i` is
 //! known before any behaviour is read, one look at each modality of a behaviour is enough.
 
@@ -20,9 +20,10 @@ use crate::index::Neighbor;
 /// A live history of one user.
 ///
 /// Behaviours are numbered in the order of arrival; a number is never given twice. Of equal scores the newest comes
-/// first. After any appends and deletes the answers are those of a history that only ever held what is left.
+/// first. After any appends and deletes, searches give the same result as in a history that only ever held the
+/// remaining behaviours.
 pub trait HistoryIndex: Send + Sync {
-    /// What a target becomes before a scan.
+    /// A target in the form that scans need, such as tables.
     type Target: Send + Sync;
 
     /// M: modalities of a behaviour.
@@ -86,9 +87,10 @@ fn check_weights(weights: &[f32], modalities: usize) -> Result<()> {
 
 /// Checks a history's shape.
 fn check_shape(modalities: usize, dim: usize) -> Result<()> {
-    if modalities == 0 || dim == 0 {
-        let message = format!("{modalities} modalities of width {dim}");
-        return Err(Error::Config { field: "modalities", message });
+    for (field, value) in [("modalities", modalities), ("dim", dim)] {
+        if value == 0 {
+            return Err(Error::Config { field, message: "must be at least 1".into() });
+        }
     }
     Ok(())
 }

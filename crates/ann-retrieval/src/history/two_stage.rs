@@ -1,4 +1,4 @@
-//! The published two-stage search: one index a modality proposes, the exact score decides.
+//! The published two-stage search: one index per modality proposes, the exact score decides.
 
 use std::collections::BTreeSet;
 
@@ -10,19 +10,19 @@ use crate::top_k::TopK;
 
 /// A fixed history with an index over each modality.
 ///
-/// Every modality of a target asks every index for a list; the union of the `M²` lists is scored exactly. With exact
-/// indexes ([`crate::Flat`]) this gives the most that the design can reach: the best by the sum of all pairs need not
-/// be among the best of any single pair.
+/// Each modality of a target is searched for in each index, and the union of the `M²` lists is scored exactly. Even with
+/// exact indexes ([`crate::Flat`]) behaviours can be missed: the best by the sum of all pairs need not be among the best
+/// of any single pair. Exact indexes therefore give the upper bound of the method's recall.
 pub struct TwoStage {
     indexes: Vec<Box<dyn AnnIndex>>,
     exact: ExactHistory,
     list: usize,
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TwoStageFound {
-    /// The best, best first.
+    /// The most relevant behaviours, best first.
     pub best: Vec<Neighbor>,
     /// Size of the union that was scored.
     pub scored: usize,
@@ -32,18 +32,26 @@ impl TwoStage {
     /// Joins an index over each modality, whose ids are the numbers of the behaviours, with the behaviours.
     ///
     /// # Errors
-    /// If the number or width of the indexes is not that of the modalities, or the lists are empty.
+    /// If the number or width of the indexes is not that of the modalities, or `list` is 0.
     pub fn new(indexes: Vec<Box<dyn AnnIndex>>, exact: ExactHistory, list: usize) -> Result<Self> {
+        if list == 0 {
+            return Err(Error::Config { field: "list", message: "must be at least 1".into() });
+        }
         let fits = indexes.iter().all(|index| (index.dim(), index.len()) == (exact.dim(), exact.len()));
-        if indexes.len() != exact.modalities() || !fits || list == 0 {
-            let message =
-                format!("{} indexes for {} modalities, lists of {list}", indexes.len(), exact.modalities());
+        if indexes.len() != exact.modalities() || !fits {
+            let message = format!(
+                "{} indexes where {} are expected, each over {} vectors of {} numbers",
+                indexes.len(),
+                exact.modalities(),
+                exact.len(),
+                exact.dim()
+            );
             return Err(Error::Config { field: "indexes", message });
         }
         Ok(Self { indexes, exact, list })
     }
 
-    /// Asks each index for lists of this length from now on.
+    /// The same with another length of the lists, at least 1.
     #[must_use]
     pub fn with_list(mut self, list: usize) -> Self {
         self.list = list.max(1);

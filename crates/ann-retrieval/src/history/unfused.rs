@@ -23,13 +23,13 @@ pub struct History<C> {
     next: u64,
 }
 
-/// The behaviours as they are.
+/// Behaviours without quantisation.
 pub type ExactHistory = History<Whole>;
 
-/// Multi-modal product quantisation with a byte a sub-vector.
+/// Multi-modal product quantisation with one byte per sub-vector.
 pub type PqHistory = History<ByteCodes>;
 
-/// Multi-modal product quantisation with half a byte a sub-vector.
+/// Multi-modal product quantisation with half a byte per sub-vector.
 pub type NibbleHistory = History<NibbleCodes>;
 
 impl ExactHistory {
@@ -44,7 +44,7 @@ impl ExactHistory {
 }
 
 impl PqHistory {
-    /// Shared codes from a codebook a modality, all with the same number and width of sub-vectors.
+    /// Shared codes from one codebook per modality, all with the same number and width of sub-vectors.
     ///
     /// # Errors
     /// If the codebooks do not fit together or have more than 256 centroids.
@@ -54,7 +54,7 @@ impl PqHistory {
 }
 
 impl NibbleHistory {
-    /// Shared codes from a codebook a modality, all with the same number and width of sub-vectors.
+    /// Shared codes from one codebook per modality, all with the same number and width of sub-vectors.
     ///
     /// # Errors
     /// If the codebooks do not fit together or have more than 16 centroids.
@@ -90,10 +90,10 @@ impl<C: Codec> History<C> {
         Ok(first)
     }
 
-    /// [`HistoryIndex::top_k_many`] of targets that lie apart; of equal scores the newest comes first.
+    /// [`HistoryIndex::top_k_many`] for targets by reference. Of equal scores the newest behaviour comes first.
     pub(super) fn top_k_refs(&self, targets: &[&C::Query], k: usize) -> Vec<Vec<Neighbor>> {
         let mut tops: Vec<TopK> = targets.iter().map(|_| TopK::new(k.min(self.len()))).collect();
-        // A selection puts smaller names first; complements turn the order of numbers round.
+        // Of equal scores, a selection puts the smaller id first. With complements that is the newest behaviour.
         self.list.search(&self.codec, targets, &mut tops, None, |id| !id);
         let named = |n: Neighbor| Neighbor { id: !n.id, score: n.score };
         tops.into_iter().map(|top| top.into_sorted().into_iter().map(named).collect()).collect()

@@ -12,7 +12,7 @@ use crate::metric::Metric;
 use crate::persist::{Reader, Writer};
 use crate::top_k::TopK;
 
-/// Fills the rest of a list of links.
+/// Marks the unused end of a list of links.
 const NONE: u32 = u32::MAX;
 
 /// One layer. Places are positions in this layer; on the lowest one they are the slots of the vectors.
@@ -67,8 +67,8 @@ impl Graph {
         self.layers.iter().map(layer).sum()
     }
 
-    /// The best vectors that a walk with `width` candidates meets, best first; of those that are accepted if a
-    /// condition is given.
+    /// The best vectors that a walk with `width` candidates meets, best first. With a condition, only those that it
+    /// accepts.
     pub(super) fn search(
         &self,
         vectors: &Flat,

@@ -19,11 +19,11 @@ use crate::vectors::Vectors;
 /// The settings of a graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HnswConfig {
-    /// M: links a vector on the upper layers, at most 256; the lowest layer has twice as many.
+    /// M: links per vector on the upper layers, 2 to 256; the lowest layer has twice as many.
     pub links: usize,
     /// Candidates kept while building.
     pub ef_construction: usize,
-    /// Candidates kept while searching; a search for more neighbours keeps as many as it is asked for.
+    /// Candidates kept while searching; a search for more neighbours keeps `k`.
     pub ef_search: usize,
 }
 
@@ -35,8 +35,8 @@ impl Default for HnswConfig {
 
 /// A graph over the vectors it was built from.
 ///
-/// A vector that is added later is compared with every query until the index is built again; one that is removed
-/// stays in the graph as a way to others.
+/// A vector that is added later is not linked: each query is compared with it directly. A removed vector stays in the
+/// graph, so that searches can pass through it, but is never returned.
 #[derive(Clone, Debug)]
 pub struct Hnsw {
     vectors: Flat,
@@ -55,9 +55,11 @@ impl HnswConfig {
         if !(2..=256).contains(&self.links) {
             return Err(Error::Config { field: "links", message: format!("{} is not 2 to 256", self.links) });
         }
-        if rows.is_empty() || self.ef_construction == 0 {
-            let message = format!("{} for {} rows", self.ef_construction, rows.len());
-            return Err(Error::Config { field: "ef_construction", message });
+        if self.ef_construction == 0 {
+            return Err(Error::Config { field: "ef_construction", message: "must be at least 1".into() });
+        }
+        if rows.is_empty() {
+            return Err(Error::Config { field: "rows", message: "a graph needs at least one".into() });
         }
         let vectors = Flat::build(rows, metric)?;
         let graph = build::link(self, &vectors);
@@ -67,7 +69,7 @@ impl HnswConfig {
 }
 
 impl Hnsw {
-    /// Keeps this many candidates in searches from now on.
+    /// The same with another number of candidates kept while searching.
     #[must_use]
     pub fn with_ef_search(mut self, ef_search: usize) -> Self {
         self.ef_search = ef_search;

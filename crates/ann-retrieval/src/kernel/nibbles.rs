@@ -164,7 +164,8 @@ mod x86 {
                 }
                 let base = (number * BLOCK + half * 32) as u32;
                 for (sums, start) in sums.into_iter().zip([0, 1, 64, 65]) {
-                    // sums >= least, unsigned: the larger of the two is the sum. Two mask bits a sum; one is kept.
+                    // sums >= least, unsigned: the larger of the two is the sum. The mask has two bits per sum; one is
+                    // kept.
                     let reached = _mm256_cmpeq_epi16(_mm256_max_epu16(sums, least), sums);
                     let mask = _mm256_movemask_epi8(reached) as u32 & 0x5555_5555;
                     emit(mask.into(), base + start, 1, hits);

@@ -9,13 +9,13 @@ use crate::persist::{Reader, Writer};
 use crate::pq::ProductQuantizer;
 use crate::tables::ScoreTables;
 
-/// One byte a sub-vector.
+/// One byte per sub-vector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ByteCodes {
     quantizer: ProductQuantizer,
 }
 
-/// Half a byte a sub-vector.
+/// Half a byte per sub-vector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NibbleCodes {
     quantizer: ProductQuantizer,
@@ -29,7 +29,7 @@ fn check(quantizer: &ProductQuantizer, most: usize) -> Result<()> {
     Ok(())
 }
 
-/// Tables of partial scores, `entries` a sub-vector.
+/// Tables of partial scores, `entries` per sub-vector.
 fn tables(
     quantizer: &ProductQuantizer,
     query: &[f32],
@@ -80,7 +80,7 @@ impl NibbleCodes {
         check(&quantizer, 16)?;
         let subs = quantizer.sub_vectors();
         if subs % 2 == 1 || subs > 512 {
-            let message = format!("{subs} is not an even number up to 512, as codes of 4 bits ask");
+            let message = format!("{subs} is not an even number up to 512, which codes of 4 bits need");
             return Err(Error::Config { field: "sub_vectors", message });
         }
         Ok(Self { quantizer })

@@ -1,4 +1,4 @@
-//! Product quantisation: a vector as one small code a sub-vector (Jégou, Douze, Schmid 2011).
+//! Product quantisation: a vector as one small code per sub-vector (Jégou, Douze, Schmid 2011).
 
 mod codes;
 mod quantizer;
@@ -11,14 +11,14 @@ use crate::error::Result;
 use crate::metric::Metric;
 use crate::vectors::Vectors;
 
-/// Codes of 8 bits a sub-vector, scored with tables of the query: the query itself is not quantised.
+/// Codes of 8 bits per sub-vector, scored with tables of the query: the query itself is not quantised.
 pub type Pq = Coded<ByteCodes>;
 
-/// Codes of 4 bits a sub-vector, whose tables fit into registers.
+/// Codes of 4 bits per sub-vector, whose tables fit into registers.
 pub type FastScan = Coded<NibbleCodes>;
 
 impl PqConfig {
-    /// Trains a quantiser and encodes all rows with 8 bits a sub-vector.
+    /// Trains a quantiser and encodes all rows with 8 bits per sub-vector.
     ///
     /// # Errors
     /// Settings that do not fit the rows, or more than 256 centroids.
@@ -27,7 +27,7 @@ impl PqConfig {
         Pq::from_rows(ByteCodes::new(self.train(&scaled)?)?, metric, rows)
     }
 
-    /// Trains a quantiser of 16 centroids and encodes all rows with 4 bits a sub-vector.
+    /// Trains a quantiser of 16 centroids and encodes all rows with 4 bits per sub-vector.
     ///
     /// # Errors
     /// Settings that do not fit the rows, or an odd number of sub-vectors.

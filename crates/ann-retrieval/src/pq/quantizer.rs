@@ -15,9 +15,9 @@ const CHUNK: usize = 256;
 /// The settings of a product quantiser.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PqConfig {
-    /// M: sub-vectors a vector is cut into; must divide the width.
+    /// M: sub-vectors per vector; must divide the width.
     pub sub_vectors: usize,
-    /// ksub: centroids a sub-vector, at most 65,536.
+    /// ksub: centroids per sub-vector, at most 65,536.
     pub centroids: usize,
     /// Rounds of k-means.
     pub iterations: usize,
@@ -36,7 +36,7 @@ impl Default for PqConfig {
 /// A trained codebook.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProductQuantizer {
-    /// One table of centroids a sub-vector, each `[ksub, dsub]`.
+    /// One table of centroids per sub-vector, each `[ksub, dsub]`.
     codebooks: Vec<Vectors>,
     /// The same, arranged for comparison.
     panels: Vec<Panels>,
@@ -72,7 +72,7 @@ impl PqConfig {
 }
 
 impl ProductQuantizer {
-    /// A quantiser with given codebooks: one table `[ksub, dsub]` a sub-vector.
+    /// A quantiser with given codebooks: one table `[ksub, dsub]` per sub-vector.
     ///
     /// # Errors
     /// If there is none, or they differ in size.
@@ -112,7 +112,7 @@ impl ProductQuantizer {
         self.dim
     }
 
-    /// M: codes a vector.
+    /// M: codes per vector.
     pub fn sub_vectors(&self) -> usize {
         self.codebooks.len()
     }
@@ -154,14 +154,14 @@ impl ProductQuantizer {
         }
     }
 
-    /// Compares a vector with all centroids: a table of `out.len() / M` numbers a sub-vector.
+    /// Compares a vector with all centroids: a table of `out.len() / M` numbers per sub-vector.
     pub(crate) fn compare(&self, term: Term, row: &[f32], out: &mut [f32]) {
         let (entries, dsub) = (out.len() / self.sub_vectors(), self.dim / self.sub_vectors());
         let parts = self.panels.iter().zip(row.chunks_exact(dsub)).zip(out.chunks_exact_mut(entries));
         parts.for_each(|((panels, part), out)| panels.compare(term, part, out));
     }
 
-    /// ksub: centroids a sub-vector.
+    /// ksub: centroids per sub-vector.
     pub fn ksub(&self) -> usize {
         self.codebooks[0].len()
     }
@@ -192,7 +192,7 @@ impl ProductQuantizer {
         Self::new(Vectors::read_books(from)?).map_err(|error| from.damaged(format!("codebooks: {error}")))
     }
 
-    /// The vectors that codes stand for, `[rows, dim]`.
+    /// Decodes `[rows, M]` codes into vectors `[rows, dim]`.
     ///
     /// # Panics
     /// If a code is not one of this quantiser's.

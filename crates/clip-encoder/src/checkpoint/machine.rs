@@ -1,7 +1,13 @@
-//! The machine that a pickle is a program for, as far as weights need it. Classes are names, objects are their attributes,
-//! and calls are looked up in a list of three; nothing is imported or run.
+//! A pickle machine that knows only what weights need. Classes are names, objects are their attributes, and three
+//! functions can be called; nothing is imported or run.
+//!
+//! The project has a machine of its own although `pytorch-reader` exists. That crate refuses TorchScript archives, the
+//! form in which OpenAI publishes CLIP; and this machine bounds the memory that a hostile pickle can take
+//! (`MOST_VALUES`).
 
 use std::collections::HashMap;
+
+use super::opcode;
 
 /// Most values a pickle may hold, copies included.
 const MOST_VALUES: usize = 1 << 18;
@@ -76,8 +82,8 @@ impl<'a> Machine<'a> {
         Ok(Value::Text(String::from_utf8_lossy(self.take(length)?).into_owned()))
     }
 
-    /// Counts a value and what is inside it, each time it becomes a part of another: so what a nest of values costs grows with
-    /// the square of its depth, and no deep one comes about.
+    /// Counts a value and all values inside it, each time it becomes a part of another one. The cost of a nest of values
+    /// therefore grows with the square of its depth, so that [`MOST_VALUES`] bounds the depth as well.
     fn count(&mut self, value: &Value) -> Outcome<()> {
         self.made += 1 + size(value);
         if self.made > MOST_VALUES { Err("the pickle holds too many values".into()) } else { Ok(()) }
@@ -117,131 +123,89 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Runs to the end; what is then on top is the file's value.
+    /// Runs the pickle to its end and returns the value on top of the stack.
     pub(super) fn run(mut self) -> Outcome<Value> {
         loop {
-            let code = self.take(1)?[0];
-            match code {
-                b'.' => return self.pop(),
-                0x80 => drop(self.take(1)?),
-                0x95 => drop(self.take(8)?),
-                b'(' => self.push(Value::Mark)?,
-                b'0' => drop(self.pop()?),
-                b'1' => drop(self.marked()?),
-                b'2' => {
-                    let copy = self.top()?.clone();
-                    self.push(copy)?;
-                }
-                b'}' => self.push(Value::Map(Vec::new()))?,
-                b']' => self.push(Value::List(Vec::new()))?,
-                b')' => self.push(Value::Tuple(Vec::new()))?,
-                b'N' | 0x88 | 0x89 => self.push(Value::Other)?,
-                b'K' => self.integer(1)?,
-                b'M' => self.integer(2)?,
-                b'J' => {
-                    let number = self.number(4)? as u32 as i32;
-                    self.push(Value::Int(number.into()))?;
-                }
-                0x8a => {
-                    let length = self.number(1)? as usize;
-                    let bytes = self.take(length)?;
-                    let negative = bytes.last().is_some_and(|b| b >> 7 == 1);
-                    let start = if negative { -1i64 } else { 0 };
-                    let number = bytes.iter().rev().take(8).fold(start, |n, &b| n << 8 | i64::from(b));
-                    self.push(if length <= 8 { Value::Int(number) } else { Value::Other })?;
-                }
-                b'G' => {
-                    self.take(8)?;
-                    self.push(Value::Other)?;
-                }
-                b'X' => self.sized_text(4)?,
-                0x8c => self.sized_text(1)?,
-                0x8d => self.sized_text(8)?,
-                b'U' => self.sized_text(1)?,
-                b'T' => self.sized_text(4)?,
-                b'c' => {
-                    let class = format!("{}.{}", self.line()?, self.line()?);
-                    self.push(Value::Class(class))?;
-                }
-                0x93 => match (self.pop()?, self.pop()?) {
-                    (Value::Text(name), Value::Text(module)) => {
-                        self.push(Value::Class(format!("{module}.{name}")))?
-                    }
-                    _ => return Err("a class without a name".into()),
-                },
-                b'q' => self.remember(1)?,
-                b'r' => self.remember(4)?,
-                0x94 => {
-                    let (key, value) = (self.memo.len() as u32, self.top()?.clone());
-                    self.count(&value)?;
-                    self.memo.insert(key, value);
-                }
-                b'h' => self.recall(1)?,
-                b'j' => self.recall(4)?,
-                b't' => {
-                    let values = self.marked()?;
-                    self.push(Value::Tuple(values))?;
-                }
-                0x85..=0x87 => {
-                    let count = usize::from(code - 0x84);
-                    let start =
-                        self.stack.len().checked_sub(count).ok_or("the pickle takes more than it gave")?;
-                    let values = self.stack.split_off(start);
-                    self.push(Value::Tuple(values))?;
-                }
-                b'l' => {
-                    let values = self.marked()?;
-                    self.push(Value::List(values))?;
-                }
-                b'd' => {
-                    let values = self.marked()?;
-                    self.push(Value::Map(Vec::new()))?;
-                    self.add_entries(values)?;
-                }
-                b's' => {
-                    let (value, key) = (self.pop()?, self.pop()?);
-                    self.add_entries(vec![key, value])?;
-                }
-                b'u' => {
-                    let values = self.marked()?;
-                    self.add_entries(values)?;
-                }
-                b'a' => {
-                    let value = self.pop()?;
-                    self.append(vec![value])?;
-                }
-                b'e' => {
-                    let values = self.marked()?;
-                    self.append(values)?;
-                }
-                b'Q' => {
-                    let id = self.pop()?;
-                    let storage = storage(id)?;
-                    self.push(storage)?;
-                }
-                b'R' | 0x81 => {
-                    let (arguments, class) = (self.pop()?, self.pop()?);
-                    let made = call(class, arguments)?;
-                    self.push(made)?;
-                }
-                b'b' => {
-                    let state = self.pop()?;
-                    self.count(&state)?;
-                    // An object's state is its attributes; other states say nothing of weights.
-                    if let (Value::Map(entries), Value::Map(own)) = (state, self.top()?) {
-                        own.extend(entries);
-                    }
-                }
-                other => {
-                    return Err(format!("the pickle uses operation {other:#04x}, which weights do not need"));
-                }
+            match self.take(1)?[0] {
+                opcode::STOP => return self.pop(),
+                code => self.execute(code)?,
             }
         }
     }
 
-    fn integer(&mut self, bytes: usize) -> Outcome<()> {
+    /// Runs one operation other than [`opcode::STOP`].
+    fn execute(&mut self, code: u8) -> Outcome<()> {
+        match code {
+            opcode::PROTO => self.take(1).map(drop),
+            opcode::FRAME => self.take(8).map(drop),
+            opcode::MARK => self.push(Value::Mark),
+            opcode::POP => self.pop().map(drop),
+            opcode::POP_MARK => self.marked().map(drop),
+            opcode::DUP => self.duplicate(),
+            opcode::NONE | opcode::NEW_TRUE | opcode::NEW_FALSE => self.push(Value::Other),
+            opcode::BIN_INT_1 => self.unsigned(1),
+            opcode::BIN_INT_2 => self.unsigned(2),
+            opcode::BIN_INT => self.signed(),
+            opcode::LONG_1 => self.long(),
+            opcode::BIN_FLOAT => self.float(),
+            opcode::SHORT_BIN_STRING | opcode::SHORT_BIN_UNICODE => self.sized_text(1),
+            opcode::BIN_STRING | opcode::BIN_UNICODE => self.sized_text(4),
+            opcode::BIN_UNICODE_8 => self.sized_text(8),
+            opcode::EMPTY_TUPLE => self.push(Value::Tuple(Vec::new())),
+            opcode::EMPTY_LIST => self.push(Value::List(Vec::new())),
+            opcode::EMPTY_DICT => self.push(Value::Map(Vec::new())),
+            opcode::TUPLE => self.marked_as(Value::Tuple),
+            opcode::LIST => self.marked_as(Value::List),
+            opcode::DICT => self.dict(),
+            opcode::TUPLE_1 => self.tuple_of(1),
+            opcode::TUPLE_2 => self.tuple_of(2),
+            opcode::TUPLE_3 => self.tuple_of(3),
+            opcode::APPEND => self.append_top(),
+            opcode::APPENDS => self.append_marked(),
+            opcode::SET_ITEM => self.set_item(),
+            opcode::SET_ITEMS => self.set_items(),
+            opcode::BIN_PUT => self.put(1),
+            opcode::LONG_BIN_PUT => self.put(4),
+            opcode::MEMOIZE => self.remember(self.memo.len() as u32),
+            opcode::BIN_GET => self.recall(1),
+            opcode::LONG_BIN_GET => self.recall(4),
+            opcode::GLOBAL => self.class_in_lines(),
+            opcode::STACK_GLOBAL => self.class_on_stack(),
+            opcode::BIN_PERSISTENT_ID => self.persistent(),
+            opcode::REDUCE | opcode::NEW_OBJECT => self.call(),
+            opcode::BUILD => self.build(),
+            other => Err(format!("the pickle uses operation {other:#04x}, which weights do not need")),
+        }
+    }
+
+    fn duplicate(&mut self) -> Outcome<()> {
+        let copy = self.top()?.clone();
+        self.push(copy)
+    }
+
+    fn unsigned(&mut self, bytes: usize) -> Outcome<()> {
         let number = self.number(bytes)? as i64;
         self.push(Value::Int(number))
+    }
+
+    fn signed(&mut self) -> Outcome<()> {
+        let number = self.number(4)? as u32 as i32;
+        self.push(Value::Int(number.into()))
+    }
+
+    /// A signed number of as many bytes as the first one says; weights have no use for more than eight.
+    fn long(&mut self) -> Outcome<()> {
+        let length = self.number(1)? as usize;
+        let bytes = self.take(length)?;
+        let negative = bytes.last().is_some_and(|b| b >> 7 == 1);
+        let start = if negative { -1i64 } else { 0 };
+        let number = bytes.iter().rev().take(8).fold(start, |n, &b| n << 8 | i64::from(b));
+        self.push(if length <= 8 { Value::Int(number) } else { Value::Other })
+    }
+
+    fn float(&mut self) -> Outcome<()> {
+        self.take(8)?;
+        self.push(Value::Other)
     }
 
     fn sized_text(&mut self, bytes: usize) -> Outcome<()> {
@@ -250,8 +214,51 @@ impl<'a> Machine<'a> {
         self.push(text)
     }
 
-    fn remember(&mut self, bytes: usize) -> Outcome<()> {
-        let (key, value) = (self.number(bytes)? as u32, self.top()?.clone());
+    fn marked_as(&mut self, make: fn(Vec<Value>) -> Value) -> Outcome<()> {
+        let values = self.marked()?;
+        self.push(make(values))
+    }
+
+    fn tuple_of(&mut self, count: usize) -> Outcome<()> {
+        let start = self.stack.len().checked_sub(count).ok_or("the pickle takes more than it gave")?;
+        let values = self.stack.split_off(start);
+        self.push(Value::Tuple(values))
+    }
+
+    fn dict(&mut self) -> Outcome<()> {
+        let values = self.marked()?;
+        self.push(Value::Map(Vec::new()))?;
+        self.add_entries(values)
+    }
+
+    fn append_top(&mut self) -> Outcome<()> {
+        let value = self.pop()?;
+        self.append(vec![value])
+    }
+
+    fn append_marked(&mut self) -> Outcome<()> {
+        let values = self.marked()?;
+        self.append(values)
+    }
+
+    fn set_item(&mut self) -> Outcome<()> {
+        let (value, key) = (self.pop()?, self.pop()?);
+        self.add_entries(vec![key, value])
+    }
+
+    fn set_items(&mut self) -> Outcome<()> {
+        let values = self.marked()?;
+        self.add_entries(values)
+    }
+
+    fn put(&mut self, bytes: usize) -> Outcome<()> {
+        let key = self.number(bytes)? as u32;
+        self.remember(key)
+    }
+
+    /// Copies the top of the stack into the memo.
+    fn remember(&mut self, key: u32) -> Outcome<()> {
+        let value = self.top()?.clone();
         self.count(&value)?;
         self.memo.insert(key, value);
         Ok(())
@@ -263,6 +270,40 @@ impl<'a> Machine<'a> {
         self.push(value)
     }
 
+    fn class_in_lines(&mut self) -> Outcome<()> {
+        let class = format!("{}.{}", self.line()?, self.line()?);
+        self.push(Value::Class(class))
+    }
+
+    fn class_on_stack(&mut self) -> Outcome<()> {
+        match (self.pop()?, self.pop()?) {
+            (Value::Text(name), Value::Text(module)) => self.push(Value::Class(format!("{module}.{name}"))),
+            _ => Err("a class without a name".into()),
+        }
+    }
+
+    fn persistent(&mut self) -> Outcome<()> {
+        let id = self.pop()?;
+        let storage = storage(id)?;
+        self.push(storage)
+    }
+
+    fn call(&mut self) -> Outcome<()> {
+        let (arguments, class) = (self.pop()?, self.pop()?);
+        let made = call(class, arguments)?;
+        self.push(made)
+    }
+
+    /// Gives an object its state. Only attributes are kept: other states hold no weights.
+    fn build(&mut self) -> Outcome<()> {
+        let state = self.pop()?;
+        self.count(&state)?;
+        if let (Value::Map(entries), Value::Map(own)) = (state, self.top()?) {
+            own.extend(entries);
+        }
+        Ok(())
+    }
+
     fn append(&mut self, values: Vec<Value>) -> Outcome<()> {
         values.iter().try_for_each(|value| self.count(value))?;
         if let Value::List(own) = self.top()? {
@@ -272,7 +313,7 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// Values inside a value: what a copy of it costs.
+/// Number of values inside a value, which is the cost of a copy.
 fn size(value: &Value) -> usize {
     match value {
         Value::Tuple(values) | Value::List(values) => values.iter().map(|v| 1 + size(v)).sum(),
@@ -295,7 +336,7 @@ fn storage(id: Value) -> Outcome<Value> {
     }
 }
 
-/// What a call gives: a tensor, a parameter, or an empty object.
+/// The result of a call: a tensor, a parameter, or an empty object.
 fn call(class: Value, arguments: Value) -> Outcome<Value> {
     let Value::Class(name) = class else { return Ok(Value::Other) };
     let arguments = match arguments {
@@ -325,7 +366,10 @@ fn call(class: Value, arguments: Value) -> Outcome<Value> {
             let offset = usize::try_from(*offset).map_err(|_| "a tensor with a negative offset")?;
             let (shape, strides) = (sizes(shape)?, sizes(strides)?);
             if shape.len() != strides.len() || shape.len() > 8 {
-                return Err("a tensor with as many sides as it has no strides for".into());
+                return Err(
+                    "a tensor whose shape and strides differ in length, or with more than 8 dimensions"
+                        .into(),
+                );
             }
             Ok(Value::Tensor(Box::new(Tensor {
                 kind: kind.clone(),

@@ -3,9 +3,12 @@
 
 mod machine;
 mod names;
+mod opcode;
 mod pickle;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek};
 use std::path::Path;
 
 use half::{bf16, f16};
@@ -16,7 +19,7 @@ use crate::error::{Error, Result};
 /// A named array.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
-    /// Its sides.
+    /// Its dimensions.
     pub shape: Vec<usize>,
     /// Its numbers, row-major.
     pub values: Vec<f32>,
@@ -34,18 +37,23 @@ impl Weights {
     /// Reads a file by its first bytes: a zip archive is PyTorch's, anything else has to be safetensors.
     ///
     /// # Errors
-    /// If the file cannot be read, is damaged, or holds no weights of CLIP; nothing is computed before.
+    /// If the file cannot be read, is damaged, or holds no weights of CLIP.
     pub fn read(path: &Path) -> Result<Self> {
         let source = path.display().to_string();
         let fail = |message: String| Error::Checkpoint { file: source.clone(), message };
+        let mut file = File::open(path).map_err(Error::io(path, "cannot open"))?;
+        let length = file.metadata().map_err(Error::io(path, "cannot read"))?.len();
         let mut start = [0; 4];
-        let mut file = std::fs::File::open(path).map_err(|e| fail(e.to_string()))?;
-        std::io::Read::read_exact(&mut file, &mut start).map_err(|e| fail(format!("too short: {e}")))?;
-        drop(file);
+        file.read_exact(&mut start).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => fail(format!("too short: {length} bytes")),
+            _ => Error::io(path, "cannot read")(error),
+        })?;
+        file.rewind().map_err(Error::io(path, "cannot read"))?;
         let arrays = if &start == b"PK\x03\x04" {
-            pickle::read(path).map_err(fail)?
+            pickle::read(file, length).map_err(fail)?
         } else {
-            let bytes = std::fs::read(path).map_err(|e| fail(e.to_string()))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(Error::io(path, "cannot read"))?;
             safetensors(&bytes).map_err(fail)?
         };
         Self::new(arrays, &source)

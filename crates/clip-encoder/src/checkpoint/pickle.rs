@@ -1,8 +1,8 @@
 //! PyTorch's archives: a zip of one pickle, which says what the tensors are, and the bytes of their storages.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
-use std::path::Path;
+use std::fs::File;
+use std::io::{BufReader, Read};
 
 use zip::ZipArchive;
 
@@ -16,12 +16,11 @@ const DEEPEST: usize = 64;
 /// What an archive may hold beyond its own length: PyTorch stores entries as they are, so only a bomb unpacks to more.
 const MOST_BEYOND: u64 = 12 << 20;
 
-/// All tensors of floating-point numbers in an archive, named by the path of attributes that leads to them.
-pub(super) fn read(path: &Path) -> Outcome<BTreeMap<String, Array>> {
-    let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
-    let most = file.metadata().map_err(|e| e.to_string())?.len() + MOST_BEYOND;
-    let mut archive =
-        ZipArchive::new(std::io::BufReader::new(file)).map_err(|e| format!("damaged archive: {e}"))?;
+/// All tensors of floating-point numbers in an archive of `length` bytes, named by the path of attributes that leads to
+/// them.
+pub(super) fn read(file: File, length: u64) -> Outcome<BTreeMap<String, Array>> {
+    let most = length + MOST_BEYOND;
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| format!("damaged archive: {e}"))?;
     let pickle = archive
         .file_names()
         .filter_map(|name| name.ok().map(|name| name.into_owned()))
@@ -34,7 +33,8 @@ pub(super) fn read(path: &Path) -> Outcome<BTreeMap<String, Array>> {
     collect(&value, String::new(), 0, &mut tensors)?;
     let mut storages: HashMap<String, Vec<f32>> = HashMap::new();
     let mut arrays = BTreeMap::new();
-    // Bytes of storages, and numbers of tensors: several tensors may share a storage, but not a small one endlessly.
+    // Unpacked bytes of storages, and numbers of all tensors. Tensors may share a storage; the second count keeps many
+    // tensors of one storage from taking more memory than the file accounts for.
     let (mut unpacked, mut numbers) = (0, 0);
     for (name, tensor) in tensors {
         let Some(kind) = float_kind(&tensor.kind) else { continue };
@@ -48,8 +48,7 @@ pub(super) fn read(path: &Path) -> Outcome<BTreeMap<String, Array>> {
         numbers += values.len() as u64;
         if numbers > most {
             return Err(format!(
-                "the tensors up to `{name}` hold {numbers} numbers, in a file of {} bytes",
-                most - MOST_BEYOND
+                "the tensors up to `{name}` hold {numbers} numbers, in a file of {length} bytes"
             ));
         }
         arrays.insert(name, Array { shape: tensor.shape, values });
@@ -57,11 +56,7 @@ pub(super) fn read(path: &Path) -> Outcome<BTreeMap<String, Array>> {
     if arrays.is_empty() { Err("holds no tensor".into()) } else { Ok(arrays) }
 }
 
-fn entry(
-    archive: &mut ZipArchive<std::io::BufReader<std::fs::File>>,
-    name: &str,
-    most: u64,
-) -> Outcome<Vec<u8>> {
+fn entry(archive: &mut ZipArchive<BufReader<File>>, name: &str, most: u64) -> Outcome<Vec<u8>> {
     let fail = |e: &dyn std::fmt::Display| format!("`{name}`: {e}");
     let entry = archive.by_name(name).map_err(|e| fail(&e))?;
     let bounded = |size: u64| {

@@ -90,7 +90,8 @@ impl ItemEncoder for Clip {
         let tokenizer = Tokenizer::published();
         let tokens: Vec<Vec<u32>> =
             texts.par_iter().map(|text| tokenizer.encode(text, self.config.context)).collect();
-        // Nothing after the end token reaches it, so a batch is as long as its longest text: like goes with like.
+        // Tokens after the end token do not change its output, so a batch is only as long as its longest text. Texts of
+        // similar length go into one batch.
         let mut order: Vec<usize> = (0..tokens.len()).collect();
         order.sort_by_key(|&text| tokens[text].len());
         let mut out = vec![0.0; texts.len() * self.dim()];

@@ -9,7 +9,7 @@ use crate::clip::block::{Linear, tensor};
 use crate::clip::config::{ClipConfig, HEAD, VisionConfig};
 use crate::error::Result;
 
-/// A convolution and the batch normalisation after it, which at inference is a factor and a shift a channel.
+/// A convolution and the batch normalisation after it: at inference, one factor and one shift per channel.
 #[derive(Debug)]
 struct ConvNorm {
     weight: Tensor<4>,
@@ -133,7 +133,7 @@ impl ResNet {
         self.pool(self.bottlenecks.iter().fold(stem, |x, bottleneck| bottleneck.forward(x)))
     }
 
-    /// One attention of the mean over all places.
+    /// Attention pooling: the mean over all positions is the query.
     fn pool(&self, x: Tensor<4>) -> Tensor<2> {
         let [batch, wide, height, across] = x.dims();
         let (heads, places) = (wide / HEAD, height * across + 1);

@@ -1,0 +1,69 @@
+//! Errors of settings name the field that is wrong.
+
+mod support;
+
+use std::sync::Arc;
+
+use seminar_ann_retrieval::*;
+use support::clustered;
+
+/// The field that a failed call names.
+fn field<T>(result: Result<T>) -> &'static str {
+    match result.err().expect("the setting cannot work") {
+        Error::Config { field, .. } => field,
+        other => panic!("not an error of settings: {other}"),
+    }
+}
+
+#[test]
+fn an_inverted_file_tells_lists_from_probes() {
+    let rows = clustered(20, 8, 1);
+    let build = |lists, probes, rows: &Vectors| {
+        let config = IvfConfig { lists, probes, ..Default::default() };
+        field(config.build(rows, Whole::new(8), Metric::L2))
+    };
+    assert_eq!(build(0, 1, &rows), "lists");
+    assert_eq!(build((1 << 24) + 1, 1, &rows), "lists");
+    assert_eq!(build(4, 0, &rows), "probes");
+    assert_eq!(build(4, 1, &Vectors::new(8, Vec::new()).unwrap()), "rows");
+}
+
+#[test]
+fn a_graph_tells_rows_from_candidates() {
+    let rows = clustered(20, 8, 1);
+    let build = |links, ef_construction, rows: &Vectors| {
+        field(HnswConfig { links, ef_construction, ef_search: 10 }.build(rows, Metric::L2))
+    };
+    assert_eq!(build(1, 10, &rows), "links");
+    assert_eq!(build(4, 0, &rows), "ef_construction");
+    assert_eq!(build(4, 10, &Vectors::new(8, Vec::new()).unwrap()), "rows");
+}
+
+#[test]
+fn k_means_tells_rows_from_clusters() {
+    let none = Vectors::new(8, Vec::new()).unwrap();
+    assert_eq!(
+        field(KMeansConfig { clusters: 0, ..Default::default() }.fit(&clustered(20, 8, 1))),
+        "clusters"
+    );
+    assert_eq!(field(KMeansConfig::default().fit(&none)), "rows");
+    assert_eq!(field(PqConfig { sub_vectors: 4, ..Default::default() }.build(&none, Metric::L2)), "rows");
+    assert_eq!(field(ResidualConfig::default().build(&none, Metric::L2)), "rows");
+}
+
+#[test]
+fn rescoring_tells_the_vectors_from_the_factor() {
+    let flat = |rows| Flat::build(&clustered(rows, 8, 1), Metric::L2).unwrap();
+    assert_eq!(field(Refined::new(flat(20), flat(20), 0)), "factor");
+    assert_eq!(field(Refined::new(flat(20), flat(19), 2)), "exact");
+}
+
+#[test]
+fn a_history_tells_its_settings_apart() {
+    assert_eq!(field(ExactHistory::exact(0, 4)), "modalities");
+    assert_eq!(field(ExactHistory::exact(2, 0)), "dim");
+    assert_eq!(field(RescoredHistory::new(Arc::new(Whole::new(8)), 2, 0)), "factor");
+    assert_eq!(field(RescoredHistory::new(Arc::new(Whole::new(8)), 3, 2)), "modalities");
+    assert_eq!(field(TwoStage::new(Vec::new(), ExactHistory::exact(2, 4).unwrap(), 5)), "indexes");
+    assert_eq!(field(TwoStage::new(Vec::new(), ExactHistory::exact(2, 4).unwrap(), 0)), "list");
+}
