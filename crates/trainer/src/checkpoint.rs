@@ -9,13 +9,16 @@ use std::path::{Path, PathBuf};
 use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
+use seminar_dataset::Corpus;
 use seminar_dataset::container::{Container, ContainerWriter};
 use seminar_models::SequenceModel;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::config::TrainConfig;
 use crate::embed::{Tables, TablesSnapshot};
 use crate::error::{Error, Result};
+use crate::optimizer::dense_optimizer;
 use crate::progress::Progress;
 use crate::table::TableRows;
 
@@ -35,8 +38,30 @@ pub struct CheckpointConfig {
 struct Meta {
     config: TrainConfig,
     progress: Progress,
+    /// Fingerprint of the events.
     corpus: u64,
     width: usize,
+    /// Fingerprint of the items; absent in files of version 0.1.
+    #[serde(default)]
+    items: Option<u64>,
+    /// The model's configuration; absent in files of version 0.1.
+    #[serde(default)]
+    model: Option<Value>,
+}
+
+/// What a checkpoint has to share with the corpus that it is loaded beside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fingerprints {
+    /// Of the events: training goes on with the same ones only.
+    events: u64,
+    /// Of the items: weights fit every corpus that numbers the same items alike.
+    items: u64,
+}
+
+impl Fingerprints {
+    pub fn of(corpus: &Corpus) -> Self {
+        Self { events: corpus.fingerprint(), items: corpus.items_fingerprint() }
+    }
 }
 
 impl CheckpointConfig {
@@ -58,7 +83,7 @@ pub(crate) struct State<'a, M: SequenceModel> {
     pub optimizer: &'a mut ModuleOptimizer,
     pub progress: &'a mut Progress,
     pub config: &'a TrainConfig,
-    pub corpus: u64,
+    pub fingerprints: Fingerprints,
 }
 
 impl<M: SequenceModel> State<'_, M> {
@@ -68,8 +93,10 @@ impl<M: SequenceModel> State<'_, M> {
         let meta = Meta {
             config: self.config.clone(),
             progress: self.progress.clone(),
-            corpus: self.corpus,
+            corpus: self.fingerprints.events,
             width: self.config.width,
+            items: Some(self.fingerprints.items),
+            model: Some(self.model_settings()),
         };
         let meta = serde_json::to_vec(&meta).map_err(|e| fail("describing the run", &e))?;
         let record = self.model.clone().into_record().into_bytes();
@@ -103,15 +130,7 @@ impl<M: SequenceModel> State<'_, M> {
         let bytes = |name: &str| Ok::<_, Error>(file.get(&file.column::<u8>(name)?).to_vec());
         let meta: Meta = serde_json::from_slice(&bytes("meta")?)
             .map_err(|e| problem(path, format!("the description of the run: {e}")))?;
-        if meta.corpus != self.corpus {
-            return Err(problem(path, "made from another corpus".into()));
-        }
-        if meta.width != self.config.width {
-            return Err(problem(path, format!("tables of width {}, not {}", meta.width, self.config.width)));
-        }
-        if !weights_only && meta.config != *self.config {
-            return Err(problem(path, differing(&meta.config, self.config)));
-        }
+        self.compare(&meta, weights_only).map_err(|message| problem(path, message))?;
         let model = Bytes::from_bytes_vec(bytes("model")?);
         let record = guarded(|| ModuleRecord::from_bytes(model).map_err(|e| e.to_string()))
             .map_err(|e| problem(path, format!("the model: {e}")))?;
@@ -134,7 +153,7 @@ impl<M: SequenceModel> State<'_, M> {
         }
         if !weights_only {
             let optimizer = Bytes::from_bytes_vec(bytes("optimizer")?);
-            let empty = crate::trainer::dense_optimizer(self.config);
+            let empty = dense_optimizer(self.config);
             *self.optimizer = guarded(|| empty.from_bytes(optimizer).map_err(|e| e.to_string()))
                 .map_err(|e| problem(path, format!("the optimiser: {e}")))?;
             *self.progress = meta.progress;
@@ -145,6 +164,44 @@ impl<M: SequenceModel> State<'_, M> {
         self.tables.restore(&TablesSnapshot(snapshot), self.progress.step);
         Ok(())
     }
+}
+
+impl<M: SequenceModel> State<'_, M> {
+    /// Whether a file belongs to this run; for weights alone, whether they score here as they did there.
+    fn compare(&self, meta: &Meta, weights_only: bool) -> std::result::Result<(), String> {
+        let Fingerprints { events, items } = self.fingerprints;
+        match meta.items {
+            Some(saved) if saved != items => return Err("made from a corpus of other items".into()),
+            // Before version 0.2 files did not say which items they are for.
+            Some(_) if weights_only => {}
+            _ if meta.corpus != events => return Err("made from another corpus".into()),
+            _ => {}
+        }
+        if meta.width != self.config.width {
+            return Err(format!("tables of width {}, not {}", meta.width, self.config.width));
+        }
+        if let Some(saved) = &meta.model {
+            compare_settings(saved, &self.model_settings())?;
+        }
+        let [saved, now] = [&meta.config, self.config].map(|config| match weights_only {
+            true => scoring_settings(config),
+            false => serde_json::to_value(config).unwrap_or_default(),
+        });
+        compare_settings(&saved, &now)
+    }
+
+    fn model_settings(&self) -> Value {
+        serde_json::to_value(self.model.config()).unwrap_or_default()
+    }
+}
+
+/// The settings of training that change the score of a given history.
+fn scoring_settings(config: &TrainConfig) -> Value {
+    json!({
+        "history_length": config.batches.history_length,
+        "query_length": config.batches.query_length,
+        "published_tables": config.published_tables,
+    })
 }
 
 /// burn's records assert some of what they must hold. The file's checksum finds damage before that; a file that was altered
@@ -159,12 +216,21 @@ fn problem(path: &Path, message: String) -> Error {
 }
 
 /// Names the first setting in which two configurations differ.
-fn differing(saved: &TrainConfig, now: &TrainConfig) -> String {
-    let [saved, now] = [saved, now].map(|config| serde_json::to_value(config).unwrap_or_default());
-    let fields = saved.as_object().into_iter().flatten();
-    let first = fields.into_iter().find(|(name, value)| now.get(name) != Some(value));
-    match first {
-        Some((name, value)) => format!("was made with {name} = {value}, now it is {}", now[name]),
-        None => "was made with other settings".into(),
+pub(crate) fn compare_settings(saved: &Value, now: &Value) -> std::result::Result<(), String> {
+    if saved == now {
+        return Ok(());
     }
+    let (Some(fields), Some(_)) = (saved.as_object(), now.as_object()) else {
+        return Err(format!("was made with {saved}, now it is {now}"));
+    };
+    for (name, value) in fields {
+        let other = now.get(name).unwrap_or(&Value::Null);
+        if value != other {
+            return match (value, other) {
+                (Value::Object(_), Value::Object(_)) => compare_settings(value, other),
+                _ => Err(format!("was made with {name} = {value}, now it is {other}")),
+            };
+        }
+    }
+    Err("was made with other settings".into())
 }

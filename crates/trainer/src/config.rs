@@ -12,9 +12,9 @@ use crate::table::AdamConfig;
 pub struct TrainConfig {
     /// Passes over the training examples.
     pub epochs: u64,
-    /// Stop after so many epochs without a better validation figure, and go back to the best; 0 never stops.
+    /// Stop after so many epochs without a better validation metric, and go back to the best; 0 never stops.
     pub patience: u64,
-    /// The figure that early stopping watches.
+    /// The metric that early stopping watches.
     pub watch: String,
     /// Tables stay as they are after pretraining.
     pub freeze_tables: bool,
@@ -24,7 +24,7 @@ pub struct TrainConfig {
     pub batches: BatchConfig,
     /// D: width of the tables.
     pub width: usize,
-    /// Deviation of initial table rows; 0.02 as published.
+    /// Standard deviation of initial table rows; 0.02 as published.
     pub initial_deviation: f32,
     /// Published tables: random padding rows, and query means over padding words.
     pub published_tables: bool,
@@ -32,7 +32,7 @@ pub struct TrainConfig {
     pub keyword_rows: usize,
     /// Tables of more bytes are mapped from a nameless file.
     pub map_above_bytes: usize,
-    /// Evaluation users a batch; 0 takes what suits the catalogue and the test mode.
+    /// Users per batch of an evaluation; 0 chooses by catalogue size and test mode.
     pub evaluation_batch: usize,
 }
 
@@ -68,10 +68,13 @@ impl TrainConfig {
             return fail("learning_rate", "must be above 0 and finite");
         }
         if !crate::metrics::names().any(|name| name == self.watch) {
-            return fail("watch", &format!("`{}` is no figure", self.watch));
+            return fail("watch", &format!("`{}` is no metric", self.watch));
         }
-        if self.adam.weight_decay < 0.0 || self.adam.clip_norm < 0.0 {
-            return fail("weight_decay", "weight decay and clipping norm are not negative");
+        if self.adam.weight_decay < 0.0 {
+            return fail("weight_decay", "must not be negative");
+        }
+        if self.adam.clip_norm < 0.0 {
+            return fail("clip_norm", "must not be negative");
         }
         if self.width == 0 {
             return fail("width", "must be at least 1");

@@ -1,35 +1,36 @@
-//! Evaluation: each user's answer among sampled negatives, or among the whole catalogue.
+//! Evaluation: each user's target among sampled negatives, or among the whole catalogue.
 
-use burn::tensor::Device;
 use rayon::prelude::*;
-use seminar_dataset::{Batch, BatchConfig, Batches, Corpus, IdBlock, PAD, Split, TestMode};
+use seminar_dataset::{Batch, BatchConfig, Batches, PAD, Split, TestMode};
 use seminar_models::SequenceModel;
 
-use crate::embed::{Catalogue, Tables, host};
+use crate::embed::{FrozenRows, ProjectedCatalogue, Sources, Tables};
 use crate::error::{Error, Result};
 use crate::metrics::{Evaluation, Ranked, Ranking, Ties, UserRank, rank};
+use crate::scorer::{Scorer, Shared};
 use crate::trainer::Trainer;
 
 /// Items of the catalogue that are scored at once.
-const CATALOGUE_CHUNK: u32 = 2000;
+const CATALOGUE_CHUNK: usize = 512;
 /// Users that are ranked against the catalogue at once.
-const FULL_BATCH: usize = 32;
+const FULL_BATCH: usize = 8;
 
 impl<M: SequenceModel> Trainer<M> {
-    /// Ranks each user's answer among its sampled negatives.
+    /// Ranks each user's target among its sampled negatives.
     ///
     /// # Errors
     /// If the split is empty, or a score is NaN.
     pub fn rank(&mut self, split: Split, batches: &BatchConfig, ties: Ties) -> Result<Ranking> {
         self.tables.catch_up(self.progress.step);
         let batch_size = match self.config.evaluation_batch {
-            0 => users_a_batch(self.corpus.item_count(), batches.test_mode),
+            0 => users_per_batch(self.corpus.item_count(), batches.test_mode),
             users => users,
         };
         let config = BatchConfig { batch_size, ..batches.clone() };
         let batches = Batches::new(self.corpus.clone(), split, config)?;
         let model = self.model.valid();
-        let scorer = Scorer::new(&model, &self.tables, &self.corpus, &self.device);
+        let projected = ProjectedCatalogue::new(&model, &self.tables, &self.device.clone().inner());
+        let scorer = Scorer::new(sources(&self.tables, &projected), &self.device);
         let mut ranking = Ranking::default();
         let mut source = batches.epoch(0).prefetch(0);
         loop {
@@ -52,7 +53,7 @@ impl<M: SequenceModel> Trainer<M> {
         }
     }
 
-    /// Ranks the answers of the first `users` users among all items that they never touched.
+    /// Ranks the targets of the first `users` users among all items that they never touched.
     ///
     /// # Errors
     /// As for [`Trainer::rank`].
@@ -65,23 +66,36 @@ impl<M: SequenceModel> Trainer<M> {
     ) -> Result<Ranking> {
         self.tables.catch_up(self.progress.step);
         let mode = batches.test_mode;
-        let config = BatchConfig { batch_size: FULL_BATCH, ..batches.clone() };
+        // Where candidates carry the target's query, no two users share them.
+        let batch_size = if mode == TestMode::Search { 1 } else { FULL_BATCH };
+        let config = BatchConfig { batch_size, evaluation_negatives: 0, ..batches.clone() };
         let batches = Batches::new(self.corpus.clone(), split, config)?;
         let model = self.model.valid();
-        let scorer = Scorer::new(&model, &self.tables, &self.corpus, &self.device);
+        let projected = ProjectedCatalogue::new(&model, &self.tables, &self.device.clone().inner());
+        let scorer = Scorer::new(sources(&self.tables, &projected), &self.device);
+        let items: Vec<u32> = (1..=self.corpus.item_count() as u32).collect();
         let mut ranking = Ranking::default();
-        for batch in batches.epoch(0).prefetch(0).take(users.div_ceil(FULL_BATCH)) {
-            let mut scores: Vec<Vec<f32>> = vec![Vec::new(); batch.users.len()];
-            let last = self.corpus.item_count() as u32;
-            for first in (1..=last).step_by(CATALOGUE_CHUNK as usize) {
-                let items: Vec<u32> = (first..=last.min(first + CATALOGUE_CHUNK - 1)).collect();
-                let chunk = self.with_candidates(&batch, &items, mode);
-                let logits = scorer.score(&model, &chunk);
-                for (scores, logits) in scores.iter_mut().zip(logits.chunks_exact(items.len())) {
-                    scores.extend_from_slice(logits);
-                }
-            }
-            for (row, scores) in scores.into_iter().enumerate().take(users - ranking.users().len()) {
+        for batch in batches.epoch(0).prefetch(0).take(users.div_ceil(batch_size)) {
+            let chunks: Vec<(M, &[u32])> =
+                items.chunks(CATALOGUE_CHUNK).map(|chunk| (model.clone(), chunk)).collect();
+            let (history, corpus) = (&batch.history, &self.corpus);
+            let own_query = batch.candidates.pair(0, 0).1;
+            let score = |(model, items): (M, &[u32])| {
+                let query = |item: u32| match mode {
+                    TestMode::Recommendation => &[],
+                    TestMode::Search => own_query,
+                    TestMode::Pair => corpus.query(corpus.item_query(item)),
+                };
+                scorer.score_shared(&model, history, &Shared { items, query: &query })
+            };
+            let scored: Vec<Vec<f32>> = chunks.into_par_iter().map(score).collect();
+            for row in 0..batch.users.len().min(users - ranking.users().len()) {
+                let scores: Vec<f32> = scored
+                    .iter()
+                    .zip(items.chunks(CATALOGUE_CHUNK))
+                    .flat_map(|(logits, items)| &logits[row * items.len()..][..items.len()])
+                    .copied()
+                    .collect();
                 let target = batch.candidates.row(row)[0];
                 let mut candidates = vec![scores[target as usize - 1]];
                 let touched = self.corpus.history(batch.users[row] as usize).items;
@@ -95,7 +109,7 @@ impl<M: SequenceModel> Trainer<M> {
         Ok(ranking)
     }
 
-    /// The figures of a split with the given batches' negatives and test mode, ties at their mean place.
+    /// The metrics of a split with the given batches' negatives and test mode, ties at their mean place.
     ///
     /// # Errors
     /// As for [`Trainer::rank`].
@@ -106,37 +120,19 @@ impl<M: SequenceModel> Trainer<M> {
     fn not_a_score(&self) -> Error {
         Error::NotFinite { what: "a score", step: self.progress.step }
     }
-
-    /// The same histories with the same candidates for everybody.
-    fn with_candidates(&self, batch: &Batch, items: &[u32], mode: TestMode) -> Batch {
-        let (rows, width, slots) = (batch.users.len(), items.len(), batch.candidates.query_length);
-        let mut candidates = IdBlock {
-            rows,
-            width,
-            query_length: slots,
-            items: items.repeat(rows),
-            queries: vec![PAD; rows * width * slots],
-        };
-        for row in 0..rows {
-            let own = row * batch.candidates.width * slots;
-            for (column, &item) in items.iter().enumerate() {
-                let query = match mode {
-                    TestMode::Recommendation => continue,
-                    TestMode::Search => &batch.candidates.queries[own..own + slots],
-                    TestMode::Pair => self.corpus.query(self.corpus.item_query(item)),
-                };
-                let kept = query.len().min(slots);
-                let at = (row * width + column) * slots;
-                candidates.queries[at..at + kept].copy_from_slice(&query[..kept]);
-            }
-        }
-        Batch { candidates, ..batch.clone() }
-    }
 }
 
-/// A batch embeds each distinct pair of item and query once. Where candidates carry no query or their own, users share
-/// them: large batches then embed a catalogue that is not too large almost as a whole, instead of a hundred candidates a user.
-fn users_a_batch(items: usize, mode: TestMode) -> usize {
+/// The tables of a model in training, with frozen embeddings that were projected before.
+fn sources<'a>(tables: &'a Tables, projected: &'a ProjectedCatalogue<'a>) -> Sources<'a> {
+    let plain = tables.sources();
+    let text = projected.text.as_ref().map(|rows| rows as &dyn FrozenRows);
+    let image = projected.image.as_ref().map(|rows| rows as &dyn FrozenRows);
+    Sources { text: text.or(plain.text), image: image.or(plain.image), ..plain }
+}
+
+/// A batch embeds each unique pair of item and query once. Where candidates carry no query or their own, users share them, and a
+/// large batch embeds most of a small catalogue once instead of a hundred candidates per user.
+fn users_per_batch(items: usize, mode: TestMode) -> usize {
     match mode {
         TestMode::Recommendation | TestMode::Pair if items <= 1 << 16 => 512,
         _ => 256,
@@ -146,26 +142,4 @@ fn users_a_batch(items: usize, mode: TestMode) -> usize {
 fn user_rank(batch: &Batch, row: usize, ranked: Ranked) -> UserRank {
     let history = batch.history.row(row).iter().filter(|&&item| item != PAD).count();
     UserRank { user: batch.users[row], item: batch.candidates.row(row)[0], history, ranked }
-}
-
-/// Everything but the model that scoring a batch needs; shared by threads.
-struct Scorer<'a> {
-    tables: &'a Tables,
-    corpus: &'a Corpus,
-    device: Device,
-    catalogue: Catalogue,
-}
-
-impl<'a> Scorer<'a> {
-    /// Tables must be up to date; `device` records gradients, scoring does not.
-    fn new<M: SequenceModel>(model: &M, tables: &'a Tables, corpus: &'a Corpus, device: &Device) -> Self {
-        let device = device.clone().inner();
-        Self { catalogue: Catalogue::new(model, tables, &device), tables, corpus, device }
-    }
-
-    /// Logits `[B, C]`.
-    fn score<M: SequenceModel>(&self, model: &M, batch: &Batch) -> Vec<f32> {
-        let embedded = self.tables.embed_current(batch, self.corpus, &self.device, &self.catalogue);
-        host(model.score(&embedded.history, &embedded.candidates).logits)
-    }
 }

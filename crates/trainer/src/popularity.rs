@@ -7,23 +7,12 @@ use seminar_dataset::{BatchConfig, Batches, Corpus, PAD, Split};
 use crate::error::{Error, Result};
 use crate::metrics::{Evaluation, Ranking, Ties, UserRank, rank};
 
-/// How often each item occurs in training, by item id. Events that validation or test ask for are not counted.
-pub(crate) fn training_counts(corpus: &Corpus) -> Vec<u32> {
-    let mut counts = vec![0; corpus.item_count() + 1];
-    for user in 0..corpus.user_count() {
-        let items = corpus.history(user).items;
-        let held_back = if Split::Test.target(items.len()).is_some() { 2 } else { 0 };
-        items[..items.len() - held_back].iter().for_each(|&item| counts[item as usize] += 1);
-    }
-    counts
-}
-
-/// Ranks each user's answer by how often its item occurs in training.
+/// Ranks each user's target by how often its item occurs in training.
 ///
 /// # Errors
 /// If the split is empty.
 pub fn popularity(corpus: &Arc<Corpus>, split: Split, batches: &BatchConfig) -> Result<Evaluation> {
-    let counts = training_counts(corpus);
+    let counts = corpus.training_counts();
     let batches_of_split = Batches::new(corpus.clone(), split, batches.clone())?;
     let mut ranking = Ranking::default();
     for batch in batches_of_split.epoch(0).prefetch(0) {
@@ -35,5 +24,5 @@ pub fn popularity(corpus: &Arc<Corpus>, split: Split, batches: &BatchConfig) -> 
             ranking.push(UserRank { user, item: batch.candidates.row(row)[0], history, ranked }, &scores);
         }
     }
-    Ok(Evaluation::of(&ranking, batches.seed).with_popularity(&ranking, corpus))
+    Ok(Evaluation::of(&ranking, batches.seed).with_popularity(&ranking, &counts))
 }

@@ -1,19 +1,20 @@
-//! One step: gather, score, backward, update.
+//! A model in training: its construction, one step (gather, score, backward, update), and the state to go on from.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::optim::{AdamConfig as DenseAdamConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use seminar_dataset::rng::Stream;
 use seminar_dataset::{Batch, Corpus};
-use seminar_models::{PretrainBatch, SequenceModel};
+use seminar_models::{ModalityKind, SequenceModel};
 
-use crate::checkpoint::{CheckpointConfig, State};
+use crate::checkpoint::{CheckpointConfig, Fingerprints, State};
 use crate::clip;
 use crate::config::TrainConfig;
 use crate::embed::{EmbeddedBatch, Tables};
 use crate::error::{Error, Result};
+use crate::optimizer::dense_optimizer;
 use crate::progress::{Phase, Progress};
 
 /// A model in training, with its tables.
@@ -26,63 +27,17 @@ pub struct Trainer<M: SequenceModel> {
     pub(crate) progress: Progress,
     pub(crate) checkpoints: Option<CheckpointConfig>,
     optimizer: ModuleOptimizer,
-    corpus_hash: u64,
+    fingerprints: Fingerprints,
 }
 
-/// Names the stream of relevance negatives.
-const RELEVANCE: u64 = 0x7265_6c65;
 /// Names the seeds of the device's noise.
 const NOISE: u64 = 0x6e6f_6973;
-/// Relevance negatives a position.
-const RELEVANCE_NEGATIVES: usize = 5;
-
-pub(crate) fn dense_optimizer(config: &TrainConfig) -> ModuleOptimizer {
-    let adam = &config.adam;
-    let mut dense = DenseAdamConfig::new().with_beta_1(adam.beta_1).with_beta_2(adam.beta_2);
-    if adam.weight_decay > 0.0 {
-        let decay = burn::optim::decay::WeightDecayConfig::new(adam.weight_decay);
-        dense = dense.with_weight_decay(Some(decay));
-    }
-    dense.with_epsilon(adam.epsilon).init()
-}
-
-/// For each position of a history, a few others, as far as there are any.
-fn other_positions(length: usize, stream: &mut Stream) -> Vec<Vec<u32>> {
-    let draw = |own: usize, stream: &mut Stream| {
-        let mut other = stream.below(length.max(2) as u64 - 1) as usize;
-        other += usize::from(other >= own);
-        other.min(length - 1) as u32
-    };
-    (0..length).map(|own| (0..RELEVANCE_NEGATIVES).map(|_| draw(own, stream)).collect()).collect()
-}
-
-/// The same as the published code draws them: without repeats, and of one more than needed it drops, where the position
-/// itself is not among them, the last in the order of Python's sets, which is that of the remainder by 32.
-fn published_positions(length: usize, stream: &mut Stream) -> Vec<Vec<u32>> {
-    let drawn = RELEVANCE_NEGATIVES + 1;
-    if length < drawn {
-        // The published code fails there.
-        return other_positions(length, stream);
-    }
-    let draw = |own: usize, stream: &mut Stream| {
-        let mut all: Vec<u32> = (0..length as u32).collect();
-        for place in 0..drawn {
-            all.swap(place, place + stream.below((length - place) as u64) as usize);
-        }
-        all.truncate(drawn);
-        all.retain(|&position| position as usize != own);
-        all.sort_unstable_by_key(|&position| (position % 32, position));
-        all.truncate(RELEVANCE_NEGATIVES);
-        all
-    };
-    (0..length).map(|own| draw(own, stream)).collect()
-}
-
 impl<M: SequenceModel> Trainer<M> {
     /// A trainer for a model whose weights lie on `device` with autodiff.
     ///
     /// # Errors
-    /// If the settings cannot work.
+    /// If the settings cannot work, or tables and batches do not give what the model [needs](SequenceModel::needs): names the
+    /// setting and both values.
     pub fn new(
         model: M,
         tables: Tables,
@@ -91,7 +46,8 @@ impl<M: SequenceModel> Trainer<M> {
         device: Device,
     ) -> Result<Self> {
         config.validate()?;
-        let (optimizer, corpus_hash) = (dense_optimizer(&config), corpus.fingerprint());
+        check_needs(&model, &tables, &config)?;
+        let (optimizer, fingerprints) = (dense_optimizer(&config), Fingerprints::of(&corpus));
         let progress = Progress::default();
         Ok(Self {
             model,
@@ -102,7 +58,7 @@ impl<M: SequenceModel> Trainer<M> {
             progress,
             checkpoints: None,
             optimizer,
-            corpus_hash,
+            fingerprints,
         })
     }
 
@@ -136,6 +92,16 @@ impl<M: SequenceModel> Trainer<M> {
         self.state().load(path, true)
     }
 
+    /// The corpus that it trains on.
+    pub fn corpus(&self) -> &Arc<Corpus> {
+        &self.corpus
+    }
+
+    /// The settings of training.
+    pub fn config(&self) -> &TrainConfig {
+        &self.config
+    }
+
     /// The model as it is now.
     pub fn model(&self) -> &M {
         &self.model
@@ -153,7 +119,7 @@ impl<M: SequenceModel> Trainer<M> {
 
     /// A batch as the model sees it, with every row up to date.
     pub fn embed(&mut self, batch: &Batch) -> EmbeddedBatch {
-        self.tables.embed(batch, &self.corpus, self.progress.step, &self.device)
+        self.tables.embed(batch, self.progress.step, &self.device)
     }
 
     /// Starts the optimiser afresh, as a separate published run does.
@@ -172,31 +138,8 @@ impl<M: SequenceModel> Trainer<M> {
             optimizer: &mut self.optimizer,
             progress: &mut self.progress,
             config: &self.config,
-            corpus: self.corpus_hash,
+            fingerprints: self.fingerprints,
         }
-    }
-
-    /// One pretraining step; the batch's joint loss.
-    ///
-    /// # Errors
-    /// If the model has no pretraining, or the loss is not finite: nothing is changed then.
-    pub fn pretrain_step(&mut self, batch: &Batch) -> Result<f64> {
-        self.seed_noise();
-        let embedded = self.embed(batch);
-        let key = [self.config.batches.seed, RELEVANCE, self.progress.epoch, self.progress.batch];
-        let input = PretrainBatch {
-            history: embedded.history.clone(),
-            candidates: embedded.candidates.clone(),
-            labels: embedded.labels.clone(),
-            negatives: match self.config.batches.published {
-                true => published_positions(batch.history.width, &mut Stream::new(&key)),
-                false => other_positions(batch.history.width, &mut Stream::new(&key)),
-            },
-        };
-        let Some(losses) = self.model.pretrain_losses(&input) else {
-            return Err(Error::Config { field: "pretrain", message: "this model has no pretraining".into() });
-        };
-        self.apply(embedded, losses.joint)
     }
 
     /// One optimiser step; the batch's loss.
@@ -207,7 +150,7 @@ impl<M: SequenceModel> Trainer<M> {
         self.seed_noise();
         let embedded = self.embed(batch);
         let scores = self.model.score(&embedded.history, &embedded.candidates);
-        let loss = self.model.loss(&scores, &embedded.labels, &embedded.candidates.real);
+        let loss = self.model.loss(&scores, &embedded.labels, &embedded.candidates.mask);
         self.apply(embedded, loss)
     }
 
@@ -219,13 +162,13 @@ impl<M: SequenceModel> Trainer<M> {
     }
 
     /// Noise, where a model draws any, depends on the step alone, so that a resumed run draws the same.
-    fn seed_noise(&self) {
+    pub(crate) fn seed_noise(&self) {
         let phase = u64::from(self.progress.phase == Phase::Fit);
         let key = [self.config.batches.seed, NOISE, phase, self.progress.step];
         self.device.seed(Stream::new(&key).next_u64());
     }
 
-    fn apply(&mut self, embedded: EmbeddedBatch, loss: Tensor<1>) -> Result<f64> {
+    pub(crate) fn apply(&mut self, embedded: EmbeddedBatch, loss: Tensor<1>) -> Result<f64> {
         let value = f64::from(loss.clone().into_scalar::<f32>());
         if !value.is_finite() {
             return Err(Error::NotFinite { what: "the loss", step: self.progress.step });
@@ -252,4 +195,42 @@ impl<M: SequenceModel> Trainer<M> {
         self.model = self.optimizer.step(rate, self.model.clone(), dense);
         Ok(value)
     }
+}
+
+/// Compares what the model needs with what tables and batches give.
+fn check_needs<M: SequenceModel>(model: &M, tables: &Tables, config: &TrainConfig) -> Result<()> {
+    let needs = model.needs();
+    let fail = |field, message: String| Err(Error::Config { field, message });
+    for (what, width) in [("training's", config.width), ("the item table's", tables.items.width())] {
+        if let Some(needed) = needs.width.filter(|&needed| needed != width) {
+            return fail("width", format!("the model's is {needed}, {what} {width}"));
+        }
+    }
+    let length = config.batches.history_length;
+    if needs.history_length > length {
+        let message = format!("the model keeps {} events, histories have {length}", needs.history_length);
+        return fail("history_length", message);
+    }
+    for kind in &needs.modalities {
+        let there = match kind {
+            ModalityKind::Id | ModalityKind::Query => true,
+            ModalityKind::Text => tables.text.is_some(),
+            ModalityKind::Image => tables.image.is_some(),
+            ModalityKind::Attribute => tables.attributes.is_some(),
+        };
+        if !there {
+            let kind: &str = kind.into();
+            return fail("modalities", format!("the model sees `{kind}`, the tables were made without it"));
+        }
+    }
+    let widths =
+        [("text_width", needs.text_width, &tables.text), ("image_width", needs.image_width, &tables.image)];
+    for (field, needed, file) in widths {
+        if let (Some(needed), Some(file)) = (needed, file)
+            && needed != file.dim()
+        {
+            return fail(field, format!("the model's is {needed}, the embeddings' {}", file.dim()));
+        }
+    }
+    Ok(())
 }

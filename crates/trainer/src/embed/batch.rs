@@ -269,13 +269,7 @@ fn attributes(
 ///
 /// `bags` holds `slots` row numbers per bag, and `counts` says which of them count. With `over_padding`, the published rule, all
 /// slots do, padding rows included. A bag without a slot that counts gives zero otherwise.
-fn bag_means(
-    table: Tensor<2>,
-    bags: &[u32],
-    counts: &[bool],
-    slots: usize,
-    over_padding: bool,
-) -> Tensor<2> {
+fn bag_means(table: Tensor<2>, bags: &[u32], counts: &[bool], slots: usize, over_padding: bool) -> Tensor<2> {
     let device = table.device();
     let width = table.dims()[1];
     let count = bags.len() / slots;

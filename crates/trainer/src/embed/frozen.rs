@@ -129,7 +129,8 @@ pub(crate) struct ProjectedCatalogue<'a> {
 impl<'a> ProjectedCatalogue<'a> {
     /// Projects each whole catalogue.
     pub fn new<M: SequenceModel>(model: &M, tables: &'a Tables, device: &Device) -> Self {
-        let project = |kind, file: &'a Option<Embeddings>| Projected::new(model, kind, file.as_ref()?, device);
+        let project =
+            |kind, file: &'a Option<Embeddings>| Projected::new(model, kind, file.as_ref()?, device);
         Self {
             text: project(ModalityKind::Text, &tables.text),
             image: project(ModalityKind::Image, &tables.image),

@@ -1,4 +1,4 @@
-//! From ranks to figures: pure functions.
+//! From ranks to metrics: pure functions.
 
 mod auc;
 mod bootstrap;
@@ -7,7 +7,6 @@ mod rank;
 
 use std::collections::BTreeMap;
 
-use seminar_dataset::Corpus;
 use serde::{Deserialize, Serialize};
 
 pub use auc::auc;
@@ -15,22 +14,22 @@ pub use bootstrap::bootstrap;
 pub use consistency::check;
 pub use rank::{Ranked, Ties, rank};
 
-/// Figures by name: `HIT@1` … `HIT@50`, `NDCG@1` … `NDCG@50`, `MRR`, `AUC`, `GAUC`, `tied`.
+/// Metrics by name: `HIT@1` … `HIT@50`, `NDCG@1` … `NDCG@50`, `MRR`, `AUC`, `GAUC`, `tied`.
 pub type Metrics = BTreeMap<String, f64>;
 
 /// Cut-offs of the hit rate and the discounted gain.
 pub const CUTOFFS: [usize; 4] = [1, 5, 10, 50];
 
-/// Where one user's answer stands.
+/// Where one user's target stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UserRank {
     /// The user, from 0.
     pub user: u32,
-    /// The answer.
+    /// The target.
     pub item: u32,
     /// Events that the model saw.
     pub history: usize,
-    /// The answer's place.
+    /// The target's place.
     pub ranked: Ranked,
 }
 
@@ -43,7 +42,7 @@ pub struct Ranking {
 }
 
 impl Ranking {
-    /// Adds a user: scores with the answer's first.
+    /// Adds a user: scores with the target's first.
     pub fn push(&mut self, user: UserRank, scores: &[f32]) {
         self.users.push(user);
         if let Some((&positive, negatives)) = scores.split_first() {
@@ -52,13 +51,23 @@ impl Ranking {
         }
     }
 
+    /// The target's score of each user, in the order of [`Ranking::users`].
+    pub fn positives(&self) -> &[f32] {
+        &self.positives
+    }
+
+    /// The scores of the other candidates, user after user: as many for each as its rank counts negatives.
+    pub fn negatives(&self) -> &[f32] {
+        &self.negatives
+    }
+
     /// The users in the order in which they were added.
     pub fn users(&self) -> &[UserRank] {
         &self.users
     }
 }
 
-/// Figures of some of the users.
+/// Metrics of some of the users.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Group {
     /// Which users.
@@ -71,7 +80,7 @@ pub struct Group {
     pub hit_10: f64,
 }
 
-/// An evaluation's figures with their 95 % intervals over users.
+/// An evaluation's metrics with their 95 % intervals over users.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Evaluation {
@@ -83,17 +92,16 @@ pub struct Evaluation {
     pub ci95: BTreeMap<String, [f64; 2]>,
     /// By the number of events that the model saw.
     pub by_history: Vec<Group>,
-    /// By the number of training events of the answer; see [`Evaluation::with_popularity`].
+    /// By the number of training events of the target; see [`Evaluation::with_popularity`].
     pub by_popularity: Vec<Group>,
 }
 
 impl Evaluation {
-    /// The figures of a ranking; intervals from 1,000 resamples of its users.
+    /// The metrics of a ranking; intervals from 1,000 resamples of its users.
     pub fn of(ranking: &Ranking, seed: u64) -> Self {
         let users = ranking.users();
-        let rows: Vec<Vec<f64>> =
-            users.iter().map(|u| figures(&u.ranked).map(|(_, v)| v).collect()).collect();
-        let names: Vec<String> = figures(&Ranked::default()).map(|(name, _)| name).collect();
+        let rows: Vec<[f64; PER_USER]> = users.iter().map(|u| per_user(&u.ranked)).collect();
+        let names: Vec<String> = per_user_names().collect();
         let count = rows.len().max(1) as f64;
         let means = (0..names.len()).map(|i| rows.iter().map(|row| row[i]).sum::<f64>() / count);
         let mut metrics: Metrics = names.iter().cloned().zip(means).collect();
@@ -112,9 +120,12 @@ impl Evaluation {
         }
     }
 
-    /// Adds the breakdown by how often the answer occurs in training.
-    pub fn with_popularity(mut self, ranking: &Ranking, corpus: &Corpus) -> Self {
-        let counts = crate::popularity::training_counts(corpus);
+    /// Adds the breakdown by how often the target occurs in training; `counts` by item id, as
+    /// [`Corpus::training_counts`](seminar_dataset::Corpus::training_counts) gives them.
+    ///
+    /// # Panics
+    /// If `counts` lacks an item of the ranking.
+    pub fn with_popularity(mut self, ranking: &Ranking, counts: &[u32]) -> Self {
         self.by_popularity = groups(ranking.users(), |u| u64::from(counts[u.item as usize]));
         self
     }
@@ -137,22 +148,32 @@ fn groups(users: &[UserRank], number: impl Fn(&UserRank) -> u64) -> Vec<Group> {
     sums.into_iter().map(group).collect()
 }
 
-/// The names of all figures.
+/// The names of all metrics.
 pub fn names() -> impl Iterator<Item = String> {
-    let own: Vec<String> = figures(&Ranked::default()).map(|(name, _)| name).collect();
-    own.into_iter().chain(["AUC".to_owned()])
+    per_user_names().chain(["AUC".to_owned()])
 }
 
-/// What one user contributes to each figure.
-fn figures(ranked: &Ranked) -> impl Iterator<Item = (String, f64)> + '_ {
+/// Metrics that are means over users.
+const PER_USER: usize = 2 * CUTOFFS.len() + 3;
+
+/// Their names, in the order of [`per_user`].
+fn per_user_names() -> impl Iterator<Item = String> {
+    let hits = CUTOFFS.iter().map(|k| format!("HIT@{k}"));
+    let gains = CUTOFFS.iter().map(|k| format!("NDCG@{k}"));
+    hits.chain(gains).chain(["MRR", "GAUC", "tied"].map(str::to_owned))
+}
+
+/// What one user contributes to each of them.
+fn per_user(ranked: &Ranked) -> [f64; PER_USER] {
     let r = ranked.rank;
-    let hits = CUTOFFS.iter().map(move |&k| (format!("HIT@{k}"), if r < k as f64 { 1.0 } else { 0.0 }));
-    let gains = CUTOFFS
-        .iter()
-        .map(move |&k| (format!("NDCG@{k}"), if r < k as f64 { 1.0 / (r + 2.0).log2() } else { 0.0 }));
-    let rest =
-        [("MRR", 1.0 / (r + 1.0)), ("GAUC", ranked.auc()), ("tied", if ranked.tied > 0 { 1.0 } else { 0.0 })];
-    hits.chain(gains).chain(rest.map(|(name, value)| (name.to_owned(), value)))
+    let mut values = [0.0; PER_USER];
+    for (at, &k) in CUTOFFS.iter().enumerate().filter(|(_, k)| r < **k as f64) {
+        values[at] = 1.0;
+        values[CUTOFFS.len() + at] = 1.0 / (r + 2.0).log2();
+    }
+    let rest = [1.0 / (r + 1.0), ranked.auc(), if ranked.tied > 0 { 1.0 } else { 0.0 }];
+    values[2 * CUTOFFS.len()..].copy_from_slice(&rest);
+    values
 }
 
 #[cfg(test)]

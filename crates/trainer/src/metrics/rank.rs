@@ -38,7 +38,7 @@ impl Ranked {
     }
 }
 
-/// Ranks the first score among all; `None` if one of them is NaN, which no place would be honest for.
+/// Ranks the first score among all; `None` if one of them is NaN: it has no place in an order.
 pub fn rank(scores: &[f32], ties: Ties) -> Option<Ranked> {
     let (&positive, negatives) = scores.split_first()?;
     if scores.iter().any(|s| s.is_nan()) {

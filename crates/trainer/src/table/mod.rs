@@ -31,8 +31,8 @@ pub struct TableConfig {
     pub width: usize,
     /// Seed of the initial values, and a number that keeps the tables of one seed apart.
     pub key: [u64; 2],
-    /// Initial values are normal with this deviation.
-    pub deviation: f32,
+    /// Standard deviation of the initial values, which are normal.
+    pub standard_deviation: f32,
     /// Whether padding row 0 is zero; it never moves in any case.
     pub padding_is_zero: bool,
     /// The optimiser.
@@ -49,7 +49,7 @@ impl Default for TableConfig {
             rows: 0,
             width: 64,
             key: [42, 0],
-            deviation: 0.1,
+            standard_deviation: 0.1,
             padding_is_zero: true,
             adam: AdamConfig::default(),
             map_above_bytes: 8 << 30,
@@ -247,7 +247,7 @@ fn fill(config: &TableConfig, id: u32, out: &mut [f32]) {
         return out.fill(0.0);
     }
     let mut stream = Stream::new(&[config.key[0], config.key[1], u64::from(id)]);
-    out.iter_mut().for_each(|x| *x = config.deviation * stream.normal() as f32);
+    out.iter_mut().for_each(|x| *x = config.standard_deviation * stream.normal() as f32);
 }
 
 #[derive(Clone, Copy)]
@@ -304,7 +304,8 @@ mod tests {
     use crate::schedule::{Decay, Schedule};
 
     fn table(rows: usize, width: usize, adam: AdamConfig) -> Table {
-        Table::new(TableConfig { rows, width, deviation: 0.02, adam, ..TableConfig::default() }).unwrap()
+        Table::new(TableConfig { rows, width, standard_deviation: 0.02, adam, ..TableConfig::default() })
+            .unwrap()
     }
 
     /// The whole table as one parameter of burn's Adam.
