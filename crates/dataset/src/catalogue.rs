@@ -21,18 +21,17 @@ const CATALOGUE: &[u8; 8] = b"catalog ";
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
-/// use seminar_dataset::{Catalogue, Corpus, s3rec};
-/// std::fs::write(folder.path().join("toy.txt"), "1 1 2 3 2 4\n2 2 5 1 3 4\n")?;
-/// let toy = s3rec::import(folder.path(), "toy", s3rec::QuerySource::Logged)?;
-/// Corpus::write(&toy.data, folder.path())?;
+/// use seminar_dataset::{Catalogue, Corpus, Numbered};
+/// let data = Numbered::from_sequences([vec!["pen", "ink", "pen"], vec!["paper", "ink"]]);
+/// Corpus::write(&data, folder.path())?;
 /// let corpus = Corpus::open(folder.path())?;
 ///
 /// let path = folder.path().join("catalogue.bin");
 /// Catalogue::write(&corpus, &path)?;
 /// let catalogue = Catalogue::open(&path)?;
-/// assert_eq!(catalogue.item("5"), Some(5));
-/// assert_eq!(catalogue.item("6"), None);
-/// assert_eq!(catalogue.item_name(5), "5");
+/// assert_eq!(catalogue.item("paper"), Some(3));
+/// assert_eq!(catalogue.item("glue"), None);
+/// assert_eq!(catalogue.item_name(3), "paper");
 /// assert_eq!(catalogue.fingerprint(), corpus.items_fingerprint());
 /// # Ok(()) }
 /// ```
