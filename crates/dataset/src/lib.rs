@@ -64,7 +64,9 @@ pub use event::{EventKind, RawEvent, RawItem};
 pub use ids::{PAD, Vocabulary};
 pub use negatives::{NegativeSampler, Sampling, Scratch, published_negatives};
 pub use numbered::{Numbered, Sampled, Texts};
-pub use prepare::{Counts, PrepareConfig, PrepareReport, Prepared, Queries, core_filter, keywords};
+pub use prepare::{
+    Counts, PrepareConfig, PrepareReport, Prepared, Queries, core_filter, keywords, write_folder,
+};
 pub use pth::import_pth;
 pub use ragged::Ragged;
 pub use source::{AmazonReviews, EventSource, FileReport, KuaiSar, Line, LineReader, ReadOptions};
