@@ -1,12 +1,14 @@
 //! Raw shopping and video logs in, batches of plain integers out.
 //!
-//! One way through the crate, one call a step:
+//! One way through the crate, one call per step:
 //!
 //! ```text
 //! EventSource ── PrepareConfig::prepare ─▶ Numbered ── Corpus::write ─▶ corpus.bin
 //! (AmazonReviews, KuaiSar, yours)                          Corpus::open ─▶ Batches ─▶ Epoch ─▶ Batch
 //! s3rec::import ─────────────────────────▶ Numbered        s3rec::export ─▶ text files
+//! Numbered::from_sequences ──────────────▶ Numbered        Catalogue::write ─▶ names and words without the events
 //! ```
+//! [`write_folder`] does the writing in one call: corpus, statistics and text files in a folder that appears whole.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
