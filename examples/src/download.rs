@@ -85,7 +85,8 @@ impl Download {
                     Ok(format) => {
                         let ending = format.extensions_str().first().copied().unwrap_or("img");
                         let path = folder.join(format!("{name}.{ending}"));
-                        return write_bytes(&path, &bytes).map_err(|e| e.to_string());
+                        return write_bytes(&path, &bytes)
+                            .map_err(|e| format!("{:#}", anyhow::Error::from(e)));
                     }
                     Err(_) => reason = format!("{url}: no image"),
                 },

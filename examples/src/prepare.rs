@@ -1,22 +1,16 @@
 //! A source becomes a corpus folder, whole or not at all.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use seminar_dataset::atomic::{StagedFolder, write_text};
 use seminar_dataset::{
-    Corpus, EmbeddingTable, LineReader, NegativeSampler, Numbered, Precision, ReadOptions, Sampling,
-    Statistics, import_pth, s3rec,
+    Corpus, EmbeddingTable, LineReader, Numbered, Precision, ReadOptions, import_pth, write_folder,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::machine::peak_rss_bytes;
-
-/// Seed of the exported test negatives.
-const NEGATIVES_SEED: u64 = 42;
 
 /// Writes the corpus, the text files and `stats.json` of a numbered data set into `out`.
 ///
@@ -32,39 +26,26 @@ pub fn write_corpus(
     text_files: bool,
     start: Instant,
 ) -> anyhow::Result<Value> {
-    let staged = StagedFolder::new(out, force)?;
-    Corpus::write(&data, staged.path())?;
-    drop(data);
-    let corpus = Arc::new(Corpus::open(staged.path())?);
     let (folder, name) = raw;
-    if text_files {
-        let sampler = NegativeSampler::new(&corpus, Sampling::Uniform, NEGATIVES_SEED);
-        s3rec::export(&corpus, staged.path(), name, Some(&sampler))?;
-    }
-    let vectors = folder.join(format!("{name}_image_vectors.tsv.gz"));
-    if vectors.is_file() {
-        image_vectors(&corpus, &vectors)?.write(&staged.path().join("image.emb"), Precision::F32)?;
-    }
-    for (published, own) in [("title", "text.emb"), ("image", "image.emb")] {
-        let path = folder.join(format!("{name}_id2{published}_emb.pth"));
-        if path.is_file() {
-            published_vectors(&corpus, &path)?.write(&staged.path().join(own), Precision::F32)?;
+    write_folder(data, out, force, text_files.then_some(name), |corpus, staged| {
+        let vectors = folder.join(format!("{name}_image_vectors.tsv.gz"));
+        if vectors.is_file() {
+            image_vectors(corpus, &vectors)?.write(&staged.join("image.emb"), Precision::F32)?;
         }
-    }
-    let statistics = Statistics::of(&corpus);
-    let mut stats = serde_json::to_value(&statistics)?;
-    let extra = json!({
-        "name": name,
-        "seconds": start.elapsed().as_secs_f64(),
-        "peak_rss_bytes": peak_rss_bytes(),
-        "report": report,
-    });
-    if let (Some(stats), Value::Object(extra)) = (stats.as_object_mut(), extra) {
-        stats.extend(extra);
-    }
-    write_text(&staged.path().join("stats.json"), &format!("{stats:#}\n"))?;
-    staged.commit()?;
-    Ok(stats)
+        for (published, own) in [("title", "text.emb"), ("image", "image.emb")] {
+            let path = folder.join(format!("{name}_id2{published}_emb.pth"));
+            if path.is_file() {
+                published_vectors(corpus, &path)?.write(&staged.join(own), Precision::F32)?;
+            }
+        }
+        let fields = [
+            ("name", json!(name)),
+            ("seconds", json!(start.elapsed().as_secs_f64())),
+            ("peak_rss_bytes", json!(peak_rss_bytes())),
+            ("report", serde_json::to_value(report)?),
+        ];
+        anyhow::Ok(fields.into_iter().map(|(field, value)| (field.to_owned(), value)).collect())
+    })
 }
 
 /// Vectors by item name, tab-separated: `name\tx\ty…`.

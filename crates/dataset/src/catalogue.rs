@@ -21,24 +21,28 @@ const CATALOGUE: &[u8; 8] = b"catalog ";
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
-/// use seminar_dataset::{Catalogue, Corpus, s3rec};
-/// std::fs::write(folder.path().join("toy.txt"), "1 1 2 3 2 4\n2 2 5 1 3 4\n")?;
-/// let toy = s3rec::import(folder.path(), "toy", s3rec::QuerySource::Logged)?;
-/// Corpus::write(&toy.data, folder.path())?;
+/// use seminar_dataset::{Catalogue, Corpus, Numbered};
+/// let data = Numbered::from_sequences([vec!["pen", "ink", "pen"], vec!["paper", "ink"]]);
+/// Corpus::write(&data, folder.path())?;
 /// let corpus = Corpus::open(folder.path())?;
 ///
 /// let path = folder.path().join("catalogue.bin");
 /// Catalogue::write(&corpus, &path)?;
 /// let catalogue = Catalogue::open(&path)?;
-/// assert_eq!(catalogue.item("5"), Some(5));
-/// assert_eq!(catalogue.item("6"), None);
-/// assert_eq!(catalogue.item_name(5), "5");
+/// assert_eq!(catalogue.item("paper"), Some(3));
+/// assert_eq!(catalogue.item("glue"), None);
+/// assert_eq!(catalogue.item_name(3), "paper");
 /// assert_eq!(catalogue.fingerprint(), corpus.items_fingerprint());
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
 pub struct Catalogue {
     file: Container,
+    columns: Columns,
+}
+
+#[derive(Debug)]
+struct Columns {
     counts: Counts,
     items: NamedColumn,
     words: NamedColumn,
@@ -104,34 +108,123 @@ impl Catalogue {
     /// # Errors
     /// If it is missing or damaged in any way.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = Container::open(path, CATALOGUE)?;
+        let (file, columns) = Container::open_and(path, CATALOGUE, Columns::open)?;
+        Ok(Self { file, columns })
+    }
+
+    /// Largest item id; ids count from 1. See [`Corpus::item_count`].
+    pub fn item_count(&self) -> usize {
+        self.columns.counts.items
+    }
+
+    /// Largest keyword id of the corpus. See [`Corpus::word_count`].
+    pub fn word_count(&self) -> usize {
+        self.columns.counts.words
+    }
+
+    /// Largest attribute id of the corpus. See [`Corpus::attribute_count`].
+    pub fn attribute_count(&self) -> usize {
+        self.columns.counts.attributes
+    }
+
+    /// The item of this name in the log; of several, the one with the smallest id.
+    pub fn item(&self, name: &str) -> Option<u32> {
+        self.columns.items.find(&self.file, name)
+    }
+
+    /// The log's name of an item.
+    ///
+    /// # Panics
+    /// If there is no such item: `item` is not in `1..=item_count()`. Likewise below.
+    pub fn item_name(&self, item: u32) -> &str {
+        self.columns.items.texts.get(&self.file, item as usize - 1)
+    }
+
+    /// An item's title, if it has one.
+    pub fn title(&self, item: u32) -> Option<&str> {
+        Some(self.columns.titles.get(&self.file, item as usize - 1)).filter(|title| !title.is_empty())
+    }
+
+    /// Addresses of pictures of an item, best first.
+    pub fn image_urls(&self, item: u32) -> impl Iterator<Item = &str> {
+        self.columns.image_urls.get(&self.file, item as usize - 1).lines()
+    }
+
+    /// The attributes of an item; `None` where the item file did not know it.
+    pub fn attributes(&self, item: u32) -> Option<&[u32]> {
+        let row = self.file.get(&self.columns.attribute_rows)[item as usize - 1];
+        (row > 0).then(|| self.columns.attribute_lists.row(&self.file, row as usize - 1))
+    }
+
+    /// The keywords of an item's own query; empty where it has none.
+    pub fn item_query(&self, item: u32) -> &[u32] {
+        self.columns.item_queries.row(&self.file, item as usize - 1)
+    }
+
+    /// An attribute's name; `None` where the data only numbers them, or there is no such attribute.
+    pub fn attribute_name(&self, attribute: u32) -> Option<&str> {
+        let row = (attribute as usize).checked_sub(1)?;
+        (row < self.columns.attributes.rows(&self.file)).then(|| self.columns.attributes.get(&self.file, row))
+    }
+
+    /// The keyword id of a word as [`keywords`](crate::keywords) splits it from a text.
+    ///
+    /// Where the corpus keeps the log's own numbers instead of words, the text is read as such a number.
+    pub fn word_number(&self, word: &str) -> Option<u32> {
+        if self.columns.words.texts.rows(&self.file) > 0 {
+            return self.columns.words.find(&self.file, word);
+        }
+        word.parse().ok().filter(|&id| (1..=self.columns.counts.words).contains(&(id as usize)))
+    }
+
+    /// A query word; `None` where the words are numbers of the log, or there is no such word.
+    pub fn word(&self, word: u32) -> Option<&str> {
+        let row = (word as usize).checked_sub(1)?;
+        (row < self.columns.words.texts.rows(&self.file))
+            .then(|| self.columns.words.texts.get(&self.file, row))
+    }
+
+    /// A number that differs, but for accidents, between catalogues whose items, words or attributes differ in name, number or
+    /// order. Equal to [`Corpus::items_fingerprint`] of the corpus that the catalogue was written from.
+    pub fn fingerprint(&self) -> u64 {
+        self.columns.fingerprint
+    }
+
+    /// The file's checksum: it differs, but for accidents, between files that differ in anything, titles included.
+    pub fn checksum(&self) -> u64 {
+        self.file.checksum()
+    }
+}
+
+impl Columns {
+    /// Finds the columns and checks that every number points at something.
+    fn open(file: &Container) -> Result<Self> {
         let counts = file.column::<u64>("counts")?;
         let [items, words, attributes] = *file.get(&counts) else {
             return Err(file.damaged("section `counts` does not hold three numbers"));
         };
-        let mut catalogue = Self {
+        let mut columns = Self {
             counts: Counts { items: items as usize, words: words as usize, attributes: attributes as usize },
-            items: NamedColumn::open(&file, ["item_offsets", "item_names", "item_order"])?,
-            words: NamedColumn::open(&file, ["word_offsets", "words", "word_order"])?,
-            attributes: TextColumn::open(&file, "attr_offsets", "attr_names")?,
-            titles: TextColumn::open(&file, "title_offsets", "titles")?,
-            image_urls: TextColumn::open(&file, "image_offsets", "image_urls")?,
-            item_queries: RaggedColumn::open(&file, "query_offsets", "query_words")?,
+            items: NamedColumn::open(file, ["item_offsets", "item_names", "item_order"])?,
+            words: NamedColumn::open(file, ["word_offsets", "words", "word_order"])?,
+            attributes: TextColumn::open(file, "attr_offsets", "attr_names")?,
+            titles: TextColumn::open(file, "title_offsets", "titles")?,
+            image_urls: TextColumn::open(file, "image_offsets", "image_urls")?,
+            item_queries: RaggedColumn::open(file, "query_offsets", "query_words")?,
             attribute_rows: file.column("attribute_rows")?,
-            attribute_lists: RaggedColumn::open(&file, "list_offsets", "list_values")?,
+            attribute_lists: RaggedColumn::open(file, "list_offsets", "list_values")?,
             fingerprint: 0,
-            file,
         };
-        catalogue.verify()?;
-        let Self { file, .. } = &catalogue;
-        let columns = [&catalogue.items.texts, &catalogue.words.texts, &catalogue.attributes];
-        catalogue.fingerprint = fingerprint(&catalogue.counts, columns.map(|column| column.parts(file)));
-        Ok(catalogue)
+        if !columns.fit(file) {
+            return Err(file.damaged("its sections do not fit each other"));
+        }
+        let names = [&columns.items.texts, &columns.words.texts, &columns.attributes];
+        columns.fingerprint = fingerprint(&columns.counts, names.map(|column| column.parts(file)));
+        Ok(columns)
     }
 
-    /// Checks that every number points at something.
-    fn verify(&self) -> Result<()> {
-        let (file, Counts { items, words, attributes }) = (&self.file, self.counts);
+    fn fit(&self, file: &Container) -> bool {
+        let Counts { items, words, attributes } = self.counts;
         let rows = [
             self.items.texts.rows(file),
             self.titles.rows(file),
@@ -140,94 +233,11 @@ impl Catalogue {
             file.get(&self.attribute_rows).len(),
         ];
         let largest = |values: &[u32]| values.iter().max().map_or(0, |&id| id as usize);
-        let fit = rows == [items; 5]
+        rows == [items; 5]
             && largest(file.get(&self.attribute_rows)) <= self.attribute_lists.rows(file)
             && largest(self.attribute_lists.values(file)).max(self.attributes.rows(file)) == attributes
             && largest(self.item_queries.values(file)).max(self.words.texts.rows(file)) <= words
-            && u32::try_from(items.max(words)).is_ok();
-        if fit { Ok(()) } else { Err(file.damaged("its sections do not fit each other")) }
-    }
-
-    /// Largest item id; ids count from 1. See [`Corpus::item_count`].
-    pub fn item_count(&self) -> usize {
-        self.counts.items
-    }
-
-    /// Largest keyword id of the corpus. See [`Corpus::word_count`].
-    pub fn word_count(&self) -> usize {
-        self.counts.words
-    }
-
-    /// Largest attribute id of the corpus. See [`Corpus::attribute_count`].
-    pub fn attribute_count(&self) -> usize {
-        self.counts.attributes
-    }
-
-    /// The item of this name in the log; of several, the one with the smallest id.
-    pub fn item(&self, name: &str) -> Option<u32> {
-        self.items.find(&self.file, name)
-    }
-
-    /// The log's name of an item.
-    ///
-    /// # Panics
-    /// If there is no such item: `item` is not in `1..=item_count()`. Likewise below.
-    pub fn item_name(&self, item: u32) -> &str {
-        self.items.texts.get(&self.file, item as usize - 1)
-    }
-
-    /// An item's title, if it has one.
-    pub fn title(&self, item: u32) -> Option<&str> {
-        Some(self.titles.get(&self.file, item as usize - 1)).filter(|title| !title.is_empty())
-    }
-
-    /// Addresses of pictures of an item, best first.
-    pub fn image_urls(&self, item: u32) -> impl Iterator<Item = &str> {
-        self.image_urls.get(&self.file, item as usize - 1).lines()
-    }
-
-    /// The attributes of an item; `None` where the item file did not know it.
-    pub fn attributes(&self, item: u32) -> Option<&[u32]> {
-        let row = self.file.get(&self.attribute_rows)[item as usize - 1];
-        (row > 0).then(|| self.attribute_lists.row(&self.file, row as usize - 1))
-    }
-
-    /// The keywords of an item's own query; empty where it has none.
-    pub fn item_query(&self, item: u32) -> &[u32] {
-        self.item_queries.row(&self.file, item as usize - 1)
-    }
-
-    /// An attribute's name; `None` where the data only numbers them, or there is no such attribute.
-    pub fn attribute_name(&self, attribute: u32) -> Option<&str> {
-        let row = (attribute as usize).checked_sub(1)?;
-        (row < self.attributes.rows(&self.file)).then(|| self.attributes.get(&self.file, row))
-    }
-
-    /// The keyword id of a word as [`keywords`](crate::keywords) splits it from a text.
-    ///
-    /// Where the corpus keeps the log's own numbers instead of words, the text is read as such a number.
-    pub fn word_number(&self, word: &str) -> Option<u32> {
-        if self.words.texts.rows(&self.file) > 0 {
-            return self.words.find(&self.file, word);
-        }
-        word.parse().ok().filter(|&id| (1..=self.counts.words).contains(&(id as usize)))
-    }
-
-    /// A query word; `None` where the words are numbers of the log, or there is no such word.
-    pub fn word(&self, word: u32) -> Option<&str> {
-        let row = (word as usize).checked_sub(1)?;
-        (row < self.words.texts.rows(&self.file)).then(|| self.words.texts.get(&self.file, row))
-    }
-
-    /// A number that differs, but for accidents, between catalogues whose items, words or attributes differ in name, number or
-    /// order. Equal to [`Corpus::items_fingerprint`] of the corpus that the catalogue was written from.
-    pub fn fingerprint(&self) -> u64 {
-        self.fingerprint
-    }
-
-    /// The file's checksum: it differs, but for accidents, between files that differ in anything, titles included.
-    pub fn checksum(&self) -> u64 {
-        self.file.checksum()
+            && u32::try_from(items.max(words)).is_ok()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Embedding files: one vector an item, as f32 or f16, with presence bits and a checksum.
+//! Embedding files: one vector per item, as f32 or f16, with presence bits and a checksum.
 
 use std::path::Path;
 

@@ -31,18 +31,18 @@ impl fmt::Display for Position {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file system refused.
-    #[error("{}: {what}: {source}", path.display())]
+    /// The file system refused. Why says the error's source, not the message.
+    #[error("{}: {doing}", path.display())]
     Io {
         /// File or folder.
         path: PathBuf,
-        /// What was attempted.
-        what: &'static str,
+        /// What was attempted, such as `cannot open`.
+        doing: &'static str,
         /// The system's answer.
         source: std::io::Error,
     },
-    /// A gzip stream ended early or is damaged.
-    #[error("{at}: gzip data damaged or cut off after {line} whole lines: {source}", line = at.line)]
+    /// A gzip stream ended early or is damaged. The error's source is the decoder's answer.
+    #[error("{at}: gzip data damaged or cut off after {line} whole lines", line = at.line)]
     Gzip {
         /// Whole lines read, and decompressed bytes before the damage.
         at: Position,
@@ -125,8 +125,8 @@ pub enum Error {
 
 impl Error {
     /// Wraps a file-system failure with its path and the attempted action.
-    pub(crate) fn io(path: &Path, what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Io { path: path.to_path_buf(), what, source }
+    pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { path: path.to_path_buf(), doing, source }
     }
 
     pub(crate) fn damaged(path: &Path, message: impl Into<String>) -> Self {
@@ -136,5 +136,23 @@ impl Error {
     pub(crate) fn format(file: &Path, line: u64, byte: u64, message: impl Into<String>) -> Self {
         let at = Position { file: file.to_path_buf(), line, byte };
         Self::Format { at, message: message.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn the_cause_is_the_source_and_no_part_of_the_message() {
+        let cause = || std::io::Error::other("the disk is full");
+        let at = Position { file: "a.gz".into(), line: 3, byte: 40 };
+        for error in [Error::io(Path::new("a"), "cannot write")(cause()), Error::Gzip { at, source: cause() }]
+        {
+            assert!(!error.to_string().contains("full"), "{error}");
+            assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the disk is full"));
+        }
     }
 }

@@ -1,4 +1,7 @@
-//! Raw events and items as the readers hand them over: borrowed from the line they stand in.
+//! Raw events and items as the readers hand them over.
+//!
+//! Events borrow their texts. Items borrow what stands in the line as it is, and own what a reader makes: attributes, and
+//! Amazon's image addresses.
 
 use std::borrow::Cow;
 
@@ -30,7 +33,7 @@ pub struct RawEvent<'a> {
     pub kind: EventKind,
 }
 
-/// What the log's item file says of one item. Fields that are missing there are empty here.
+/// What the log's item file says of one item. A field that is missing there is empty here.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RawItem<'a> {
     /// The log's name of the item.
@@ -39,7 +42,7 @@ pub struct RawItem<'a> {
     pub title: Option<Cow<'a, str>>,
     /// The first description, of which dummy queries are made.
     pub description: Option<Cow<'a, str>>,
-    /// Where pictures of the item lie, best first.
+    /// Addresses of pictures of the item, best first.
     pub image_urls: Vec<Cow<'a, str>>,
     /// Brand, categories, author …, in the order of the file and by the source's rule.
     pub attributes: Vec<Cow<'a, str>>,

@@ -9,7 +9,7 @@ pub const PAD: u32 = 0;
 
 /// Byte strings numbered from 1 in order of first appearance.
 ///
-/// Keys lie back to back in one buffer: about 20 bytes a key beside the key itself.
+/// Keys lie back to back in one buffer: about 20 bytes per key beside the key itself.
 #[derive(Clone, Debug, Default)]
 pub struct Vocabulary {
     bytes: Vec<u8>,

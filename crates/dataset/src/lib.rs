@@ -1,12 +1,14 @@
 //! Raw shopping and video logs in, batches of plain integers out.
 //!
-//! One way through the crate, one call a step:
+//! One way through the crate, one call per step:
 //!
 //! ```text
 //! EventSource ── PrepareConfig::prepare ─▶ Numbered ── Corpus::write ─▶ corpus.bin
 //! (AmazonReviews, KuaiSar, yours)                          Corpus::open ─▶ Batches ─▶ Epoch ─▶ Batch
 //! s3rec::import ─────────────────────────▶ Numbered        s3rec::export ─▶ text files
+//! Numbered::from_sequences ──────────────▶ Numbered        Catalogue::write ─▶ names and words without the events
 //! ```
+//! [`write_folder`] does the writing in one call: corpus, statistics and text files in a folder that appears whole.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -64,7 +66,9 @@ pub use event::{EventKind, RawEvent, RawItem};
 pub use ids::{PAD, Vocabulary};
 pub use negatives::{NegativeSampler, Sampling, Scratch, published_negatives};
 pub use numbered::{Numbered, Sampled, Texts};
-pub use prepare::{Counts, PrepareConfig, PrepareReport, Prepared, Queries, core_filter, keywords};
+pub use prepare::{
+    Counts, PrepareConfig, PrepareReport, Prepared, Queries, core_filter, keywords, write_folder,
+};
 pub use pth::import_pth;
 pub use ragged::Ragged;
 pub use source::{AmazonReviews, EventSource, FileReport, KuaiSar, Line, LineReader, ReadOptions};

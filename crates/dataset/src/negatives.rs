@@ -163,7 +163,7 @@ impl<'a> NegativeSampler<'a> {
 
 /// The evaluation negatives of the published script, bit for bit: one MT19937 stream over all users in order.
 ///
-/// Each draw shuffles the whole pool (O(items) a user), and a second draw may repeat a negative, as published.
+/// Each draw shuffles the whole pool (O(items) per user), and a second draw may repeat a negative, as published.
 /// Meant for comparisons with the published code; its seed is 12345.
 pub fn published_negatives(corpus: &Corpus, seed: u32, count: usize) -> Ragged<u32> {
     let mut twister = Mt::new(seed);

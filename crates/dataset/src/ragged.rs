@@ -41,7 +41,7 @@ impl<T: Copy> Ragged<T> {
     }
 
     /// All rows in order.
-    pub fn rows(&self) -> impl Iterator<Item = &[T]> {
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = &[T]> + ExactSizeIterator {
         (0..self.len()).map(|index| self.row(index))
     }
 }

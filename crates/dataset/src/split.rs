@@ -1,4 +1,4 @@
-//! Leave-one-out splits: which event of a user is the answer, and what its history is.
+//! Leave-one-out splits: which event of a user is the target, and what its history is.
 
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ impl Split {
         (events >= needed).then(|| events - back)
     }
 
-    /// All examples of a split, in user order: for training up to `targets_per_user` a user, newest first.
+    /// All examples of a split, in user order: for training up to `targets_per_user` per user, newest first.
     pub fn examples(self, corpus: &Corpus, targets_per_user: usize) -> Vec<Example> {
         let several = if self == Self::Train { targets_per_user.max(1) } else { 1 };
         let mut examples = Vec::with_capacity(corpus.user_count());

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::Corpus;
+use crate::split::Split;
 
 /// Counts and shapes of a corpus.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,9 +14,9 @@ pub struct Statistics {
     pub items: u64,
     /// Events.
     pub events: u64,
-    /// Events a user.
+    /// Events per user.
     pub user_events: Range,
-    /// Events an item.
+    /// Events per item.
     pub item_events: Range,
     /// Percent of the user-item matrix that is empty.
     pub sparsity: f64,
@@ -25,7 +26,7 @@ pub struct Statistics {
     pub events_with_query: u64,
     /// Distinct attributes.
     pub attributes: u64,
-    /// Attributes an item, over items that the item file knows.
+    /// Attributes per item, over items that the item file knows.
     pub item_attributes: Range,
     /// Items with a title.
     pub items_with_title: u64,
@@ -99,5 +100,37 @@ impl Statistics {
             targets_in_history,
             users_too_short: [short(3), short(4), short(5)],
         }
+    }
+}
+
+impl Corpus {
+    /// How many training events each item has, by id; entry 0 is 0.
+    ///
+    /// The targets of validation and test are left out: the last two events of each user who has such targets.
+    pub fn training_counts(&self) -> Vec<u32> {
+        let mut counts = vec![0; self.item_count() + 1];
+        for user in 0..self.user_count() {
+            let items = self.history(user).items;
+            let held_back = if Split::Test.target(items.len()).is_some() { 2 } else { 0 };
+            items[..items.len() - held_back].iter().for_each(|&item| counts[item as usize] += 1);
+        }
+        counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::numbered::Numbered;
+
+    #[test]
+    fn training_counts_leave_out_the_targets_of_validation_and_test() {
+        let folder = tempfile::tempdir().unwrap();
+        let sequences = [vec!["a", "b", "a", "c", "d"], vec!["a", "b"], vec!["c", "d", "b"]];
+        Corpus::write(&Numbered::from_sequences(sequences), folder.path()).unwrap();
+        let corpus = Corpus::open(folder.path()).unwrap();
+        // The second user is too short for targets: both events count.
+        assert_eq!(corpus.training_counts(), [0, 3, 2, 1, 0]);
+        assert_eq!(corpus.item_events(), [0, 3, 3, 2, 2]);
     }
 }

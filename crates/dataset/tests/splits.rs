@@ -9,7 +9,20 @@ use proptest::prelude::*;
 use seminar_dataset::{BatchConfig, Batches, Corpus, NegativeSampler, Sampling, Split};
 
 fn sequences() -> impl Strategy<Value = Vec<Vec<u32>>> {
-    prop::collection::vec(prop::collection::vec(1u32..40, 1..14), 1..12)
+    prop::collection::vec(prop::collection::vec(1u32..40, 1..14), 1..12).prop_map(numbered)
+}
+
+/// The same sequences under the numbers that a corpus of them gives: in order of first appearance, from 1.
+fn numbered(mut sequences: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
+    let mut seen = Vec::new();
+    for item in sequences.iter_mut().flatten() {
+        let found = seen.iter().position(|name| name == item);
+        *item = 1 + found.unwrap_or_else(|| {
+            seen.push(*item);
+            seen.len() - 1
+        }) as u32;
+    }
+    sequences
 }
 
 proptest! {

@@ -18,7 +18,7 @@ pub enum TestMode {
     Pair,
 }
 
-/// The settings of [`Batches`]. The default does not have the defects of the published loader.
+/// The settings of [`Batches`](super::Batches). The default does not have the defects of the published loader.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BatchConfig {

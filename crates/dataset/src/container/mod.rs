@@ -29,6 +29,8 @@ const ENTRY: usize = 40;
 const ALIGN: usize = 64;
 const MAX_SECTIONS: usize = 64;
 const CHECKSUM: Range<usize> = 32..40;
+/// Bytes from which on a file is checked by two threads.
+const LARGE: usize = 1 << 22;
 
 #[cfg(target_endian = "big")]
 compile_error!("corpus and embedding files are mapped as they are, which needs a little-endian machine");
@@ -125,58 +127,93 @@ impl Container {
     /// # Errors
     /// If the file is not there, of another kind or version, cut off or altered.
     pub fn open(path: &Path, kind: &[u8; 8]) -> Result<Self> {
+        Ok(Self::open_and(path, kind, |_| Ok(()))?.0)
+    }
+
+    /// Opens a file, and does `check` with it on another thread while the checksum is formed: in a large file both take long.
+    ///
+    /// `check` may meet an altered file, so it must not trust it. Its result counts only if the file is sound.
+    pub(crate) fn open_and<T: Send>(
+        path: &Path,
+        kind: &[u8; 8],
+        check: impl FnOnce(&Self) -> Result<T> + Send,
+    ) -> Result<(Self, T)> {
         let file = File::open(path).map_err(Error::io(path, "cannot open"))?;
         // SAFETY: the mapping is read-only, and this crate never writes a file in place: it renames a new
         // one over it, which leaves the mapped inode alone. That another program overwrites the file while
         // it is mapped is excluded by documentation only, as for every memory-mapped format.
         let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path, "cannot map"))?;
-        let bad = |message: String| Error::damaged(path, message);
+        let mut file = Self { path: path.to_path_buf(), map, sections: Vec::new() };
+        file.check_head(kind)?;
+        let table = file.read_table().map(|sections| file.sections = sections);
+        let (sound, checked) = if file.map.len() < LARGE {
+            (file.is_sound(), table.and_then(|()| check(&file)))
+        } else {
+            rayon::join(|| file.is_sound(), || table.and_then(|()| check(&file)))
+        };
+        if !sound {
+            return Err(file.damaged("checksum differs: the file is damaged"));
+        }
+        Ok((file, checked?))
+    }
+
+    /// Checks what stands before the table of sections.
+    fn check_head(&self, kind: &[u8; 8]) -> Result<()> {
+        let map = &self.map;
         if map.len() < HEADER || &map[..8] != MAGIC {
-            return Err(bad(format!("not a SEMINAR file ({} bytes)", map.len())));
+            return Err(self.damaged(format!("not a SEMINAR file ({} bytes)", map.len())));
         }
         if &map[8..16] != kind {
             let (found, wanted) = (String::from_utf8_lossy(&map[8..16]), String::from_utf8_lossy(kind));
-            return Err(bad(format!(
-                "a `{}` file where a `{}` file is expected",
-                found.trim(),
-                wanted.trim()
-            )));
+            let (found, wanted) = (found.trim(), wanted.trim());
+            return Err(self.damaged(format!("a `{found}` file where a `{wanted}` file is expected")));
         }
-        let word = |at: usize| u32::from_le_bytes(map[at..at + 4].try_into().expect("4 bytes"));
-        let long = |at: usize| u64::from_le_bytes(map[at..at + 8].try_into().expect("8 bytes"));
-        if word(16) != VERSION {
-            return Err(bad(format!("version {} where {VERSION} is understood", word(16))));
+        if self.word(16) != VERSION {
+            return Err(self.damaged(format!("version {} where {VERSION} is understood", self.word(16))));
         }
-        if long(24) != map.len() as u64 {
-            return Err(bad(format!(
-                "{} bytes where its header says {}: cut off or extended",
-                map.len(),
-                long(24)
-            )));
+        if self.long(24) != map.len() as u64 {
+            let (found, said) = (map.len(), self.long(24));
+            return Err(
+                self.damaged(format!("{found} bytes where its header says {said}: cut off or extended"))
+            );
         }
-        let count = word(20) as usize;
+        let count = self.word(20) as usize;
         if count > MAX_SECTIONS || map.len() < HEADER + ENTRY * count {
-            return Err(bad(format!("{count} sections do not fit")));
+            return Err(self.damaged(format!("{count} sections do not fit")));
         }
-        let mut hash = Xxh3::new();
-        hash.update(&map[..CHECKSUM.start]);
-        hash.update(&map[CHECKSUM.end..]);
-        if hash.digest() != long(CHECKSUM.start) {
-            return Err(bad("checksum differs: the file is damaged".into()));
-        }
-        let mut sections = Vec::with_capacity(count);
-        for index in 0..count {
+        Ok(())
+    }
+
+    /// The names of the sections, the sizes of their elements and where they lie.
+    fn read_table(&self) -> Result<Vec<(String, usize, Range<usize>)>> {
+        let section = |index| {
             let at = HEADER + ENTRY * index;
-            let name = String::from_utf8_lossy(&map[at..at + 16]).trim_end_matches('\0').to_owned();
-            let (size, offset, bytes) = (long(at + 16), long(at + 24), long(at + 32));
-            let end = offset.checked_add(bytes).filter(|&end| end <= map.len() as u64);
+            let name = String::from_utf8_lossy(&self.map[at..at + 16]).trim_end_matches('\0').to_owned();
+            let (size, offset, bytes) = (self.long(at + 16), self.long(at + 24), self.long(at + 32));
+            let end = offset.checked_add(bytes).filter(|&end| end <= self.map.len() as u64);
             let sound = offset % ALIGN as u64 == 0 && (1..=16).contains(&size) && bytes % size == 0;
             let Some(end) = end.filter(|_| sound) else {
-                return Err(bad(format!("section `{name}` lies outside the file")));
+                return Err(self.damaged(format!("section `{name}` lies outside the file")));
             };
-            sections.push((name, size as usize, offset as usize..end as usize));
-        }
-        Ok(Self { path: path.to_path_buf(), map, sections })
+            Ok((name, size as usize, offset as usize..end as usize))
+        };
+        (0..self.word(20) as usize).map(section).collect()
+    }
+
+    /// Whether the checksum is right.
+    fn is_sound(&self) -> bool {
+        let mut hash = Xxh3::new();
+        hash.update(&self.map[..CHECKSUM.start]);
+        hash.update(&self.map[CHECKSUM.end..]);
+        hash.digest() == self.checksum()
+    }
+
+    fn word(&self, at: usize) -> u32 {
+        u32::from_le_bytes(self.map[at..at + 4].try_into().expect("4 bytes"))
+    }
+
+    fn long(&self, at: usize) -> u64 {
+        u64::from_le_bytes(self.map[at..at + 8].try_into().expect("8 bytes"))
     }
 
     /// Finds a column and checks its element size.
@@ -204,7 +241,7 @@ impl Container {
 
     /// The checksum that the file holds over its content: equal files have equal ones.
     pub fn checksum(&self) -> u64 {
-        u64::from_le_bytes(self.map[CHECKSUM].try_into().expect("8 bytes"))
+        self.long(CHECKSUM.start)
     }
 
     /// An error about this file.
@@ -235,5 +272,31 @@ mod tests {
         let stored = std::fs::read(&path).unwrap();
         assert_eq!(file.checksum().to_le_bytes(), stored[32..40]);
         assert!(Container::open(&path, b"other   ").unwrap_err().to_string().contains("`test`"));
+    }
+
+    #[test]
+    fn a_wrong_checksum_comes_before_what_the_check_finds() {
+        let folder = tempfile::tempdir().unwrap();
+        for len in [1, LARGE] {
+            let path = folder.path().join(len.to_string());
+            ContainerWriter::new(b"test    ").section("bytes", &vec![7u8; len]).write(&path).unwrap();
+            let open = |wanted: usize| {
+                Container::open_and(&path, b"test    ", |file| {
+                    let found = file.get(&file.column::<u8>("bytes")?).len();
+                    if found == wanted { Ok(found) } else { Err(file.damaged("another length")) }
+                })
+            };
+            assert_eq!(open(len).unwrap().1, len);
+            assert!(open(0).unwrap_err().to_string().contains("another length"));
+            // The first section lies at 128, its entry in the table at 64.
+            for at in [64, 64 + 24, 128] {
+                let mut damaged = std::fs::read(&path).unwrap();
+                damaged[at] ^= 1;
+                let whole = std::fs::read(&path).unwrap();
+                std::fs::write(&path, damaged).unwrap();
+                assert!(open(0).unwrap_err().to_string().contains("checksum"), "byte {at}");
+                std::fs::write(&path, whole).unwrap();
+            }
+        }
     }
 }

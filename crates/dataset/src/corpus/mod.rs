@@ -22,12 +22,12 @@ const CORPUS: &[u8; 8] = b"corpus  ";
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
-/// use seminar_dataset::{Corpus, s3rec};
-/// std::fs::write(folder.path().join("toy.txt"), "1 1 2 3 2 4\n2 2 5 1 3 4\n")?;
-/// let toy = s3rec::import(folder.path(), "toy", s3rec::QuerySource::Logged)?;
-/// Corpus::write(&toy.data, folder.path())?;
+/// use seminar_dataset::{Corpus, Numbered};
+/// let data = Numbered::from_sequences([vec!["pen", "ink", "pen"], vec!["paper", "ink"]]);
+/// Corpus::write(&data, folder.path())?;
 /// let corpus = Corpus::open(folder.path())?;
-/// assert_eq!(corpus.history(1).items, [2, 5, 1, 3, 4]);
+/// assert_eq!(corpus.history(1).items, [3, 2]);
+/// assert_eq!(corpus.item_name(3), "paper");
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]

@@ -2,11 +2,13 @@
 
 mod core_filter;
 mod events;
+mod folder;
 mod items;
 
 use serde::{Deserialize, Serialize};
 
 pub use core_filter::core_filter;
+pub use folder::write_folder;
 pub(crate) use items::attribute_queries;
 pub use items::keywords;
 

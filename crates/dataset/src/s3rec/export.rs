@@ -89,7 +89,7 @@ type Out = BufWriter<File>;
 /// Takes a user's negatives, and their queries where those were imported.
 type UseRow<'a> = &'a mut dyn FnMut(&[u32], Option<&[u32]>) -> std::io::Result<()>;
 
-/// One line a user: its number, then what `fields` writes.
+/// One line per user: its number, then what `fields` writes.
 fn write_rows(
     corpus: &Corpus,
     path: &Path,

@@ -6,15 +6,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::entries::for_each_entry;
+use super::grammar::{aligned_user, for_each_row, id, keywords, known_item, same_length, too_many};
 use crate::error::{Error, Result};
 use crate::ids::Vocabulary;
 use crate::numbered::{Numbered, Sampled};
 use crate::prepare::{Queries, attribute_queries};
 use crate::ragged::Ragged;
 use crate::source::{LineReader, ReadOptions};
-
-/// Largest id accepted.
-const MAX_ID: u32 = 1 << 31;
 
 /// What an import noticed that is no error.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -67,9 +65,10 @@ pub fn import(folder: &Path, name: &str, queries: Queries) -> Result<Imported> {
     Ok(Imported { data: import.data, report: import.report })
 }
 
-/// Item numbers that any file may have, and those that each further event allows.
+/// Largest item number that a file may have, however few events it holds.
 const LEAST_ITEMS: usize = 100_000;
-const ITEMS_AN_EVENT: usize = 8;
+/// Largest item number per event in files with more events than that.
+const ITEMS_PER_EVENT: usize = 8;
 
 struct Import<'a> {
     folder: &'a Path,
@@ -125,7 +124,7 @@ impl Import<'_> {
         let items = data.event_items.iter().max().map_or(0, |&i| i as usize);
         let events = data.event_items.len();
         // Everything below has a place for each item number: a number alone must not decide how much memory is taken.
-        if items > LEAST_ITEMS.max(ITEMS_AN_EVENT * events) {
+        if items > LEAST_ITEMS.max(ITEMS_PER_EVENT * events) {
             let message =
                 format!("item {items} in {events} events: items are numbered from 1, without large gaps");
             return Err(Error::format(&path, 0, 0, message));
@@ -291,81 +290,4 @@ impl Import<'_> {
 
 fn note(report: &mut ImportReport, what: &str) {
     *report.notes.entry(what.to_owned()).or_default() += 1;
-}
-
-struct Place<'a> {
-    path: &'a Path,
-    line: u64,
-    byte: u64,
-}
-
-impl Place<'_> {
-    fn error(&self, message: impl Into<String>) -> Error {
-        Error::format(self.path, self.line, self.byte, message)
-    }
-}
-
-/// Hands over each line's user number and its other fields, of which there is at least one.
-fn for_each_row(
-    path: &Path,
-    mut row: impl FnMut(Place<'_>, u32, std::str::Split<'_, char>) -> Result<()>,
-) -> Result<()> {
-    let mut reader = LineReader::open(path, &ReadOptions::default())?;
-    let mut empty = true;
-    while let Some(line) = reader.next_line()? {
-        let place = Place { path, line: line.number, byte: line.byte };
-        let Some((user, rest)) = line.text.split_once(' ') else {
-            return Err(place.error("a user without any item"));
-        };
-        let user = id(user).map_err(|m| place.error(m))?;
-        row(place, user, rest.trim_end().split(' '))?;
-        empty = false;
-    }
-    if empty { Err(Error::format(path, 0, 0, "the file holds no line of data")) } else { Ok(()) }
-}
-
-fn id(field: &str) -> std::result::Result<u32, String> {
-    match field.parse::<u32>() {
-        Ok(id) if (1..=MAX_ID).contains(&id) => Ok(id),
-        _ => Err(format!("`{field}` where an id from 1 to {MAX_ID} is expected")),
-    }
-}
-
-/// `0` is the empty query; otherwise keyword ids joined by commas.
-fn keywords(field: &str) -> std::result::Result<Vec<u32>, String> {
-    if field == "0" || field.is_empty() {
-        return Ok(Vec::new());
-    }
-    let word = |w: &str| match w.parse::<u32>() {
-        Ok(word) if word <= MAX_ID => Ok(word),
-        _ => Err(format!("`{field}` where keyword ids joined by commas are expected")),
-    };
-    field.split(',').map(word).collect()
-}
-
-fn known_item(item: &str, items: usize) -> std::result::Result<u32, String> {
-    let number = id(item)?;
-    if number as usize > items {
-        return Err(format!("item {number} is not among the {items} items of the events"));
-    }
-    Ok(number)
-}
-
-fn aligned_user(place: &Place<'_>, row: usize, number: u32, users: &[u32]) -> Result<usize> {
-    match users.get(row) {
-        Some(&user) if user == number => Ok(row),
-        Some(user) => Err(place.error(format!("user {number} where NAME.txt has user {user}"))),
-        None => Err(place.error(too_many("lines", users.len()))),
-    }
-}
-
-fn too_many(what: &str, expected: usize) -> String {
-    format!("more {what} than the {expected} expected")
-}
-
-fn same_length(path: &Path, lines: usize, users: usize) -> Result<()> {
-    if lines == users {
-        return Ok(());
-    }
-    Err(Error::format(path, lines as u64 + 1, 0, format!("{lines} lines for {users} users")))
 }

@@ -14,6 +14,7 @@
 
 mod entries;
 mod export;
+mod grammar;
 mod import;
 
 pub use export::export;

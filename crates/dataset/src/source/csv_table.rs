@@ -10,7 +10,7 @@ use csv::{ByteRecord, StringRecord};
 use super::lines::{self, FileReport, Metered, ReadOptions, TooLong};
 use crate::error::{Error, Position, Result};
 
-/// Bytes that a field of a row takes in memory, were it empty: rows are shorter than lines by this factor.
+/// Bytes of memory per field, even an empty one. Rows are limited to the length of lines divided by this.
 const FIELD: usize = 8;
 
 /// A reader of rows by column name.
@@ -26,7 +26,9 @@ pub(crate) struct Table {
     max_row: usize,
     /// What the current row may still take.
     left: Rc<Cell<usize>>,
+    /// Where the current row begins.
     line: u64,
+    byte: u64,
     last_row_fits: bool,
     pub report: FileReport,
 }
@@ -83,6 +85,7 @@ impl Table {
             max_row,
             left,
             line: 1,
+            byte: 0,
             last_row_fits: true,
         })
     }
@@ -94,6 +97,8 @@ impl Table {
 
     /// The next row as wide as the header; others are skipped and counted.
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>> {
+        // One buffer serves all rows: it was the last row's text until here.
+        self.bytes = std::mem::take(&mut self.record).into_byte_record();
         loop {
             self.left.set(self.max_row);
             let more = self.reader.read_byte_record(&mut self.bytes);
@@ -101,20 +106,17 @@ impl Table {
                 return self.check_last_quote().map(|()| None);
             }
             self.report.lines += 1;
-            self.line = self.bytes.position().map_or(0, csv::Position::line);
+            (self.line, self.byte) = self.bytes.position().map_or((0, 0), |at| (at.line(), at.byte()));
             self.last_row_fits = self.bytes.len() == self.header.len();
             if self.last_row_fits {
                 break;
             }
             self.report.skip(self.line, "another number of columns than the header");
         }
-        self.record = match StringRecord::from_byte_record(self.bytes.clone()) {
+        self.record = match StringRecord::from_byte_record(std::mem::take(&mut self.bytes)) {
             Ok(record) => record,
             Err(e) if self.lossy => StringRecord::from_byte_record_lossy(e.into_byte_record()),
-            Err(e) => {
-                let byte = e.into_byte_record().position().map_or(0, csv::Position::byte);
-                return Err(Error::Utf8 { at: self.position(byte) });
-            }
+            Err(_) => return Err(Error::Utf8 { at: self.position(self.byte) }),
         };
         Ok(Some(Row { record: &self.record, columns: &self.columns }))
     }
@@ -124,7 +126,8 @@ impl Table {
         let spans_lines = self.reader.position().line() > self.line + 1;
         if self.reader.get_ref().quotes % 2 == 1 && (spans_lines || !self.last_row_fits) {
             let message = "a quote opened in this row is still open at the end of the file";
-            return Err(Error::format(&self.path, self.line, self.byte(), message));
+            let byte = self.bytes.position().map_or(0, csv::Position::byte);
+            return Err(Error::format(&self.path, self.line, byte, message));
         }
         Ok(())
     }
@@ -136,16 +139,12 @@ impl Table {
 
     /// The error for a list in the current row that is over its limit.
     pub fn too_large(&self, what: &'static str, limit: usize) -> Error {
-        Error::TooLarge { at: self.position(self.byte()), what, limit: limit as u64 }
+        Error::TooLarge { at: self.position(self.byte), what, limit: limit as u64 }
     }
 
     /// The report, or the error if too much was skipped.
     pub fn finish(self, options: &ReadOptions) -> Result<FileReport> {
         self.report.finish(&self.path, options)
-    }
-
-    fn byte(&self) -> u64 {
-        self.bytes.position().map_or(0, csv::Position::byte)
     }
 
     fn position(&self, byte: u64) -> Position {
@@ -177,5 +176,36 @@ impl Read for Quoted {
         let n = self.inner.read(out)?;
         self.quotes += memchr::memchr_iter(b'"', &out[..n]).count() as u64;
         Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_share_a_buffer_and_keep_their_places() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"a,b\n1,long text\n\n2,\nonly one\n3,\xff\n4,d\n").unwrap();
+        let read = |lossy_utf8| {
+            let options = ReadOptions { lossy_utf8, ..ReadOptions::default() };
+            let mut table = Table::open(file.path(), &[&["b"], &["a"]], &options).unwrap();
+            let mut rows = Vec::new();
+            while let Some(row) = table.next_row()? {
+                let cells = [row[1].to_owned(), row[0].to_owned()];
+                let Error::TooLarge { at, .. } = table.too_large("a list", 1) else { unreachable!() };
+                rows.push((cells, at.line, at.byte));
+            }
+            Ok(rows)
+        };
+        let place = |cells: [&str; 2], line, byte| (cells.map(str::to_owned), line, byte);
+        let expected = [
+            place(["1", "long text"], 2, 4),
+            place(["2", ""], 3, 16),
+            place(["3", "\u{fffd}"], 6, 29),
+            place(["4", "d"], 7, 33),
+        ];
+        assert_eq!(read(true).unwrap(), expected);
+        assert!(matches!(read(false), Err(Error::Utf8 { at }) if (at.line, at.byte) == (6, 29)));
     }
 }

@@ -129,13 +129,12 @@ impl EventSource for KuaiSar {
             table.report.note("no column `music_id`");
         }
         let mut caption = Vec::new();
-        let mut attributes: Vec<Cow<'_, str>> = Vec::new();
         while let Some(row) = table.next_row()? {
             let Some(item) = integer(&row[0]) else {
                 table.skip("`item_id` is no number");
                 continue;
             };
-            attributes.clear();
+            let mut attributes: Vec<Cow<'_, str>> = Vec::new();
             let music = music.map(|column| row.cell(column));
             for (name, cell) in
                 NAMES.iter().zip([Some(&row[1]), music, Some(&row[2]), Some(&row[3]), Some(&row[4])])
@@ -156,7 +155,7 @@ impl EventSource for KuaiSar {
                 }
             }
             let item = Cow::Owned(item.to_string());
-            visit(RawItem { item, attributes: attributes.clone(), ..RawItem::default() })?;
+            visit(RawItem { item, attributes, ..RawItem::default() })?;
         }
         Ok(vec![table.finish(&self.options)?])
     }

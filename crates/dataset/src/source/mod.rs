@@ -1,4 +1,4 @@
-//! Where raw events come from: one reader a file, all behind [`EventSource`].
+//! Where raw events come from: one reader per log, all behind [`EventSource`].
 
 mod amazon;
 mod csv_table;

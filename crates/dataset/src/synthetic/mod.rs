@@ -29,7 +29,7 @@ pub struct SyntheticConfig {
     pub events: u64,
     /// Seed of everything.
     pub seed: u64,
-    /// Interests a user.
+    /// Interests per user.
     pub interests: u64,
     /// Mean number of events before the user turns to another interest.
     pub mean_run: f64,

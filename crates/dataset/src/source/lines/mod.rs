@@ -3,103 +3,21 @@
 //! Decompression runs on a thread of its own, so that parsing overlaps with it; lines still come in file
 //! order. The magic bytes decide whether a file is gzip, not its name.
 
+mod open;
+mod report;
+
 use std::borrow::Cow;
-use std::cell::Cell;
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::{Error, Position, Result};
+pub(crate) use open::{Metered, TooLong, open};
+pub use report::{FileReport, ReadOptions};
 
 const BLOCK: usize = 1 << 18;
 const BLOCKS_IN_FLIGHT: usize = 8;
-
-/// How tolerant a reader is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ReadOptions {
-    /// Share of lines that may be skipped before a file is refused; ten are always allowed.
-    pub max_bad_lines: f64,
-    /// Replace bytes that are not UTF-8 instead of refusing the file.
-    pub lossy_utf8: bool,
-    /// Longest line accepted, in bytes.
-    pub max_line_bytes: usize,
-}
-
-impl Default for ReadOptions {
-    fn default() -> Self {
-        Self { max_bad_lines: 0.001, lossy_utf8: false, max_line_bytes: 16 << 20 }
-    }
-}
-
-/// What a reader saw in one file.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct FileReport {
-    /// The file's name, without its folder.
-    pub file: String,
-    /// Lines or rows with content.
-    pub lines: u64,
-    /// Lines skipped, by reason.
-    pub skipped: BTreeMap<String, u64>,
-    /// Numbers of the first skipped lines.
-    pub first_skipped: Vec<u64>,
-    /// Things worth knowing that cost no line, by kind.
-    pub notes: BTreeMap<String, u64>,
-}
-
-impl FileReport {
-    pub(crate) fn new(path: &Path) -> Self {
-        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Self { file, ..Self::default() }
-    }
-
-    pub(crate) fn skip(&mut self, line: u64, reason: &str) {
-        count(&mut self.skipped, reason);
-        if self.first_skipped.len() < 5 {
-            self.first_skipped.push(line);
-        }
-    }
-
-    pub(crate) fn note(&mut self, what: &str) {
-        count(&mut self.notes, what);
-    }
-
-    /// Skipped lines in all.
-    pub fn bad(&self) -> u64 {
-        self.skipped.values().sum()
-    }
-
-    /// Refuses the file if it is empty or too much of it was skipped.
-    pub(crate) fn finish(self, path: &Path, options: &ReadOptions) -> Result<Self> {
-        if self.lines == 0 {
-            return Err(Error::format(path, 0, 0, "the file holds no line of data"));
-        }
-        let allowed = ((self.lines as f64 * options.max_bad_lines) as u64).max(10).min(self.lines - 1);
-        if self.bad() > allowed {
-            let reasons: Vec<String> = self.skipped.iter().map(|(r, n)| format!("{r} ({n})")).collect();
-            return Err(Error::TooManyBadLines {
-                file: path.to_path_buf(),
-                bad: self.bad(),
-                lines: self.lines,
-                allowed,
-                first: format!("lines {:?}; {}", self.first_skipped, reasons.join(", ")),
-            });
-        }
-        Ok(self)
-    }
-}
-
-fn count(counts: &mut BTreeMap<String, u64>, key: &str) {
-    match counts.get_mut(key) {
-        Some(n) => *n += 1,
-        None => drop(counts.insert(key.to_owned(), 1)),
-    }
-}
 
 /// One line with its place, without its line end.
 #[derive(Clone, Debug)]
@@ -110,50 +28,6 @@ pub struct Line<'a> {
     pub number: u64,
     /// Offset of its first byte after decompression.
     pub byte: u64,
-}
-
-/// Opens a file for reading, decompressed if it is gzip.
-pub(crate) fn open(path: &Path) -> Result<(Box<dyn Read + Send>, bool)> {
-    let mut file = File::open(path).map_err(Error::io(path, "cannot open"))?;
-    let mut magic = Vec::new();
-    file.by_ref().take(2).read_to_end(&mut magic).map_err(Error::io(path, "cannot read"))?;
-    let gzip = magic == [0x1f, 0x8b];
-    let whole = BufReader::with_capacity(BLOCK, std::io::Cursor::new(magic).chain(file));
-    Ok(if gzip {
-        (Box::new(flate2::bufread::MultiGzDecoder::new(whole)), true)
-    } else {
-        (Box::new(whole), false)
-    })
-}
-
-/// What a reader may still give before its owner grants more: no part of a file decides how much memory is taken.
-pub(crate) struct Metered {
-    inner: Box<dyn Read + Send>,
-    left: Rc<Cell<usize>>,
-}
-
-/// What [`Metered`] says when nothing is left.
-#[derive(Debug, thiserror::Error)]
-#[error("longer than the limit")]
-pub(crate) struct TooLong;
-
-impl Metered {
-    /// The reader, and what it may give.
-    pub fn new(inner: Box<dyn Read + Send>, left: usize) -> (Self, Rc<Cell<usize>>) {
-        let left = Rc::new(Cell::new(left));
-        (Self { inner, left: left.clone() }, left)
-    }
-}
-
-impl Read for Metered {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        if self.left.get() == 0 {
-            return Err(std::io::Error::other(TooLong));
-        }
-        let read = self.inner.read(out)?;
-        self.left.set(self.left.get().saturating_sub(read));
-        Ok(read)
-    }
 }
 
 /// Non-empty lines of a file, in order.
