@@ -141,6 +141,11 @@ impl Embeddings {
         self.items
     }
 
+    /// The file's checksum: it differs, but for accidents, between files that differ in anything.
+    pub fn checksum(&self) -> u64 {
+        self.file.checksum()
+    }
+
     /// Width of the vectors.
     pub fn dim(&self) -> usize {
         self.dim

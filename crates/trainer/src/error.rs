@@ -1,5 +1,7 @@
 //! What can go wrong.
 
+use std::path::{Path, PathBuf};
+
 /// Result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -30,11 +32,13 @@ pub enum Error {
         step: u64,
     },
     /// The file system refused.
-    #[error("{what}: {source}")]
+    #[error("{}: {doing}", path.display())]
     Io {
-        /// What was tried.
-        what: String,
-        /// Its answer.
+        /// File or folder.
+        path: PathBuf,
+        /// What was attempted.
+        doing: &'static str,
+        /// The system's answer.
         source: std::io::Error,
     },
     /// A checkpoint does not fit what it is loaded into.
@@ -45,7 +49,38 @@ pub enum Error {
         /// What was expected and what came.
         message: String,
     },
-    /// Figures that no ranking can have.
-    #[error("impossible figures: {0}")]
+    /// A folder holds no model that can be served.
+    #[error("{}: {message}", path.display())]
+    Bundle {
+        /// The folder or file.
+        path: PathBuf,
+        /// What was expected, what came, and what to do.
+        message: String,
+    },
+    /// An item that the model does not know, where that was not to be passed over.
+    #[error("the model knows no item `{item}`; its items are named like `{example}`")]
+    UnknownItem {
+        /// The name that was given.
+        item: String,
+        /// A name that it knows.
+        example: String,
+    },
+    /// A score that cannot be ranked.
+    #[error(
+        "the score of item `{item}` is not a finite number: the weights are damaged, or their training diverged"
+    )]
+    NotAScore {
+        /// The item's name.
+        item: String,
+    },
+    /// Metrics that no ranking can have.
+    #[error("impossible metrics: {0}")]
     Impossible(String),
+}
+
+impl Error {
+    /// Wraps a file-system failure with its path and the attempted action.
+    pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { path: path.to_path_buf(), doing, source }
+    }
 }

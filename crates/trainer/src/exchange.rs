@@ -7,12 +7,13 @@ use crate::embed::Tables;
 use crate::error::{Error, Result};
 use crate::trainer::Trainer;
 
-/// Published names of the tables, in the order of [`Tables`]'s own.
-const TABLES: [(&str, &str); 3] = [
-    ("item", "item_embeddings.weight"),
-    ("word", "query_keywords_embeddings.weight"),
-    ("attr", "attribute_embeddings.weight"),
-];
+/// Published names of the tables of items, keywords and attributes.
+pub(crate) const TABLE_NAMES: [&str; 3] =
+    ["item_embeddings.weight", "query_keywords_embeddings.weight", "attribute_embeddings.weight"];
+
+/// [`Tables`]'s own names beside the published ones.
+const TABLES: [(&str, &str); 3] =
+    [("item", TABLE_NAMES[0]), ("word", TABLE_NAMES[1]), ("attr", TABLE_NAMES[2])];
 
 fn published(own: &str) -> &'static str {
     TABLES.iter().find(|(name, _)| *name == own).map_or("", |(_, published)| published)

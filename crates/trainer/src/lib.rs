@@ -30,6 +30,7 @@
 //! A step: rows of the [`Table`]s are gathered into leaf tensors, the model scores, the gradients of dense weights
 //! go to burn's Adam and those of the rows to the tables' own.
 
+mod bundle;
 mod checkpoint;
 mod clip;
 mod config;
@@ -44,6 +45,7 @@ mod optimizer;
 mod popularity;
 mod pretrain;
 mod progress;
+mod recommender;
 pub mod report;
 mod schedule;
 mod scorer;
@@ -51,6 +53,7 @@ mod step_log;
 mod table;
 mod trainer;
 
+pub use bundle::{About, Description, FrozenFile, Hash};
 pub use checkpoint::CheckpointConfig;
 pub use config::TrainConfig;
 pub use embed::{AttributeLists, EmbeddedBatch, Modalities, RowGradients, Tables, TablesSnapshot};
@@ -59,6 +62,10 @@ pub use metrics::{Evaluation, Metrics};
 pub use observer::{Both, EpochInfo, Observer, Silent, StepInfo};
 pub use popularity::popularity;
 pub use progress::{FitReport, Phase, Progress};
+pub use recommender::{
+    Because, Candidates, CorpusHistories, Event, Filter, History, Hit, Item, ItemSet, Job, JobFormat,
+    JobReport, Recommender, Request, SeenItems, Unknown,
+};
 pub use schedule::{Decay, Schedule};
 pub use step_log::StepLog;
 pub use table::{AdamConfig, Table, TableConfig, TableRows};

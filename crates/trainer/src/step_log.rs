@@ -1,4 +1,4 @@
-//! Every step's loss, a JSON object a line.
+//! Every step's loss, a JSON object per line.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -25,7 +25,8 @@ impl StepLog {
     /// # Errors
     /// If the file system refuses, or the log is shorter than that.
     pub fn open(path: &Path, lines: u64) -> Result<Self> {
-        let fail = |source| Error::Io { what: path.display().to_string(), source };
+        let fail =
+            |source| Error::Io { path: path.to_path_buf(), doing: "cannot go on with the log", source };
         let mut kept = String::new();
         if lines > 0 {
             let mut old = BufReader::new(File::open(path).map_err(fail)?);
@@ -57,7 +58,7 @@ impl Observer for StepLog {
             Some(error) => Err(error),
             None => self.out.flush().and_then(|()| self.out.get_ref().sync_data()),
         };
-        written.map_err(|source| Error::Io { what: self.path.display().to_string(), source })
+        written.map_err(Error::io(&self.path, "cannot write the log"))
     }
 }
 

@@ -97,6 +97,11 @@ impl<'a> Projected<'a> {
         Some(all)
     }
 
+    /// D.
+    pub fn row_width(&self) -> usize {
+        self.width
+    }
+
     /// The projected row of an item that has an embedding.
     pub fn row(&self, item: u32) -> Option<&[f32]> {
         self.file.is_present(item).then(|| &self.rows[item as usize * self.width..][..self.width])

@@ -9,6 +9,6 @@ mod tables;
 
 pub use batch::{EmbeddedBatch, RowGradients};
 pub(crate) use batch::{embed, host, unique_events};
-pub(crate) use frozen::{FrozenRows, ProjectedCatalogue, Stored};
+pub(crate) use frozen::{FrozenRows, Projected, ProjectedCatalogue, Stored};
 pub use tables::{AttributeLists, Modalities, Tables, TablesSnapshot};
 pub(crate) use tables::{ReadRows, Sources};

@@ -167,7 +167,7 @@ fn per_user_names() -> impl Iterator<Item = String> {
 fn per_user(ranked: &Ranked) -> [f64; PER_USER] {
     let r = ranked.rank;
     let mut values = [0.0; PER_USER];
-    for (at, &k) in CUTOFFS.iter().enumerate().filter(|(_, k)| r < **k as f64) {
+    for (at, _) in CUTOFFS.iter().enumerate().filter(|&(_, &k)| r < k as f64) {
         values[at] = 1.0;
         values[CUTOFFS.len() + at] = 1.0 / (r + 2.0).log2();
     }

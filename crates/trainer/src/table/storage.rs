@@ -19,15 +19,16 @@ impl Storage {
     /// Memory up to `limit` bytes, beyond that a file in `folder`.
     pub fn new(count: usize, limit: usize, folder: &Path) -> Result<Self> {
         let bytes = count.checked_mul(4).ok_or(Error::Config {
-            field: "keyword_rows",
-            message: "the table is larger than the address space".into(),
+            field: "rows",
+            message: format!("a table of {count} numbers is larger than the address space"),
         })?;
         if bytes <= limit {
             return Ok(Self::Memory(vec![0.0; count]));
         }
-        let fail = |e: std::io::Error| Error::Io {
-            what: format!("a table of {bytes} bytes in {}", folder.display()),
-            source: e,
+        let fail = |source| Error::Io {
+            path: folder.to_path_buf(),
+            doing: "cannot make a nameless file for a table",
+            source,
         };
         let file = tempfile::tempfile_in(folder).map_err(fail)?;
         file.set_len(bytes as u64).map_err(fail)?;

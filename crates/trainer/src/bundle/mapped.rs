@@ -1,0 +1,85 @@
+//! Tables of a saved model: rows are read from the mapped weight file.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use memmap2::Mmap;
+use seminar_models::weights::{Array, Placed, StateDict, places};
+
+use super::{Hash, hash_of_blocks, problem};
+use crate::embed::ReadRows;
+use crate::error::{Error, Result};
+
+/// A weight file, mapped and checked.
+pub struct WeightFile {
+    map: Arc<Mmap>,
+    places: BTreeMap<String, Placed>,
+}
+
+impl WeightFile {
+    /// Maps a file whose bytes must have this hash.
+    pub fn open(path: &Path, hash: &Hash) -> Result<Self> {
+        let file = File::open(path).map_err(Error::io(path, "cannot open"))?;
+        // SAFETY: the mapping is read-only, and this crate never writes a bundle in place: it exchanges whole folders, which
+        // leaves the mapped inode alone. That another program overwrites the file while it is mapped is excluded by
+        // documentation only, as for every memory-mapped format.
+        let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path, "cannot map"))?;
+        if hash_of_blocks(&map) != *hash {
+            return Err(problem(path, "checksum differs: the file is damaged or belongs to another model"));
+        }
+        let places = places(&map, &path.display().to_string())?;
+        Ok(Self { map: Arc::new(map), places })
+    }
+
+    /// Takes a table out of the file, if it has one of this name.
+    pub fn take_table(&mut self, name: &str) -> Option<MappedTable> {
+        let Placed { shape, range } = self.places.remove(name)?;
+        let [rows, width] = shape[..] else { return None };
+        Some(MappedTable { map: self.map.clone(), start: range.start, rows, width })
+    }
+
+    /// All other tensors, copied.
+    pub fn rest(&self) -> StateDict {
+        let copy = |(name, Placed { shape, range }): (&String, &Placed)| {
+            let values = self.map[range.clone()].as_chunks().0.iter().map(|&b| f32::from_le_bytes(b));
+            (name.clone(), Array { shape: shape.clone(), values: values.collect() })
+        };
+        self.places.iter().map(copy).collect()
+    }
+}
+
+/// A matrix in a mapped file.
+#[derive(Debug)]
+pub struct MappedTable {
+    map: Arc<Mmap>,
+    start: usize,
+    rows: usize,
+    width: usize,
+}
+
+impl MappedTable {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+}
+
+impl ReadRows for MappedTable {
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn read(&self, ids: &[u32]) -> Vec<f32> {
+        let size = 4 * self.width;
+        let mut out = Vec::with_capacity(ids.len() * self.width);
+        for &id in ids {
+            // Tensors of other names may follow: a row beyond the table must not be one of theirs.
+            assert!((id as usize) < self.rows, "row {id} of {}", self.rows);
+            let bytes = &self.map[self.start + id as usize * size..][..size];
+            out.extend(bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)));
+        }
+        out
+    }
+}

@@ -1,0 +1,234 @@
+//! Recommendations for all users of a corpus, into one file: memory stays flat, and a killed job goes on where it was.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use seminar_dataset::Corpus;
+use seminar_dataset::atomic::write_text;
+use seminar_models::SequenceModel;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{CorpusHistories, Hit, Recommender, Request};
+use crate::error::{Error, Result};
+
+/// Users between two points from which a killed job can go on.
+const USERS_PER_STEP: usize = 256;
+
+/// The form of the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobFormat {
+    /// `user,rank,item,score,title`, a line per item, with a header; with explanations a column `because` of `item weight` pairs,
+    /// separated by semicolons.
+    #[default]
+    Csv,
+    /// A JSON object per user and line: `{"user", "hits": [{"id", "score", "title", "because"}]}`.
+    Json,
+}
+
+/// Recommendations for all users of a corpus.
+#[derive(Clone, Debug)]
+pub struct Job<'a> {
+    /// What is asked for each of them. Filters by a function are not part of what a job is recognised by.
+    pub request: &'a Request,
+    /// The file's form.
+    pub format: JobFormat,
+    /// The file to write. `OUT.partial` and `OUT.partial.json` lie beside it until it is whole.
+    pub out: &'a Path,
+    /// Replace `out` if it exists.
+    pub replace: bool,
+}
+
+/// What a job has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JobReport {
+    /// Users whose recommendations were there already.
+    pub resumed: usize,
+    /// Users in all.
+    pub users: usize,
+}
+
+/// How far the partial file is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    /// Which job it belongs to.
+    job: String,
+    users: usize,
+    bytes: u64,
+}
+
+impl Job<'_> {
+    /// Recommends to every user of `corpus`, in their order. `progress` is called with the number of users done.
+    ///
+    /// # Errors
+    /// If `out` exists and is not to be replaced, a partial file belongs to another job, the file system refuses, or a
+    /// recommendation fails.
+    pub fn run<M: SequenceModel>(
+        &self,
+        recommender: &Recommender<M>,
+        corpus: &Corpus,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<JobReport> {
+        if self.out.exists() && !self.replace {
+            let source = std::io::ErrorKind::AlreadyExists.into();
+            let path = self.out.to_path_buf();
+            return Err(Error::Io {
+                path,
+                doing: "is there already; pass the force option to replace it",
+                source,
+            });
+        }
+        // A wrong request fails before anything is written.
+        recommender.search(self.request)?;
+        let users = recommender.users_of(corpus);
+        let [partial, mark] = ["partial", "partial.json"].map(|ending| beside(self.out, ending));
+        let (mut file, mut state) = self.open(&partial, &mark, recommender, corpus)?;
+        let resumed = state.users;
+        while state.users < users.len() {
+            let end = users.len().min(state.users + USERS_PER_STEP);
+            let text = self.text(recommender, &users, state.users..end)?;
+            let written = file.write_all(&text).and_then(|()| file.flush());
+            written.and_then(|()| file.get_ref().sync_data()).map_err(Error::io(&partial, "cannot write"))?;
+            state.users = end;
+            state.bytes += text.len() as u64;
+            write_text(&mark, &json!(state).to_string())?;
+            progress(end);
+        }
+        drop(file);
+        std::fs::rename(&partial, self.out).map_err(Error::io(self.out, "cannot rename into place"))?;
+        std::fs::remove_file(&mark).map_err(Error::io(&mark, "cannot remove"))?;
+        Ok(JobReport { resumed, users: users.len() })
+    }
+
+    /// The partial file, cut to where it is sure to be whole; or a new one with its header.
+    fn open<M: SequenceModel>(
+        &self,
+        partial: &Path,
+        mark: &Path,
+        recommender: &Recommender<M>,
+        corpus: &Corpus,
+    ) -> Result<(BufWriter<File>, Mark)> {
+        let job = self.key(recommender, corpus);
+        let known = match std::fs::read(mark) {
+            Ok(bytes) => Some(serde_json::from_slice::<Mark>(&bytes).ok()),
+            Err(_) => None,
+        };
+        let mut options = OpenOptions::new();
+        let fail = |doing| Error::io(partial, doing);
+        match known {
+            Some(Some(state)) if state.job == job => {
+                let mut file = options.write(true).open(partial).map_err(fail("cannot go on with"))?;
+                let length = file.metadata().map_err(fail("cannot read"))?.len();
+                if length < state.bytes {
+                    let message = format!("has {length} bytes, its mark says {}: remove both", state.bytes);
+                    return Err(Error::Bundle { path: partial.to_path_buf(), message });
+                }
+                file.set_len(state.bytes).map_err(fail("cannot cut"))?;
+                file.seek(SeekFrom::End(0)).map_err(fail("cannot go on with"))?;
+                Ok((BufWriter::new(file), state))
+            }
+            Some(_) => {
+                let message =
+                    "belongs to another job, or is damaged: remove it, or write to another file".into();
+                Err(Error::Bundle { path: mark.to_path_buf(), message })
+            }
+            None => {
+                let header = self.header();
+                let mut file = options.write(true).create_new(true);
+                // Without a mark nothing in a partial file is sure: it is of a job that was killed at its very start.
+                if partial.exists() {
+                    file = file.create_new(false).create(true).truncate(true);
+                }
+                let mut file = BufWriter::new(file.open(partial).map_err(fail("cannot create"))?);
+                file.write_all(&header).map_err(fail("cannot write"))?;
+                Ok((file, Mark { job, users: 0, bytes: header.len() as u64 }))
+            }
+        }
+    }
+
+    /// What decides the bytes of the file.
+    fn key<M: SequenceModel>(&self, recommender: &Recommender<M>, corpus: &Corpus) -> String {
+        let request = format!("{:?}", self.request);
+        let names: u64 = (0..corpus.user_count())
+            .fold(0, |hash: u64, user| hash.rotate_left(5) ^ xxh3_64(corpus.user_name(user).as_bytes()));
+        let parts = json!([
+            recommender.hash(),
+            corpus.fingerprint(),
+            corpus.items_fingerprint(),
+            names,
+            request,
+            self.format
+        ]);
+        format!("{:016x}", xxh3_64(parts.to_string().as_bytes()))
+    }
+
+    fn header(&self) -> Vec<u8> {
+        match (self.format, self.request.explain) {
+            (JobFormat::Json, _) => Vec::new(),
+            (JobFormat::Csv, 0) => b"user,rank,item,score,title\n".to_vec(),
+            (JobFormat::Csv, _) => b"user,rank,item,score,title,because\n".to_vec(),
+        }
+    }
+
+    fn text<M: SequenceModel>(
+        &self,
+        recommender: &Recommender<M>,
+        users: &CorpusHistories<'_>,
+        range: std::ops::Range<usize>,
+    ) -> Result<Vec<u8>> {
+        let histories: Vec<_> = range.clone().map(|user| users.history(user)).collect();
+        let all = recommender.recommend_batch(&histories, self.request)?;
+        let mut text = Vec::new();
+        for (user, hits) in range.zip(all) {
+            match self.format {
+                JobFormat::Json => {
+                    let hits: Vec<_> = hits.iter().map(json_of).collect();
+                    text.extend(json!({ "user": users.name(user), "hits": hits }).to_string().into_bytes());
+                    text.push(b'\n');
+                }
+                JobFormat::Csv => self.rows(users.name(user), &hits, &mut text)?,
+            }
+        }
+        Ok(text)
+    }
+
+    fn rows(&self, user: &str, hits: &[Hit], text: &mut Vec<u8>) -> Result<()> {
+        let mut rows = csv::Writer::from_writer(text);
+        for (rank, hit) in hits.iter().enumerate() {
+            let (rank, score) = ((rank + 1).to_string(), hit.score.to_string());
+            let mut row = vec![user, &rank, &hit.id, &score, &hit.title];
+            let because: Vec<String> =
+                hit.because.iter().map(|event| format!("{} {:.4}", event.id, event.weight)).collect();
+            let because = because.join(";");
+            if self.request.explain > 0 {
+                row.push(&because);
+            }
+            rows.write_record(row).map_err(|error| self.unwritten(error.into()))?;
+        }
+        rows.flush().map_err(|error| self.unwritten(error))
+    }
+
+    fn unwritten(&self, source: std::io::Error) -> Error {
+        Error::Io { path: self.out.to_path_buf(), doing: "cannot write", source }
+    }
+}
+
+/// A hit as JSON.
+fn json_of(hit: &Hit) -> serde_json::Value {
+    let because: Vec<_> = hit
+        .because
+        .iter()
+        .map(|event| json!({ "id": event.id, "title": event.title, "weight": event.weight }))
+        .collect();
+    json!({ "id": hit.id, "score": hit.score, "title": hit.title, "because": because })
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(ending);
+    path.with_file_name(name)
+}
