@@ -8,7 +8,9 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use seminar_benches as _;
-use seminar_models::{Events, Modality, ModalityKind, ModelConfig, ModelKind, Rows, SequenceModel, integers};
+use seminar_models::{
+    Events, Modality, ModalityKind, ModelConfig, ModelKind, SequenceModel, UniqueEvents, integers,
+};
 
 const USERS: usize = 256;
 
@@ -49,7 +51,7 @@ fn events(setting: &Setting, width: usize, skew: i32, device: &Device) -> Events
     let mut distinct = drawn.clone();
     distinct.sort_unstable();
     distinct.dedup();
-    let index: Vec<u32> =
+    let inverse: Vec<u32> =
         drawn.iter().map(|item| distinct.partition_point(|other| other < item) as u32).collect();
     let random = |width| Tensor::<2>::random([distinct.len(), width], Distribution::Normal(0.0, 0.1), device);
     let frozen = |kind| {
@@ -57,15 +59,15 @@ fn events(setting: &Setting, width: usize, skew: i32, device: &Device) -> Events
         setting.modalities.contains(&kind).then(|| Modality::new(random(512), present))
     };
     Events {
-        rows: Rows {
+        unique: UniqueEvents {
             query: random(64),
-            asked: Tensor::ones([distinct.len(), 1], device),
+            has_query: Tensor::ones([distinct.len(), 1], device),
             text: frozen(ModalityKind::Text),
             image: frozen(ModalityKind::Image),
-            ..Rows::of_items(random(64))
+            ..UniqueEvents::of_items(random(64))
         },
-        index: integers([USERS, width], &index, device),
-        real: Tensor::<2, Bool>::full([USERS, width], true, device),
+        inverse: integers([USERS, width], &inverse, device),
+        mask: Tensor::<2, Bool>::full([USERS, width], true, device),
     }
 }
 

@@ -1,40 +1,88 @@
-//! A model from outside the workspace: one trait, the same trainer.
+//! A model from outside the workspace, put together from parts: trained, saved, opened again, and recommending.
 //!
-//! It scores a candidate by its inner product with the mean of the user's pairs: no search, no attention.
+//! Each candidate attends to the last K events, and the user vector and the candidate make the logit: a general search unit, an exact
+//! search unit, a fusion of queries and items and a head that the crate has already.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use clap::Parser;
 use seminar_dataset::{BatchConfig, Corpus, Split};
-use seminar_models::{Events, Scores, SequenceModel};
-use seminar_trainer::{Modalities, Silent, Tables, TrainConfig, Trainer};
+use seminar_models::gsu::Recent;
+use seminar_models::parts::{
+    Head, HeadConfig, PairFusion, PairFusionConfig, Pairs, TargetAttention, TargetAttentionConfig,
+};
+use seminar_models::{Events, Needs, Scores, SequenceModel, UniqueEvents};
+use seminar_trainer::{Modalities, Recommender, Request, Run, Silent, TrainConfig};
+use serde::{Deserialize, Serialize};
 
-/// Mean of the history, a projection, an inner product.
+/// Attention over the last K events.
 #[derive(Module, Debug)]
-struct MeanOfHistory {
-    projection: Linear,
+struct LastEvents {
+    fusion: PairFusion,
+    attention: TargetAttention,
+    head: Head,
+    #[module(skip)]
+    config: Config,
 }
 
-impl SequenceModel for MeanOfHistory {
-    fn score(&self, history: &Events, candidates: &Events) -> Scores {
-        let [batch, _] = history.dims();
-        let mask = history.mask();
-        let count = mask.clone().sum_dim(1).clamp_min(1.0);
-        // [B, 1, L] weights times [B, L, D] events: the mean, [B, 1, D].
-        let weights = (mask / count).unsqueeze_dim::<3>(1);
-        let mean = weights.matmul(history.place(history.rows.item.clone()));
-        let targets = candidates.place(candidates.rows.item.clone());
-        let logits = self.projection.forward(mean).matmul(targets.swap_dims(1, 2));
-        let [_, _, count] = logits.dims();
-        Scores { logits: logits.reshape([batch, count]), stage_one: None, search: None }
+/// Its settings: what is saved beside the weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Config {
+    dim: usize,
+    heads: usize,
+    last: usize,
+    seed: u64,
+}
+
+impl LastEvents {
+    /// Queries and items, fused: `[U, D]`.
+    fn fuse(&self, events: &UniqueEvents) -> Tensor<2> {
+        self.fusion.forward(events.query.clone(), events.item.clone())
+    }
+
+    fn pairs<'a>(&self, history: &'a Events, candidates: &'a Events) -> Pairs<'a> {
+        let (events, targets) = (self.fuse(&history.unique), self.fuse(&candidates.unique));
+        Pairs { history, candidates, events, targets }
     }
 }
 
-/// Trains the model on a prepared corpus.
+impl SequenceModel for LastEvents {
+    type Config = Config;
+
+    fn init(config: &Config, device: &Device) -> seminar_models::Result<Self> {
+        let &Config { dim, heads, seed, .. } = config;
+        Ok(Self {
+            fusion: PairFusionConfig { dim, seed, ..Default::default() }.init(device),
+            attention: TargetAttentionConfig { dim, heads, seed, ..Default::default() }.init(device),
+            head: HeadConfig { dim, seed, ..Default::default() }.init(device),
+            config: config.clone(),
+        })
+    }
+
+    fn config(&self) -> Config {
+        self.config.clone()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { width: Some(self.config.dim), history_length: self.config.last, ..Needs::default() }
+    }
+
+    fn score(&self, history: &Events, candidates: &Events) -> Scores {
+        let pairs = self.pairs(history, candidates);
+        let retrieval = self.attention.attend_top_k(&Recent, &pairs, self.config.last);
+        Scores::of_logits(self.head.forward(retrieval.attended, pairs.placed_targets()))
+    }
+
+    fn attention_weights(&self, history: &Events, candidates: &Events) -> Option<Tensor<3>> {
+        let pairs = self.pairs(history, candidates);
+        Some(self.attention.weights_top_k(&Recent, &pairs, self.config.last))
+    }
+}
+
+/// Trains the model on a prepared corpus and saves it, or recommends with a saved one.
 #[derive(Parser)]
 struct Args {
     /// Folder that `prepare` wrote.
@@ -43,21 +91,43 @@ struct Args {
     /// Passes over the training examples.
     #[arg(long, default_value_t = 5)]
     epochs: u64,
+    /// Folder of the saved model.
+    #[arg(long, default_value = "out/custom_model")]
+    out: PathBuf,
+    /// Only recommend, with the model that an earlier call saved.
+    #[arg(long)]
+    recommend: bool,
 }
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let corpus = Arc::new(Corpus::open(&args.data)?);
-    let device = Device::flex().autodiff();
-    let batches = BatchConfig { targets_per_user: 20, history_length: 50, ..BatchConfig::default() };
-    let config = TrainConfig { epochs: args.epochs, batches: batches.clone(), ..TrainConfig::default() };
-    let model = MeanOfHistory { projection: LinearConfig::new(64, 64).init(&device) };
-
-    let tables = Tables::new(&config, &corpus, Modalities::default())?;
-    let mut trainer = Trainer::new(model, tables, config, corpus, device)?;
-    let fit = trainer.fit(&mut Silent)?;
-    let evaluation = trainer.evaluate(Split::Test, &batches)?;
-    println!("losses {:.4?}", fit.losses);
-    println!("test MRR {:.4}, 95 % interval {:.4?}", evaluation.metrics["MRR"], evaluation.ci95["MRR"]);
+    let device = Device::flex();
+    if !args.recommend {
+        train(&args, &corpus, &device)?;
+    }
+    let recommender = Recommender::<LastEvents>::open(&args.out, &device)?;
+    let user = recommender.users_of(&corpus).history(0);
+    println!("for user `{}`:", corpus.user_name(0));
+    for hit in recommender.recommend(&user, &Request { k: 5, explain: 1, ..Request::default() })? {
+        let because = hit.because.first().map_or("", |event| event.id.as_str());
+        println!("  {} {:.3} {} (leans on {because})", hit.id, hit.score, hit.title);
+    }
     Ok(())
+}
+
+fn train(args: &Args, corpus: &Arc<Corpus>, device: &Device) -> anyhow::Result<()> {
+    let batches = BatchConfig { targets_per_user: 20, history_length: 50, ..BatchConfig::default() };
+    let run = Run {
+        config: Config { dim: 64, heads: 2, last: 20, seed: 42 },
+        train: TrainConfig { epochs: args.epochs, batches: batches.clone(), ..TrainConfig::default() },
+        pretrain_epochs: 0,
+        dataset: args.data.display().to_string(),
+    };
+    let trainer = run.trainer::<LastEvents>(corpus, Modalities::default(), device)?;
+    let mut trainer = run.train(trainer, None, &mut Silent)?;
+    let evaluation = trainer.evaluate(Split::Test, &batches)?;
+    println!("losses {:.4?}", trainer.progress().fit.losses);
+    println!("test MRR {:.4}, 95 % interval {:.4?}", evaluation.metrics["MRR"], evaluation.ci95["MRR"]);
+    Ok(trainer.save_bundle(&args.out, &run.about(&evaluation.metrics))?)
 }

@@ -9,7 +9,7 @@ use seminar_dataset::atomic::write_text;
 use seminar_dataset::{BatchConfig, Corpus, Sampling};
 use seminar_examples::args::{Held, Queries, TiePolicy};
 use seminar_examples::device::DeviceKind;
-use seminar_examples::run::Experiment;
+use seminar_examples::run::{Experiment, evaluate, trainer};
 use seminar_trainer::Evaluation;
 use seminar_trainer::report::{Report, RunResult, leaderboard};
 
@@ -54,10 +54,10 @@ fn main() -> anyhow::Result<()> {
     let described = args.checkpoint.join("experiment.json");
     let text = std::fs::read_to_string(&described)
         .with_context(|| format!("cannot read {}", described.display()))?;
-    let experiment: Experiment =
+    let mut experiment: Experiment =
         serde_json::from_str(&text).with_context(|| format!("{} describes no run", described.display()))?;
     let corpus = Arc::new(Corpus::open(&args.data)?);
-    let mut trainer = experiment.trainer(&corpus, &args.data, &args.device.open()?)?;
+    let mut trainer = trainer(&mut experiment, &corpus, &args.data, &args.device.open()?)?;
     trainer.load_weights(&args.checkpoint.join("checkpoint").join("best.ckpt"))?;
 
     let sampling =
@@ -65,11 +65,12 @@ fn main() -> anyhow::Result<()> {
     let batches =
         BatchConfig { test_mode: args.test_mode.into(), sampling, ..experiment.train.batches.clone() };
     let (split, ties) = (args.split.into(), args.ties.into());
-    let mut rows = vec![experiment.evaluate(&mut trainer, &corpus, split, &batches, ties)?];
+    let mut rows = vec![evaluate(&experiment, &mut trainer, &corpus, split, &batches, ties)?];
     if args.full > 0 {
         let ranking = trainer.rank_in_catalogue(split, &batches, ties, args.full)?;
-        let evaluation = Evaluation::of(&ranking, batches.seed).with_popularity(&ranking, &corpus);
-        let name = format!("{}, all items", experiment.kind.name());
+        let evaluation =
+            Evaluation::of(&ranking, batches.seed).with_popularity(&ranking, &corpus.training_counts());
+        let name = format!("{}, all items", experiment.config.kind.name());
         rows.push(RunResult::new(&name, &experiment.dataset, split, batches.test_mode, evaluation)?);
     }
     println!("{}", leaderboard(&rows));
@@ -78,7 +79,7 @@ fn main() -> anyhow::Result<()> {
     if let Some(full) = rows.get(1) {
         write_text(&out.join("full_metrics.json"), &format!("{:#}\n", serde_json::to_value(full)?))?;
     }
-    let title = format!("{} on {}", experiment.kind.name(), experiment.dataset);
+    let title = format!("{} on {}", experiment.config.kind.name(), experiment.dataset);
     let report = Report { title, rows, settings: serde_json::to_value(&experiment)?, ..Report::default() };
     Ok(write_text(&out.join("report.html"), &report.html())?)
 }

@@ -1,4 +1,4 @@
-//! Bundled raw reviews → corpus → text embeddings → every model trained and ranked → a leaderboard.
+//! Bundled raw reviews → corpus → text embeddings → every model trained and ranked → a leaderboard, and recommendations.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,14 +8,18 @@ use clap::Parser;
 use seminar_dataset::atomic::write_text;
 use seminar_dataset::{AmazonReviews, BatchConfig, Corpus, PrepareConfig, Split};
 use seminar_examples::device::DeviceKind;
+use seminar_examples::people::people;
 use seminar_examples::progress::TrainingBar;
-use seminar_examples::run::{Experiment, available};
+use seminar_examples::run::{Experiment, available, evaluate, trainer};
 use seminar_examples::{embed, prepare};
-use seminar_models::{ModelConfig, ModelKind};
+use seminar_models::{AnyConfig, AnyModel, ModelConfig, ModelKind};
 use seminar_trainer::metrics::Ties;
-use seminar_trainer::report::{Report, RunResult, leaderboard};
-use seminar_trainer::{TrainConfig, popularity};
+use seminar_trainer::report::{Report, RunResult, leaderboard, people_html, people_text};
+use seminar_trainer::{Recommender, TrainConfig, popularity};
 use serde_json::json;
+
+/// People who get recommendations at the end.
+const PEOPLE: usize = 3;
 
 /// Runs the whole path on a small real data set.
 #[derive(Parser)]
@@ -33,20 +37,13 @@ fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).init();
     let device = args.device.open()?;
 
+    let start = Instant::now();
     println!("Amazon Gift Cards, raw reviews and metadata, 5-core");
     let raw = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/gift_cards"));
     let data = args.out.join("corpus");
     let prepared = PrepareConfig::amazon().prepare(&AmazonReviews::locate(raw, "Gift_Cards")?)?;
     let report = prepared.report;
-    let stats = prepare::write_corpus(
-        prepared.data,
-        &report,
-        (raw, "Gift_Cards"),
-        &data,
-        true,
-        true,
-        Instant::now(),
-    )?;
+    let stats = prepare::write_corpus(prepared.data, &report, (raw, "Gift_Cards"), &data, true, true, start)?;
     println!("{}\n", prepare::summary(&stats));
     let corpus = Arc::new(Corpus::open(&data)?);
     embed::hashed_titles(&corpus, &data.join("text.emb"))?;
@@ -57,11 +54,12 @@ fn main() -> anyhow::Result<()> {
     let mut rows =
         vec![RunResult::new("popularity", "Gift_Cards", Split::Test, batches.test_mode, baseline)?];
     let mut settings = serde_json::Value::Null;
-    for kind in ModelKind::ALL {
+    let best = args.out.join("model");
+    for &kind in ModelKind::ALL {
         let modalities = available(&corpus, &data);
-        let experiment = Experiment {
-            kind,
-            model: ModelConfig { top_k: 10, stage_one_top_k: 15, modalities, ..ModelConfig::default() },
+        let model = ModelConfig { top_k: 10, stage_one_top_k: 15, modalities, ..ModelConfig::default() };
+        let mut experiment = Experiment {
+            config: AnyConfig { kind, model },
             train: TrainConfig {
                 epochs: 12,
                 patience: 3,
@@ -72,20 +70,31 @@ fn main() -> anyhow::Result<()> {
             dataset: "Gift_Cards".into(),
         };
         let mut bar = TrainingBar::new(kind.name());
-        let mut trainer = experiment.train(experiment.trainer(&corpus, &data, &device)?, None, &mut bar)?;
-        rows.push(experiment.evaluate(&mut trainer, &corpus, Split::Test, &batches, Ties::Mean)?);
+        let fresh = trainer(&mut experiment, &corpus, &data, &device)?;
+        let mut trained = experiment.train(fresh, None, &mut bar)?;
+        let row = evaluate(&experiment, &mut trained, &corpus, Split::Test, &batches, Ties::Mean)?;
+        if rows.iter().skip(1).all(|other| row.metrics["MRR"] > other.metrics["MRR"]) {
+            trained.save_bundle(&best, &experiment.about(&row.metrics))?;
+        }
+        rows.push(row);
         settings = serde_json::to_value(&experiment)?;
     }
     println!("Test: the last item of each user among 99 sampled ones. `text` is hashed words, not CLIP.\n");
     println!("{}", leaderboard(&rows));
-    let best = rows.iter().max_by(|a, b| a.metrics["MRR"].total_cmp(&b.metrics["MRR"]));
-    write_text(&args.out.join("metrics.json"), &format!("{:#}\n", serde_json::to_value(best)?))?;
+    let first = rows.iter().max_by(|a, b| a.metrics["MRR"].total_cmp(&b.metrics["MRR"]));
+    write_text(&args.out.join("metrics.json"), &format!("{:#}\n", serde_json::to_value(first)?))?;
     let results = json!({ "dataset": "Gift_Cards", "rows": rows, "published": [] });
     write_text(&args.out.join("results.json"), &format!("{results:#}\n"))?;
+
+    let recommender = Recommender::<AnyModel>::open(&best, &device)?;
+    let name = recommender.description().config.kind.name();
+    let people = people(&recommender, &corpus, PEOPLE)?;
+    println!("What {name} proposes to {} people, and why:\n\n{}", people.len(), people_text(&people));
+    let sections = vec![(format!("Recommendations by {name}"), people_html(&people))];
     let title = "Quickstart: Amazon Gift Cards".into();
     let data = serde_json::to_value(&stats)?;
-    let report = Report { title, rows, settings, data, ..Report::default() };
+    let report = Report { title, rows, settings, data, sections, ..Report::default() };
     write_text(&args.out.join("report.html"), &report.html())?;
-    println!("written: {}, with report.html", args.out.display());
+    println!("written: {}, with report.html and the best model", args.out.display());
     Ok(())
 }

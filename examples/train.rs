@@ -1,4 +1,5 @@
-//! Trains one model on a prepared corpus and writes `metrics.json`, `report.html`, checkpoints and the log of steps.
+//! Trains one model on a prepared corpus and writes the saved model `model/`, `metrics.json`, `report.html`, checkpoints and the log
+//! of steps.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,11 +11,11 @@ use seminar_dataset::{Corpus, Split};
 use seminar_examples::args::{Queries, TiePolicy};
 use seminar_examples::device::DeviceKind;
 use seminar_examples::progress::TrainingBar;
-use seminar_examples::run::Output;
+use seminar_examples::run::{evaluate, trainer};
 use seminar_examples::settings::Settings;
 use seminar_models::weights;
-use seminar_trainer::popularity;
 use seminar_trainer::report::{Report, RunResult, leaderboard};
+use seminar_trainer::{Output, popularity};
 
 /// Trains a model.
 #[derive(Parser)]
@@ -72,14 +73,14 @@ fn main() -> anyhow::Result<()> {
         (row, serde_json::to_value(&batches)?)
     } else {
         let folder = (&*corpus, args.data.as_path());
-        let experiment = args.settings.experiment(args.model.parse()?, folder, &name, batches)?;
-        let mut trainer = experiment.trainer(&corpus, &args.data, &args.device.open()?)?;
+        let mut experiment = args.settings.experiment(args.model.parse()?, folder, &name, batches)?;
+        let mut trainer = trainer(&mut experiment, &corpus, &args.data, &args.device.open()?)?;
         if let Some(file) = &args.weights {
             let unused = trainer.import(&weights::read(file)?, &file.display().to_string())?;
             tracing::info!("took weights from {}; not used: {unused:?}", file.display());
         }
         let output = Output { folder: args.out.clone(), resume: args.resume, every: args.checkpoint_every };
-        let mut bar = TrainingBar::new(experiment.kind.name());
+        let mut bar = TrainingBar::new(experiment.config.kind.name());
         let mut trainer = experiment.train(trainer, Some(&output), &mut bar)?;
         drop(bar);
         if args.export_weights {
@@ -88,7 +89,9 @@ fn main() -> anyhow::Result<()> {
             write_bytes(&path, &bytes)?;
         }
         let ties = args.ties.into();
-        let row = experiment.evaluate(&mut trainer, &corpus, Split::Test, &experiment.train.batches, ties)?;
+        let batches = &experiment.train.batches;
+        let row = evaluate(&experiment, &mut trainer, &corpus, Split::Test, batches, ties)?;
+        trainer.save_bundle(&args.out.join("model"), &experiment.about(&row.metrics))?;
         (row, serde_json::to_value(&experiment)?)
     };
     println!("{}", leaderboard(std::slice::from_ref(&row)));

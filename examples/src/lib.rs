@@ -8,6 +8,7 @@ pub mod embed;
 pub mod encode;
 pub mod experiment;
 pub mod machine;
+pub mod people;
 pub mod prepare;
 pub mod progress;
 pub mod retrieval;

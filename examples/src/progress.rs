@@ -12,7 +12,13 @@ pub fn events_bar(events: u64) -> ProgressBar {
     ProgressBar::new(events).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// A bar an epoch, with loss, examples a second and time left.
+/// A bar that counts users.
+pub fn users_bar(users: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} users, {per_sec}, {eta} left");
+    ProgressBar::new(users).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// A bar per epoch, with loss, examples a second and time left.
 #[derive(Debug)]
 pub struct TrainingBar {
     bar: ProgressBar,

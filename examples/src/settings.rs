@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use seminar_dataset::{BatchConfig, Corpus, TestMode};
-use seminar_models::{ModelConfig, ModelKind, SoftSearch};
+use seminar_models::{AnyConfig, ModelConfig, ModelKind, SoftSearch};
 use seminar_trainer::{AdamConfig, Decay, Schedule, TrainConfig};
 
 use crate::run::{Experiment, available, parse_modalities};
@@ -198,19 +198,21 @@ impl Settings {
         };
         let deviation = if self.published() { 0.02 } else { 0.1 };
         Ok(Experiment {
-            kind,
-            model: ModelConfig {
-                top_k: self.retrieve_topk,
-                stage_one_top_k: self.stage1_topk.unwrap_or(self.retrieve_topk + 30),
-                modalities,
-                query_weight: self.query_weight,
-                dropout: self.dropout,
-                pretrain_weights: self.pretrain_weights,
-                freeze_projections: !self.train_projections,
-                freeze_modal_projections: self.freeze_modal_projections,
-                soft_search: self.soft_search.into(),
-                seed: batches.seed,
-                ..if self.published() { ModelConfig::reference() } else { ModelConfig::default() }
+            config: AnyConfig {
+                kind,
+                model: ModelConfig {
+                    top_k: self.retrieve_topk,
+                    stage_one_top_k: self.stage1_topk.unwrap_or(self.retrieve_topk + 30),
+                    modalities,
+                    query_weight: self.query_weight,
+                    dropout: self.dropout,
+                    pretrain_weights: self.pretrain_weights,
+                    freeze_projections: !self.train_projections,
+                    freeze_modal_projections: self.freeze_modal_projections,
+                    soft_search: self.soft_search.into(),
+                    seed: batches.seed,
+                    ..if self.published() { ModelConfig::reference() } else { ModelConfig::default() }
+                },
             },
             train: TrainConfig {
                 epochs: self.epochs.unwrap_or(1),

@@ -11,8 +11,8 @@ use seminar_dataset::{
 };
 use seminar_examples::embed::hashed_titles;
 use seminar_examples::prepare::write_corpus;
-use seminar_examples::run::{Experiment, available};
-use seminar_models::{ModelConfig, ModelKind};
+use seminar_examples::run::{Experiment, available, evaluate, trainer};
+use seminar_models::{AnyConfig, ModelConfig, ModelKind};
 use seminar_trainer::metrics::Ties;
 use seminar_trainer::{AdamConfig, EpochInfo, Observer, TrainConfig};
 
@@ -79,16 +79,18 @@ fn every_model_learns_and_its_run_repeats_exactly() {
     hashed_titles(&corpus, &out.join("text.emb")).unwrap();
     let batches =
         BatchConfig { batch_size: 64, history_length: 16, targets_per_user: 8, ..Default::default() };
-    for kind in ModelKind::ALL {
+    for &kind in ModelKind::ALL {
         let run = Experiment {
-            kind,
-            model: ModelConfig {
-                width: 16,
-                heads: 2,
-                top_k: 6,
-                stage_one_top_k: 10,
-                modalities: available(&corpus, &out),
-                ..Default::default()
+            config: AnyConfig {
+                kind,
+                model: ModelConfig {
+                    width: 16,
+                    heads: 2,
+                    top_k: 6,
+                    stage_one_top_k: 10,
+                    modalities: available(&corpus, &out),
+                    ..Default::default()
+                },
             },
             train: TrainConfig {
                 width: 16,
@@ -105,9 +107,10 @@ fn every_model_learns_and_its_run_repeats_exactly() {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let mut losses = Losses::default();
             let result = pool.install(|| {
-                let trainer = run.trainer(&corpus, &out, &device).unwrap();
+                let mut run = run.clone();
+                let trainer = trainer(&mut run, &corpus, &out, &device).unwrap();
                 let mut trainer = run.train(trainer, None, &mut losses).unwrap();
-                run.evaluate(&mut trainer, &corpus, Split::Test, &batches, Ties::Mean).unwrap()
+                evaluate(&run, &mut trainer, &corpus, Split::Test, &batches, Ties::Mean).unwrap()
             });
             (losses.0, result.metrics)
         };

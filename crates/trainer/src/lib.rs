@@ -4,15 +4,14 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
 //! use burn::tensor::Device;
-//! use seminar_dataset::{BatchConfig, Corpus, Split, s3rec};
+//! use seminar_dataset::{BatchConfig, Corpus, Numbered, Split};
 //! use seminar_models::{ModelConfig, ModelKind};
 //! use seminar_trainer::{Modalities, Silent, Tables, TrainConfig, Trainer};
 //!
 //! # let folder = tempfile::tempdir()?;
-//! # let line = |u: u32| format!("{} {}\n", u + 1, (0..8).map(|i| (1 + (u + i) % 30).to_string()).collect::<Vec<_>>().join(" "));
-//! # std::fs::write(folder.path().join("toy.txt"), (0..40).map(line).collect::<String>())?;
-//! # let toy = s3rec::import(folder.path(), "toy", s3rec::QuerySource::None)?;
-//! # Corpus::write(&toy.data, folder.path())?;
+//! let users: Vec<Vec<String>> =
+//!     (0..40).map(|user| (0..8).map(|step| format!("item {}", (user + step) % 30)).collect()).collect();
+//! Corpus::write(&Numbered::from_sequences(&users)?, folder.path())?;
 //! let corpus = Arc::new(Corpus::open(folder.path())?);
 //! let device = Device::flex().autodiff();
 //! let batches = BatchConfig { batch_size: 16, history_length: 10, evaluation_negatives: 20, ..Default::default() };
@@ -47,6 +46,7 @@ mod pretrain;
 mod progress;
 mod recommender;
 pub mod report;
+mod run;
 mod schedule;
 mod scorer;
 mod step_log;
@@ -63,9 +63,10 @@ pub use observer::{Both, EpochInfo, Observer, Silent, StepInfo};
 pub use popularity::popularity;
 pub use progress::{FitReport, Phase, Progress};
 pub use recommender::{
-    Because, Candidates, CorpusHistories, Event, Filter, History, Hit, Item, ItemSet, Job, JobFormat,
+    Because, Candidates, CorpusHistories, Event, Filter, History, Hit, HitFormat, Item, ItemSet, Job,
     JobReport, Recommender, Request, SeenItems, Unknown,
 };
+pub use run::{Output, Run};
 pub use schedule::{Decay, Schedule};
 pub use step_log::StepLog;
 pub use table::{AdamConfig, Table, TableConfig, TableRows};

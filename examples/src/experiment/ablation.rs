@@ -29,25 +29,25 @@ pub fn variants(ablation: Ablation, base: &Experiment) -> Vec<Variant> {
         Ablation::Pretraining => pretraining(base),
         Ablation::Frozen => vec![
             with("tables frozen", base, |run| run.train.freeze_tables = true),
-            with("projections G free", base, |run| run.model.freeze_projections = false),
+            with("projections G free", base, |run| run.config.model.freeze_projections = false),
             with("projections of text and image frozen", base, |run| {
-                run.model.freeze_modal_projections = true;
+                run.config.model.freeze_modal_projections = true;
             }),
         ],
         Ablation::QueryWeight => [0.0, 0.25, 0.5, 0.75, 1.0]
             .into_iter()
-            .filter(|&weight| weight != base.model.query_weight)
+            .filter(|&weight| weight != base.config.model.query_weight)
             .map(|weight| {
-                with(&format!("query weight {weight}"), base, |run| run.model.query_weight = weight)
+                with(&format!("query weight {weight}"), base, |run| run.config.model.query_weight = weight)
             })
             .collect(),
         Ablation::SoftSearch => [SoftSearch::Mhta, SoftSearch::Lsh, SoftSearch::MultiPq]
             .into_iter()
-            .filter(|&search| search != base.model.soft_search)
+            .filter(|&search| search != base.config.model.soft_search)
             .map(|search| {
                 let name = serde_json::to_value(search).unwrap_or_default();
                 with(&format!("search by {}", name.as_str().unwrap_or_default()), base, |run| {
-                    run.model.soft_search = search;
+                    run.config.model.soft_search = search;
                 })
             })
             .collect(),
@@ -65,21 +65,21 @@ fn pretraining(base: &Experiment) -> Vec<Variant> {
     let mut variants = vec![with("no pretraining", base, |run| run.pretrain_epochs = 0)];
     for (task, name) in ["next pair", "alignment", "relevance"].into_iter().enumerate() {
         variants.push(with(&format!("{name} alone"), base, |run| {
-            let weights = &mut run.model.pretrain_weights;
+            let weights = &mut run.config.model.pretrain_weights;
             (0..3).filter(|&other| other != task).for_each(|other| weights[other] = 0.0);
         }));
-        variants.push(with(&format!("no {name}"), base, |run| run.model.pretrain_weights[task] = 0.0));
+        variants.push(with(&format!("no {name}"), base, |run| run.config.model.pretrain_weights[task] = 0.0));
     }
     variants
 }
 
 fn modalities(base: &Experiment) -> Vec<Variant> {
-    let all = &base.model.modalities;
+    let all = &base.config.model.modalities;
     let items = all.iter().filter(|&&kind| kind != ModalityKind::Query).count();
     let kept = |&&kind: &&ModalityKind| kind == ModalityKind::Query || items > 1;
     let without = |&kind: &ModalityKind| {
         with(&format!("no {}", modality_names(&[kind])), base, |run| {
-            run.model.modalities.retain(|&other| other != kind);
+            run.config.model.modalities.retain(|&other| other != kind);
         })
     };
     all.iter().filter(kept).map(without).collect()
@@ -88,16 +88,18 @@ fn modalities(base: &Experiment) -> Vec<Variant> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seminar_models::{ModelConfig, ModelKind};
+    use seminar_models::{AnyConfig, ModelConfig, ModelKind};
     use seminar_trainer::TrainConfig;
 
     #[test]
     fn each_variant_differs_from_the_base_and_from_the_others() {
         let base = Experiment {
-            kind: ModelKind::Seminar,
-            model: ModelConfig {
-                modalities: vec![ModalityKind::Id, ModalityKind::Query, ModalityKind::Text],
-                ..ModelConfig::default()
+            config: AnyConfig {
+                kind: ModelKind::Seminar,
+                model: ModelConfig {
+                    modalities: vec![ModalityKind::Id, ModalityKind::Query, ModalityKind::Text],
+                    ..ModelConfig::default()
+                },
             },
             train: TrainConfig::default(),
             pretrain_epochs: 1,
@@ -107,7 +109,7 @@ mod tests {
         let mut seen = vec![(String::new(), json(&base))];
         for ablation in Ablation::value_variants() {
             for (name, run) in variants(*ablation, &base) {
-                run.model.validate(100).unwrap_or_else(|error| panic!("{name}: {error}"));
+                run.config.model.validate(100).unwrap_or_else(|error| panic!("{name}: {error}"));
                 let run = json(&run);
                 assert!(seen.iter().all(|(known, other)| *known != name && *other != run), "{name}");
                 seen.push((name, run));

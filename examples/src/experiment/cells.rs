@@ -8,14 +8,14 @@ use anyhow::Context;
 use burn::tensor::Device;
 use seminar_dataset::{BatchConfig, Corpus, Split, TestMode};
 use seminar_trainer::metrics::Ties;
-use seminar_trainer::popularity;
 use seminar_trainer::report::RunResult;
+use seminar_trainer::{Output, popularity};
 use serde_json::{Value, json};
 
 use super::{keep, kept};
 use crate::machine;
 use crate::progress::TrainingBar;
-use crate::run::{Experiment, Output};
+use crate::run::{Experiment, evaluate, trainer};
 
 /// Steps between checkpoints of a cell; each epoch ends with one in any case.
 const CHECKPOINT_EVERY: u64 = 500;
@@ -50,8 +50,8 @@ impl Contender {
     pub fn name(&self) -> String {
         match self {
             Self::Popularity(_) => "popularity".into(),
-            Self::Model(variant, run) if variant.is_empty() => run.kind.name().into(),
-            Self::Model(variant, run) => format!("{}, {variant}", run.kind.name()),
+            Self::Model(variant, run) if variant.is_empty() => run.config.kind.name().into(),
+            Self::Model(variant, run) => format!("{}, {variant}", run.config.kind.name()),
         }
     }
 
@@ -84,7 +84,7 @@ impl Table<'_> {
         self.cells.join(contender.folder())
     }
 
-    /// The rows of a cell, one a test mode: read if they are there, computed and kept otherwise.
+    /// The rows of a cell, one per test mode: read if they are there, computed and kept otherwise.
     ///
     /// # Errors
     /// If training or evaluation fails, or files cannot be read or written.
@@ -130,13 +130,14 @@ impl Table<'_> {
             Contender::Model(variant, run) => {
                 let mut bar = TrainingBar::new(&contender.name());
                 let output = Output { folder, resume: true, every: CHECKPOINT_EVERY };
-                let trainer = run.trainer(self.corpus, self.data, &self.device)?;
+                let mut run = run.as_ref().clone();
+                let trainer = trainer(&mut run, self.corpus, self.data, &self.device)?;
                 let mut trainer = run.train(trainer, Some(&output), &mut bar)?;
                 drop(bar);
                 for mode in missing {
                     let batches = BatchConfig { test_mode: mode, ..run.train.batches.clone() };
                     let mut row =
-                        run.evaluate(&mut trainer, self.corpus, Split::Test, &batches, Ties::Mean)?;
+                        evaluate(&run, &mut trainer, self.corpus, Split::Test, &batches, Ties::Mean)?;
                     row.variant.clone_from(variant);
                     add(row)?;
                 }

@@ -154,7 +154,7 @@ pub fn run(preset: &Preset) -> anyhow::Result<()> {
         results.write()?;
     }
     if flags.retrieval_users > 0 {
-        let own = |contender: &&Contender| matches!(contender, Contender::Model(variant, run) if variant.is_empty() && run.kind == ModelKind::Seminar);
+        let own = |contender: &&Contender| matches!(contender, Contender::Model(variant, run) if variant.is_empty() && run.config.kind == ModelKind::Seminar);
         if let Some(contender) = contenders.iter().find(own) {
             let section = results.stage("retrieval", || {
                 retrieval::section(

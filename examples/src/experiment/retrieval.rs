@@ -10,6 +10,7 @@ use super::cells::{Contender, Table};
 use super::{keep, kept};
 use crate::retrieval::trained::trained;
 use crate::retrieval::{histories, page};
+use crate::run::trainer;
 
 /// K.
 const TOP_K: usize = 32;
@@ -37,7 +38,8 @@ pub fn section(
     let rows = match kept(&path, &key) {
         Some(rows) => rows,
         None => {
-            let mut trainer = run.trainer(table.corpus, table.data, &table.device)?;
+            let mut run = run.as_ref().clone();
+            let mut trainer = trainer(&mut run, table.corpus, table.data, &table.device)?;
             trainer.load_weights(&weights)?;
             let sizes = [users, length, TARGETS];
             let found = trained(&mut trainer, table.corpus, &run.train.batches, sizes)?;

@@ -52,12 +52,12 @@ pub fn trained(
     for batch in batches.epoch(0).prefetch(0) {
         let embedded = trainer.embed(&batch);
         let AnyModel::Seminar(model) = trainer.model() else { anyhow::bail!("only SEMINAR has modalities") };
-        let (history, answers) =
+        let (history, targets_placed) =
             (Placed::of(model, &embedded.history)?, Placed::of(model, &embedded.candidates)?);
         (found.modalities, found.dim) = (history.modalities, history.dim);
         let width = found.modalities * found.dim;
         for user in 0..batch.users.len() {
-            answers.copy(user, 0, &mut open.targets);
+            targets_placed.copy(user, 0, &mut open.targets);
             for at in 0..batch.history.width {
                 // Equal behaviours tie, and which of them a search returns says nothing.
                 let (item, query) = batch.history.pair(user, at);
@@ -83,15 +83,15 @@ pub fn trained(
     Ok(found)
 }
 
-/// The modalities of a batch's distinct events, and where those stand.
+/// The modalities of a batch's unique events, and the inverse index of their positions.
 struct Placed {
     modalities: usize,
     dim: usize,
     /// `[U, M, d]`.
     rows: Vec<f32>,
     /// `[B, L]`.
-    index: Vec<i64>,
-    real: Vec<bool>,
+    inverse: Vec<i64>,
+    mask: Vec<bool>,
     length: usize,
 }
 
@@ -106,8 +106,13 @@ impl Placed {
             modalities,
             dim,
             rows: rows.into_data().convert::<f32>().try_into_vec().context("vectors are numbers")?,
-            index: events.index.to_data().convert::<i64>().try_into_vec().context("positions are numbers")?,
-            real: events.real.to_data().convert::<bool>().try_into_vec().context("masks are flags")?,
+            inverse: events
+                .inverse
+                .to_data()
+                .convert::<i64>()
+                .try_into_vec()
+                .context("positions are numbers")?,
+            mask: events.mask.to_data().convert::<bool>().try_into_vec().context("masks are flags")?,
             length,
         })
     }
@@ -115,8 +120,8 @@ impl Placed {
     /// Appends the event at a position; nothing where it is padding.
     fn copy(&self, row: usize, column: usize, out: &mut Vec<f32>) {
         let (at, width) = (row * self.length + column, self.modalities * self.dim);
-        if self.real[at] {
-            out.extend_from_slice(&self.rows[self.index[at] as usize * width..][..width]);
+        if self.mask[at] {
+            out.extend_from_slice(&self.rows[self.inverse[at] as usize * width..][..width]);
         }
     }
 }

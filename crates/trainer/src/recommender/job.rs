@@ -11,23 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{CorpusHistories, Hit, Recommender, Request};
+use super::{CorpusHistories, HitFormat, Recommender, Request};
 use crate::error::{Error, Result};
 
 /// Users between two points from which a killed job can go on.
 const USERS_PER_STEP: usize = 256;
-
-/// The form of the file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JobFormat {
-    /// `user,rank,item,score,title`, a line per item, with a header; with explanations a column `because` of `item weight` pairs,
-    /// separated by semicolons.
-    #[default]
-    Csv,
-    /// A JSON object per user and line: `{"user", "hits": [{"id", "score", "title", "because"}]}`.
-    Json,
-}
 
 /// Recommendations for all users of a corpus.
 #[derive(Clone, Debug)]
@@ -35,7 +23,7 @@ pub struct Job<'a> {
     /// What is asked for each of them. Filters by a function are not part of what a job is recognised by.
     pub request: &'a Request,
     /// The file's form.
-    pub format: JobFormat,
+    pub format: HitFormat,
     /// The file to write. `OUT.partial` and `OUT.partial.json` lie beside it until it is whole.
     pub out: &'a Path,
     /// Replace `out` if it exists.
@@ -90,7 +78,7 @@ impl Job<'_> {
         while state.users < users.len() {
             let end = users.len().min(state.users + USERS_PER_STEP);
             let text = self.text(recommender, &users, state.users..end)?;
-            let written = file.write_all(&text).and_then(|()| file.flush());
+            let written = file.write_all(text.as_bytes()).and_then(|()| file.flush());
             written.and_then(|()| file.get_ref().sync_data()).map_err(Error::io(&partial, "cannot write"))?;
             state.users = end;
             state.bytes += text.len() as u64;
@@ -136,14 +124,14 @@ impl Job<'_> {
                 Err(Error::Bundle { path: mark.to_path_buf(), message })
             }
             None => {
-                let header = self.header();
+                let header = self.format.header(self.request.explain > 0);
                 let mut file = options.write(true).create_new(true);
                 // Without a mark nothing in a partial file is sure: it is of a job that was killed at its very start.
                 if partial.exists() {
                     file = file.create_new(false).create(true).truncate(true);
                 }
                 let mut file = BufWriter::new(file.open(partial).map_err(fail("cannot create"))?);
-                file.write_all(&header).map_err(fail("cannot write"))?;
+                file.write_all(header.as_bytes()).map_err(fail("cannot write"))?;
                 Ok((file, Mark { job, users: 0, bytes: header.len() as u64 }))
             }
         }
@@ -165,65 +153,19 @@ impl Job<'_> {
         format!("{:016x}", xxh3_64(parts.to_string().as_bytes()))
     }
 
-    fn header(&self) -> Vec<u8> {
-        match (self.format, self.request.explain) {
-            (JobFormat::Json, _) => Vec::new(),
-            (JobFormat::Csv, 0) => b"user,rank,item,score,title\n".to_vec(),
-            (JobFormat::Csv, _) => b"user,rank,item,score,title,because\n".to_vec(),
-        }
-    }
-
     fn text<M: SequenceModel>(
         &self,
         recommender: &Recommender<M>,
         users: &CorpusHistories<'_>,
         range: std::ops::Range<usize>,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<String> {
         let histories: Vec<_> = range.clone().map(|user| users.history(user)).collect();
         let all = recommender.recommend_batch(&histories, self.request)?;
-        let mut text = Vec::new();
-        for (user, hits) in range.zip(all) {
-            match self.format {
-                JobFormat::Json => {
-                    let hits: Vec<_> = hits.iter().map(json_of).collect();
-                    text.extend(json!({ "user": users.name(user), "hits": hits }).to_string().into_bytes());
-                    text.push(b'\n');
-                }
-                JobFormat::Csv => self.rows(users.name(user), &hits, &mut text)?,
-            }
-        }
-        Ok(text)
+        let lines = range
+            .zip(all)
+            .map(|(user, hits)| self.format.lines(users.name(user), &hits, self.request.explain > 0));
+        lines.collect()
     }
-
-    fn rows(&self, user: &str, hits: &[Hit], text: &mut Vec<u8>) -> Result<()> {
-        let mut rows = csv::Writer::from_writer(text);
-        for (rank, hit) in hits.iter().enumerate() {
-            let (rank, score) = ((rank + 1).to_string(), hit.score.to_string());
-            let mut row = vec![user, &rank, &hit.id, &score, &hit.title];
-            let because: Vec<String> =
-                hit.because.iter().map(|event| format!("{} {:.4}", event.id, event.weight)).collect();
-            let because = because.join(";");
-            if self.request.explain > 0 {
-                row.push(&because);
-            }
-            rows.write_record(row).map_err(|error| self.unwritten(error.into()))?;
-        }
-        rows.flush().map_err(|error| self.unwritten(error))
-    }
-
-    fn unwritten(&self, source: std::io::Error) -> Error {
-        Error::Io { path: self.out.to_path_buf(), doing: "cannot write", source }
-    }
-}
-
-/// A hit as JSON.
-fn json_of(hit: &Hit) -> serde_json::Value {
-    let because: Vec<_> = hit
-        .because
-        .iter()
-        .map(|event| json!({ "id": event.id, "title": event.title, "weight": event.weight }))
-        .collect();
-    json!({ "id": hit.id, "score": hit.score, "title": hit.title, "because": because })
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

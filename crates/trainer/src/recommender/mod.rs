@@ -1,6 +1,7 @@
 //! Recommendations from a saved model.
 
 mod explain;
+mod format;
 mod history;
 mod items;
 mod job;
@@ -16,9 +17,10 @@ use rayon::prelude::*;
 use seminar_dataset::Catalogue;
 use seminar_models::{ModalityKind, SequenceModel};
 
+pub use format::HitFormat;
 pub use history::{Event, History, Unknown};
 pub use items::{Item, ItemSet};
-pub use job::{Job, JobFormat, JobReport};
+pub use job::{Job, JobReport};
 pub use logs::CorpusHistories;
 pub use request::{Because, Candidates, Filter, Hit, Request, SeenItems};
 
@@ -31,8 +33,8 @@ use crate::scorer::Scorer;
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
-/// # let path = doctest_support::saved_twin(folder.path())?;
-/// # #[path = "../../tests/support/saved.rs"] mod doctest_support;
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/saved.rs"));
+/// # let path = saved_twin(folder.path())?;
 /// use burn::tensor::Device;
 /// use seminar_models::AnyModel;
 /// use seminar_trainer::{Recommender, Request};

@@ -20,6 +20,7 @@ svg{width:100%;max-width:40rem;height:auto}.grid{stroke:var(--line)}.axis{fill:v
 .line.c3,.dot.c3{stroke:var(--c3)}.line.c4,.dot.c4{stroke:var(--c4)}.line.c5,.dot.c5{stroke:var(--c5)}.dot{fill:var(--bg)}.bar{fill:var(--c0)}
 .key{margin-right:1rem;white-space:nowrap}.key::before{content:'';display:inline-block;width:.8em;height:.8em;margin-right:.3em;background:currentColor}
 .key.c0{color:var(--c0)}.key.c1{color:var(--c1)}.key.c2{color:var(--c2)}.key.c3{color:var(--c3)}.key.c4{color:var(--c4)}.key.c5{color:var(--c5)}
+.people td{white-space:normal;vertical-align:top}h3{font-size:1rem}
 p.note,.legend{color:var(--soft);font-size:.9rem}
 ";
 

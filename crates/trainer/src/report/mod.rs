@@ -3,12 +3,14 @@
 mod board;
 pub mod chart;
 mod html;
+mod people;
 mod row;
 mod summary;
 
 use serde_json::Value;
 
 pub use html::page_of as page;
+pub use people::{Person, people_html, people_text};
 pub use row::{RunResult, Seconds, leaderboard};
 pub use summary::{Summary, summarise, summary_table};
 

@@ -1,0 +1,123 @@
+//! Recommendations for people to read: a person's last items, what is proposed, and what it leans on.
+
+use std::fmt::Write as _;
+
+use super::html::escape;
+use crate::recommender::{Because, Hit};
+
+/// Recommendations for one person.
+#[derive(Clone, Debug, Default)]
+pub struct Person {
+    /// Who.
+    pub name: String,
+    /// Titles of the last items, oldest first.
+    pub history: Vec<String>,
+    /// What is proposed.
+    pub hits: Vec<Hit>,
+}
+
+/// A title, or the item's name where it has none.
+fn title<'a>(title: &'a str, id: &'a str) -> &'a str {
+    if title.is_empty() { id } else { title }
+}
+
+/// A text cut to `most` characters.
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some(_) => text.chars().take(most - 1).chain(['…']).collect(),
+        None => text.to_owned(),
+    }
+}
+
+/// The events that a hit leans on, with their share in per cent.
+fn leans_on(because: &[Because], most: usize) -> String {
+    let event = |event: &Because| {
+        format!("{} ({:.0} %)", cut(title(&event.title, &event.id), most), 100.0 * event.weight)
+    };
+    because.iter().map(event).collect::<Vec<_>>().join(", ")
+}
+
+/// For a terminal.
+pub fn people_text(people: &[Person]) -> String {
+    let mut text = String::new();
+    for person in people {
+        let _ = writeln!(text, "{}, lately:", person.name);
+        for item in &person.history {
+            let _ = writeln!(text, "      · {}", cut(item, 72));
+        }
+        for (rank, hit) in person.hits.iter().enumerate() {
+            let _ = writeln!(
+                text,
+                "{:>4}  {:>7.3}  {}",
+                rank + 1,
+                hit.score,
+                cut(title(&hit.title, &hit.id), 72)
+            );
+            if !hit.because.is_empty() {
+                let _ = writeln!(text, "               leans on {}", leans_on(&hit.because, 40));
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// For a page: the content of a section.
+pub fn people_html(people: &[Person]) -> String {
+    let mut html = String::new();
+    for person in people {
+        let last: Vec<String> = person.history.iter().map(|item| escape(item)).collect();
+        let _ = write!(
+            html,
+            "<h3>{}</h3><p class=\"note\">Lately: {}</p><div class=\"wide\"><table class=\"people\">\
+             <tr><th>#</th><th>proposed</th><th>score</th><th class=\"left\">leans on</th></tr>",
+            escape(&person.name),
+            last.join(" · "),
+        );
+        for (rank, hit) in person.hits.iter().enumerate() {
+            let _ = write!(
+                html,
+                "<tr><td>{}</td><td class=\"left\">{}</td><td>{:.3}</td><td class=\"left\">{}</td></tr>",
+                rank + 1,
+                escape(title(&hit.title, &hit.id)),
+                hit.score,
+                escape(&leans_on(&hit.because, 60)),
+            );
+        }
+        html.push_str("</table></div>");
+    }
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person() -> Person {
+        let because = Because { event: 0, id: "a".into(), title: "Nails & <more>".into(), weight: 0.25 };
+        let hit = Hit { id: "b".into(), title: String::new(), score: 1.5, because: vec![because] };
+        Person { name: "u\"1".into(), history: vec!["Nails & <more>".into()], hits: vec![hit] }
+    }
+
+    #[test]
+    fn text_names_scores_and_reasons() {
+        let text = people_text(&[person()]);
+        assert!(
+            text.contains("   1    1.500  b\n") && text.contains("leans on Nails & <more> (25 %)"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn titles_cannot_break_the_page() {
+        let html = people_html(&[person()]);
+        assert!(html.contains("Nails &amp; &lt;more&gt; (25 %)") && html.contains("u&quot;1"), "{html}");
+        assert!(!html.contains("<more>"));
+    }
+
+    #[test]
+    fn long_titles_are_cut_between_characters() {
+        assert_eq!(cut("ääääää", 4), "äää…");
+        assert_eq!(cut("ääää", 4), "ääää");
+    }
+}
