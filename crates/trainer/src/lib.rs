@@ -11,7 +11,7 @@
 //! # let folder = tempfile::tempdir()?;
 //! let users: Vec<Vec<String>> =
 //!     (0..40).map(|user| (0..8).map(|step| format!("item {}", (user + step) % 30)).collect()).collect();
-//! Corpus::write(&Numbered::from_sequences(&users)?, folder.path())?;
+//! Corpus::write(&Numbered::from_sequences(&users), folder.path())?;
 //! let corpus = Arc::new(Corpus::open(folder.path())?);
 //! let device = Device::flex().autodiff();
 //! let batches = BatchConfig { batch_size: 16, history_length: 10, evaluation_negatives: 20, ..Default::default() };

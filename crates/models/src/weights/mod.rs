@@ -90,11 +90,12 @@ pub fn load_state_dict<M: Module>(model: M, state: &StateDict, file: &str) -> Re
                 self.problem.get_or_insert(message);
                 return param;
             }
-            let data = TensorData::new(array.values.clone(), array.shape.clone());
-            let mut tensor = Tensor::<D>::from_data(data, &current.device());
-            if turned {
-                tensor = tensor.swap_dims(0, 1);
-            }
+            // Turned here and not as a view: products with a turned matrix add in another order than those of training.
+            let values = match (turned, &array.shape[..]) {
+                (true, &[rows, columns]) => transposed(&array.values, rows, columns),
+                _ => array.values.clone(),
+            };
+            let tensor = Tensor::<D>::from_data(TensorData::new(values, current.dims()), &current.device());
             self.used.push(name);
             let trained = current.is_require_grad();
             Param::initialized(param.id, tensor.set_require_grad(trained)).set_require_grad(trained)
@@ -107,6 +108,11 @@ pub fn load_state_dict<M: Module>(model: M, state: &StateDict, file: &str) -> Re
     }
     let unused = state.keys().filter(|name| !load.used.contains(name)).cloned().collect();
     Ok((model, unused))
+}
+
+/// `[rows, columns]` to `[columns, rows]`.
+fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    (0..columns).flat_map(|column| (0..rows).map(move |row| values[row * columns + column])).collect()
 }
 
 #[cfg(test)]

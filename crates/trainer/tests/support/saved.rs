@@ -12,7 +12,7 @@ fn saved_twin(folder: &std::path::Path) -> Result<std::path::PathBuf, Box<dyn st
         names.iter().enumerate().map(|(item, name)| (name.clone(), format!("Title {item}"))).collect();
     let users: Vec<Vec<String>> =
         (0..60).map(|user| (0..9).map(|step| names[(user + step) % 40].clone()).collect()).collect();
-    let data = Numbered::from_sequences(&users)?.with_titles(titles)?;
+    let data = Numbered::from_sequences(&users).with_titles(titles)?;
     Corpus::write(&data, folder)?;
     let corpus = std::sync::Arc::new(Corpus::open(folder)?);
 
