@@ -55,6 +55,7 @@ mod source;
 mod split;
 mod statistics;
 pub mod synthetic;
+mod tsv;
 
 pub use batch::{Batch, BatchConfig, Batches, Epoch, Event, IdBlock, Prefetch, TestMode};
 pub use catalogue::Catalogue;
@@ -75,6 +76,7 @@ pub use source::{AmazonReviews, EventSource, FileReport, KuaiSar, Line, LineRead
 pub use split::{Example, Split};
 pub use statistics::{Range, Statistics};
 pub use synthetic::SyntheticConfig;
+pub use tsv::import_tsv;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
