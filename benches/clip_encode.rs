@@ -1,6 +1,6 @@
-//! CLIP ViT-B/32 with random weights: images and titles a second, beside the matrix products of its image tower alone.
+//! CLIP ViT-B/32 with random weights: images and titles per second, beside the matrix products of its image tower alone.
 //!
-//! `SEMINAR_BENCH_ROWS` below 200,000 stands for a short run: a tower of two layers.
+//! `SEMINAR_BENCH_ROWS` below 200,000 makes a short run with towers of two layers.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;

@@ -1,5 +1,5 @@
-//! The 50 most relevant of a user's behaviours (M = 4, d = 64, clustered) on one thread, for one target and for 100 at
-//! once, tables included; and appending and deleting one behaviour.
+//! The 50 most relevant of a user's behaviours (M = 4, d = 64, clustered) on one thread, for one target and for a
+//! batch of 100, lookup tables included; and appending and deleting one behaviour.
 //!
 //! `SEMINAR_BENCH_ROWS` limits the length of the history, 100,000 by default.
 

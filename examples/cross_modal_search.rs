@@ -1,5 +1,4 @@
-//! Finds items by text or image among their text or image embeddings: text to text, text to image, image to text and image
-//! to image.
+//! Finds items by text or image: text to text, text to image, image to text and image to image.
 
 use std::path::{Path, PathBuf};
 
@@ -17,25 +16,25 @@ struct Args {
     /// Corpus folder with `text.emb`, `image.emb` or both.
     #[arg(long)]
     data: PathBuf,
-    /// What to look for, in words.
+    /// Query text.
     #[arg(long)]
     query: Option<String>,
-    /// What to look for, as an image file.
+    /// Query image, a file.
     #[arg(long)]
     image: Option<PathBuf>,
-    /// What to look for, as an item of the corpus, by its name: its own embeddings are the queries.
+    /// Query item of the corpus, by its name in the log. Its embeddings are the queries.
     #[arg(long)]
     item: Option<String>,
-    /// The checkpoint that the embeddings were made with; without it, the offline encoders.
+    /// File of the CLIP weights that made the embeddings. Without it, the offline encoders are used.
     #[arg(long)]
     checkpoint: Option<PathBuf>,
-    /// Results of each direction.
+    /// Results per direction.
     #[arg(long, default_value_t = 5)]
     topk: usize,
-    /// Walk through a graph instead of comparing all items.
+    /// Search an HNSW graph instead of comparing all items.
     #[arg(long)]
     graph: bool,
-    /// Where tensors live.
+    /// Device of tensors. All but flex need a build with the cargo feature of the same name.
     #[arg(long, default_value = "flex")]
     device: DeviceKind,
 }
@@ -65,7 +64,7 @@ fn main() -> anyhow::Result<()> {
         for to in sides.iter().filter(|to| joined || to.name == *from) {
             if to.index.dim() != vector.len() {
                 bail!(
-                    "{}.emb has width {}, the query {}: made by another encoder?",
+                    "{}.emb has embedding dimension {}, the query {}: were they made by different encoders?",
                     to.name,
                     to.index.dim(),
                     vector.len()
@@ -93,7 +92,7 @@ fn side(name: &'static str, path: &Path, graph: bool) -> anyhow::Result<Side> {
     for &item in file.ids() {
         file.read(item, &mut rows[item as usize * file.dim()..][..file.dim()]);
     }
-    // Row 0 and items without a vector are zeros, whose cosine is 0 with everything: they are kept out of the results.
+    // Row 0 and items without a vector are zero vectors. The search filters them out.
     let rows = Vectors::new(file.dim(), rows)?;
     let index: Box<dyn AnnIndex> = match graph {
         true => Box::new(HnswConfig::default().build(&rows, Metric::Cosine)?),
@@ -102,12 +101,12 @@ fn side(name: &'static str, path: &Path, graph: bool) -> anyhow::Result<Side> {
     Ok(Side { name, file, index })
 }
 
-/// Each query as the modality it comes from and its vector.
+/// The queries: modality and vector of each.
 fn queries(args: &Args, corpus: &Corpus, sides: &[Side]) -> anyhow::Result<Vec<(&'static str, Vec<f32>)>> {
     let mut queries = Vec::new();
     if let Some(name) = &args.item {
         let item = (1..=corpus.item_count() as u32).find(|&item| corpus.item_name(item) == name);
-        let item = item.with_context(|| format!("`{name}` is no item of this corpus"))?;
+        let item = item.with_context(|| format!("the corpus has no item `{name}`"))?;
         for side in sides {
             let mut vector = vec![0.0; side.file.dim()];
             if side.file.read(item, &mut vector) {

@@ -94,7 +94,7 @@ struct Args {
     /// Folder of the saved model.
     #[arg(long, default_value = "out/custom_model")]
     out: PathBuf,
-    /// Only recommend, with the model that an earlier call saved.
+    /// Only recommend, with the model that an earlier run saved.
     #[arg(long)]
     recommend: bool,
 }

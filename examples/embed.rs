@@ -1,4 +1,4 @@
-//! Titles and images of a corpus to `text.emb` and `image.emb`: by CLIP from a checkpoint, or offline without one.
+//! Encodes titles and images of a corpus into `text.emb` and `image.emb`: with CLIP from a checkpoint, or with offline encoders.
 
 use std::path::PathBuf;
 
@@ -6,18 +6,18 @@ use clap::Parser;
 use seminar_examples::device::DeviceKind;
 use seminar_examples::encode::Encoding;
 
-/// Encodes the items of a corpus. A killed run goes on where it was.
+/// Encodes the items of a corpus. A killed run continues where it stopped.
 #[derive(Parser)]
 struct Args {
-    /// Folder that `prepare` wrote.
+    /// Corpus folder that `prepare` wrote; the embedding files are added to it.
     #[arg(long)]
     data: PathBuf,
     #[command(flatten)]
     encoding: Encoding,
-    /// Threads; all cores by default.
+    /// Number of threads; one per core by default.
     #[arg(long)]
     threads: Option<usize>,
-    /// Where tensors live.
+    /// Device of tensors. All but flex need a build with the cargo feature of the same name.
     #[arg(long, default_value = "flex")]
     device: DeviceKind,
 }

@@ -1,4 +1,4 @@
-//! Evaluates a trained model on the validation or test split, and among the whole catalogue on request.
+//! Evaluates a trained model on the validation or test split, on request also among the whole catalogue.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,12 +6,14 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser;
 use seminar_dataset::atomic::write_text;
-use seminar_dataset::{BatchConfig, Corpus, Sampling};
-use seminar_examples::args::{Held, Queries, TiePolicy};
+use seminar_dataset::{BatchConfig, Corpus, Sampling, Split, TestMode};
+use seminar_examples::args::one_of;
 use seminar_examples::device::DeviceKind;
 use seminar_examples::run::{Experiment, evaluate, trainer};
 use seminar_trainer::Evaluation;
+use seminar_trainer::metrics::Ties;
 use seminar_trainer::report::{Report, RunResult, leaderboard};
+use strum::VariantArray;
 
 /// Evaluates a checkpoint.
 #[derive(Parser)]
@@ -22,28 +24,29 @@ struct Args {
     /// Folder that `prepare` wrote.
     #[arg(long)]
     data: PathBuf,
-    /// What is evaluated.
-    #[arg(long, default_value = "test")]
-    split: Held,
-    /// Queries of the candidates.
-    #[arg(long, default_value = "recommendation")]
-    test_mode: Queries,
-    /// Where an answer stands that ties.
-    #[arg(long, default_value = "mean")]
-    ties: TiePolicy,
-    /// Draw the negatives by popularity instead of uniformly.
+    /// Events to predict: the last one of each user (test) or the one before it (valid).
+    #[arg(long, default_value = "test", value_parser = one_of(&[Split::Valid, Split::Test]))]
+    split: Split,
+    /// Queries of the candidates: none (recommendation), the target event's query for all of them (search), or the query of
+    /// each candidate's own item (pair).
+    #[arg(long, default_value = "recommendation", value_parser = one_of(TestMode::VARIANTS))]
+    test_mode: TestMode,
+    /// Rank of a target that ties with negatives: the mean of the tied ranks, the best (optimistic) or the worst (pessimistic).
+    #[arg(long, default_value = "mean", value_parser = one_of(Ties::VARIANTS))]
+    ties: Ties,
+    /// Draw negatives in proportion to their number of events. By default as in training.
     #[arg(long)]
     popular_negatives: bool,
-    /// Also rank the answers of so many users among all items.
+    /// Users whose targets are also ranked among all items. 0: none.
     #[arg(long, default_value_t = 0)]
     full: usize,
-    /// Threads; all cores by default.
+    /// Number of threads; one per core by default.
     #[arg(long)]
     threads: Option<usize>,
-    /// Where tensors live.
+    /// Device of tensors. All but flex need a build with the cargo feature of the same name.
     #[arg(long, default_value = "flex")]
     device: DeviceKind,
-    /// Folder to write; `evaluation` in the checkpoint's folder by default.
+    /// Output folder; `evaluation` inside the folder of `--checkpoint` by default.
     #[arg(long)]
     out: Option<PathBuf>,
 }
@@ -54,17 +57,16 @@ fn main() -> anyhow::Result<()> {
     let described = args.checkpoint.join("experiment.json");
     let text = std::fs::read_to_string(&described)
         .with_context(|| format!("cannot read {}", described.display()))?;
-    let mut experiment: Experiment =
-        serde_json::from_str(&text).with_context(|| format!("{} describes no run", described.display()))?;
+    let mut experiment: Experiment = serde_json::from_str(&text)
+        .with_context(|| format!("{} is not the description of a run", described.display()))?;
     let corpus = Arc::new(Corpus::open(&args.data)?);
     let mut trainer = trainer(&mut experiment, &corpus, &args.data, &args.device.open()?)?;
     trainer.load_weights(&args.checkpoint.join("checkpoint").join("best.ckpt"))?;
 
     let sampling =
         if args.popular_negatives { Sampling::Popularity } else { experiment.train.batches.sampling };
-    let batches =
-        BatchConfig { test_mode: args.test_mode.into(), sampling, ..experiment.train.batches.clone() };
-    let (split, ties) = (args.split.into(), args.ties.into());
+    let batches = BatchConfig { test_mode: args.test_mode, sampling, ..experiment.train.batches.clone() };
+    let (split, ties) = (args.split, args.ties);
     let mut rows = vec![evaluate(&experiment, &mut trainer, &corpus, split, &batches, ties)?];
     if args.full > 0 {
         let ranking = trainer.rank_in_catalogue(split, &batches, ties, args.full)?;

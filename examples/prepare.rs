@@ -5,12 +5,14 @@ use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use seminar_dataset::{AmazonReviews, KuaiSar, PrepareConfig, Queries, s3rec};
+use seminar_examples::args::one_of;
 use seminar_examples::prepare::{summary, write_corpus};
+use strum::VariantArray;
 
 /// Prepares raw files.
 #[derive(Parser)]
 struct Args {
-    /// What the files are.
+    /// Format of the raw files.
     #[arg(long)]
     source: Source,
     /// Folder of the raw files.
@@ -19,25 +21,26 @@ struct Args {
     /// Name of the data set: `NAME_5.json.gz` and `meta_NAME.json.gz`, or `NAME.txt`.
     #[arg(long)]
     name: String,
-    /// Where queries come from; by default what the source has.
-    #[arg(long)]
-    queries: Option<QueryKind>,
+    /// Source of the queries: none, the first words of an item's description, the words that the log holds (logged), or an
+    /// item's first attributes. By default amazon takes description, kuaisar and s3rec logged.
+    #[arg(long, value_parser = one_of(Queries::VARIANTS))]
+    queries: Option<Queries>,
     /// Reproduce the published attributes and keyword numbers.
     #[arg(long)]
     published: bool,
-    /// Leave out events that repeat an earlier one exactly.
+    /// Drop events that repeat an earlier one of the same user, item and time.
     #[arg(long)]
     drop_repeats: bool,
-    /// Replace bytes that are not UTF-8 instead of stopping.
+    /// Replace bytes that are not UTF-8. By default they are an error.
     #[arg(long)]
     lossy_utf8: bool,
-    /// Do not write the text files.
+    /// Do not write the S3-Rec text files.
     #[arg(long)]
     no_text_files: bool,
-    /// Replace the output folder if it holds something.
+    /// Replace the output folder if it is not empty.
     #[arg(long)]
     force: bool,
-    /// Folder to write.
+    /// Output folder.
     #[arg(long)]
     out: PathBuf,
 }
@@ -49,40 +52,20 @@ enum Source {
     S3rec,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum QueryKind {
-    None,
-    Description,
-    Logged,
-    Attributes,
-}
-
-impl From<QueryKind> for Queries {
-    fn from(kind: QueryKind) -> Self {
-        match kind {
-            QueryKind::None => Self::None,
-            QueryKind::Description => Self::Description,
-            QueryKind::Logged => Self::Logged,
-            QueryKind::Attributes => Self::Attributes,
-        }
-    }
-}
-
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let start = Instant::now();
-    let queries = args.queries.map(Queries::from);
     let raw = (args.input.as_path(), args.name.as_str());
     let (data, report) = match args.source {
         Source::S3rec => {
-            let imported = s3rec::import(&args.input, &args.name, queries.unwrap_or(Queries::Logged))?;
+            let imported = s3rec::import(&args.input, &args.name, args.queries.unwrap_or(Queries::Logged))?;
             (imported.data, serde_json::to_value(imported.report)?)
         }
         Source::Amazon => {
             let mut source = AmazonReviews::locate(&args.input, &args.name)?;
             source.published_attributes = args.published;
             source.options.lossy_utf8 = args.lossy_utf8;
-            let config = configure(PrepareConfig::amazon(), queries, &args);
+            let config = configure(PrepareConfig::amazon(), &args);
             let prepared = config.prepare(&source)?;
             (prepared.data, serde_json::to_value(prepared.report)?)
         }
@@ -90,7 +73,7 @@ fn main() -> anyhow::Result<()> {
             let mut source = KuaiSar::new(&args.input);
             source.published_attributes = args.published;
             source.options.lossy_utf8 = args.lossy_utf8;
-            let config = configure(PrepareConfig::kuaisar(), queries, &args);
+            let config = configure(PrepareConfig::kuaisar(), &args);
             let prepared = config.prepare(&source)?;
             (prepared.data, serde_json::to_value(prepared.report)?)
         }
@@ -100,9 +83,9 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn configure(config: PrepareConfig, queries: Option<Queries>, args: &Args) -> PrepareConfig {
+fn configure(config: PrepareConfig, args: &Args) -> PrepareConfig {
     PrepareConfig {
-        queries: queries.unwrap_or(config.queries),
+        queries: args.queries.unwrap_or(config.queries),
         raw_keyword_numbers: args.published,
         drop_repeats: args.drop_repeats,
         ..config

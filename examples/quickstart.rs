@@ -1,4 +1,4 @@
-//! Bundled raw reviews → corpus → text embeddings → every model trained and ranked → a leaderboard, and recommendations.
+//! Bundled raw reviews → corpus → text embeddings → every model trained and evaluated → a leaderboard, and recommendations.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,16 +18,16 @@ use seminar_trainer::report::{Report, RunResult, leaderboard, people_html, peopl
 use seminar_trainer::{Recommender, TrainConfig, popularity};
 use serde_json::json;
 
-/// People who get recommendations at the end.
+/// Users who get recommendations at the end.
 const PEOPLE: usize = 3;
 
 /// Runs the whole path on a small real data set.
 #[derive(Parser)]
 struct Args {
-    /// Folder to write.
+    /// Output folder.
     #[arg(long, default_value = "out/quickstart")]
     out: PathBuf,
-    /// Where tensors live.
+    /// Device of tensors. All but flex need a build with the cargo feature of the same name.
     #[arg(long, default_value = "flex")]
     device: DeviceKind,
 }

@@ -1,4 +1,4 @@
-//! Recommends: ten items for one person, or for every user of a corpus into a file.
+//! Recommends items to one user, or to every user of a corpus into a file.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -18,46 +18,46 @@ use seminar_trainer::{Event, History, HitFormat, Job, Recommender, Request, Seen
 #[derive(Parser)]
 #[command(group(ArgGroup::new("who").required(true).args(["user", "items", "all_users"])))]
 struct Args {
-    /// Saved model: the folder `model` that `train` left in its output.
+    /// Saved model: the folder `model` in the output folder of `train`.
     #[arg(long)]
     model: PathBuf,
     /// A user of `--data`, by the name in the log.
     #[arg(long, requires = "data")]
     user: Option<String>,
-    /// The items of a history, oldest first, by their names in the log: A,B,C. Empty for a stranger.
+    /// The items of a history, comma-separated, oldest first, by their names in the log. Empty: a user without events.
     #[arg(long, value_delimiter = ',')]
     items: Option<Vec<String>>,
-    /// Every user of `--data`, into `--out`; goes on where it was killed.
+    /// All users of `--data`, into `--out`. A killed run continues where it stopped.
     #[arg(long, requires = "data", requires = "out")]
     all_users: bool,
-    /// Folder that `prepare` wrote: users and their events. It may have grown since the training.
+    /// Folder that `prepare` wrote: users and their events. It may hold newer events than the training data.
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Items per person.
+    /// Items per user.
     #[arg(long, default_value_t = 10)]
     k: usize,
-    /// Words of a search request.
+    /// Words of a search query.
     #[arg(long, default_value = "")]
     query: String,
-    /// Name the events that each recommendation leans on.
+    /// Show the events of the history that each recommendation leans on most.
     #[arg(long)]
     explain: bool,
-    /// Recommend what the history holds, too.
+    /// Do not exclude the items of the history.
     #[arg(long)]
     keep_seen: bool,
-    /// A table for people, csv, or a JSON object per person; by default a table, for all users csv.
+    /// Output format: a text table, csv, or one JSON object per user. By default table; csv with `--all-users`.
     #[arg(long)]
     format: Option<Form>,
-    /// File to write instead of the terminal.
+    /// Output file; the terminal by default.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Replace the file if it is there.
+    /// Replace `--out` if it exists.
     #[arg(long)]
     force: bool,
-    /// Threads; all cores by default.
+    /// Number of threads; one per core by default.
     #[arg(long)]
     threads: Option<usize>,
-    /// Where tensors live.
+    /// Device of tensors. All but flex need a build with the cargo feature of the same name.
     #[arg(long, default_value = "flex")]
     device: DeviceKind,
 }
@@ -69,9 +69,9 @@ enum Form {
     Json,
 }
 
-/// Events that are named for each hit.
+/// Events shown per recommendation.
 const EVENTS: usize = 3;
-/// Titles of the history that a table shows.
+/// Titles of the history shown in a table.
 const LAST: usize = 5;
 
 fn main() -> anyhow::Result<()> {
@@ -93,7 +93,9 @@ fn main() -> anyhow::Result<()> {
         let format = match args.format {
             None | Some(Form::Csv) => HitFormat::Csv,
             Some(Form::Json) => HitFormat::Json,
-            Some(Form::Table) => anyhow::bail!("--format table is for one person; csv and json are for all"),
+            Some(Form::Table) => {
+                anyhow::bail!("--format table is for one user; --all-users takes csv or json")
+            }
         };
         return everyone(&recommender, corpus, &Job { request: &request, format, out, replace: args.force });
     }
@@ -115,20 +117,20 @@ fn main() -> anyhow::Result<()> {
         Some(out) => {
             anyhow::ensure!(
                 args.force || !out.exists(),
-                "{} is there already; --force replaces it",
+                "{} exists already; --force replaces it",
                 out.display()
             );
             Ok(write_text(out, &text)?)
         }
         None => match std::io::stdout().write_all(text.as_bytes()) {
-            // Whoever reads, such as `head`, has enough.
+            // The reader, such as `head`, has closed the pipe.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             written => Ok(written?),
         },
     }
 }
 
-/// The one person who is asked for.
+/// Name and history of the one user.
 fn one(
     args: &Args,
     recommender: &Recommender<AnyModel>,
@@ -177,8 +179,11 @@ fn everyone(recommender: &Recommender<AnyModel>, corpus: &Corpus, job: &Job<'_>)
     let done = report.users - report.resumed;
     let speed = done as f64 / start.elapsed().as_secs_f64().max(1e-9);
     let peak = seminar_examples::machine::peak_rss_bytes() as f64 / 1e6;
-    let resumed =
-        if report.resumed > 0 { format!(", {} were there already", report.resumed) } else { String::new() };
+    let resumed = if report.resumed > 0 {
+        format!(", {} of them written by an earlier run", report.resumed)
+    } else {
+        String::new()
+    };
     let (users, out) = (report.users, job.out.display());
     println!("{users} users{resumed}; {speed:.0} users/s, peak memory {peak:.0} MB; written: {out}");
     Ok(())

@@ -1,5 +1,4 @@
-//! How much of the exact answer each search finds, how fast, and in how many bytes: the published experiment and what
-//! it left out.
+//! Recall, latency and size of each search: the published experiment, and methods that it left out.
 
 use std::path::PathBuf;
 
@@ -8,6 +7,7 @@ use clap::Parser;
 use indicatif::ProgressBar;
 use seminar_ann_retrieval::{Metric, Vectors};
 use seminar_dataset::atomic::write_text;
+use seminar_examples::args::name;
 use seminar_examples::retrieval::data::{Shape, UserData, draw, learned, read_fvecs, read_table};
 use seminar_examples::retrieval::histories::{self, Family};
 use seminar_examples::retrieval::{Row, page, single, table};
@@ -15,64 +15,64 @@ use seminar_examples::retrieval::{Row, page, single, table};
 /// Measures recall, latency and size of every search.
 #[derive(Parser)]
 struct Args {
-    /// Folder for `retrieval.json`, `retrieval.svg` and `report.html`.
+    /// Output folder: `retrieval.json`, `retrieval.svg`, `report.html`.
     #[arg(long)]
     out: PathBuf,
-    /// L: behaviours of a user, or vectors where there is one modality.
+    /// L: behaviours per user; with one modality, the number of vectors.
     #[arg(long, default_value_t = 2048)]
     length: usize,
-    /// d: width of a modality.
+    /// d: embedding dimension of a modality.
     #[arg(long, default_value_t = 16)]
     dim: usize,
-    /// M: modalities; with one, the single-vector indexes are compared.
+    /// M: modalities. With one, the single-vector indexes are compared.
     #[arg(long, default_value_t = 4)]
     modalities: usize,
-    /// Users; 1,000 at the published length, fewer for longer histories.
+    /// Number of users. By default 1,000 up to the published length of 2,048, fewer for longer histories.
     #[arg(long)]
     users: Option<usize>,
-    /// Targets a user; as many as make 1,000 in all by default.
+    /// Targets per user. By default as many as make 1,000 in all.
     #[arg(long)]
     targets: Option<usize>,
-    /// K.
+    /// K: behaviours that a search returns.
     #[arg(long, default_value_t = 32)]
     topk: usize,
-    /// What the vectors look like.
+    /// Distribution of the drawn vectors.
     #[arg(long, default_value = "random")]
     data: Shape,
-    /// Weights of the modalities, comma-separated; 1 : 2 : 3 … by default, as published.
+    /// Weights of the modalities, comma-separated. By default in the ratio 1 : 2 : 3 …, as published.
     #[arg(long, value_delimiter = ',')]
     weights: Option<Vec<f32>>,
-    /// Users' own embeddings: a tab-separated file in the published layout.
+    /// File of users' embeddings, tab-separated, in the published layout.
     #[arg(long)]
     embeddings: Option<PathBuf>,
-    /// A trained model's weights (`train --export-weights`): its items and queries are the modalities.
+    /// File of a trained model's weights (`train --export-weights`). Its items and queries are the modalities.
     #[arg(long, requires = "corpus", conflicts_with = "embeddings")]
     learned: Option<PathBuf>,
-    /// The data set that the model was trained on.
+    /// Corpus folder that the model of `--learned` was trained on.
     #[arg(long)]
     corpus: Option<PathBuf>,
-    /// Single vectors from a file (`.fvecs`); needs `--queries`.
+    /// File of single vectors (`.fvecs`).
     #[arg(long, requires = "queries")]
     vectors: Option<PathBuf>,
-    /// The queries for `--vectors`.
+    /// File of queries (`.fvecs`) for `--vectors`.
     #[arg(long)]
     queries: Option<PathBuf>,
-    /// Leave out graphs, which take long to build over long histories.
+    /// Do not measure graphs, which take long to build over long histories.
     #[arg(long)]
     without_graphs: bool,
-    /// Only these searches of histories, beside the exact ones.
+    /// Families of methods to measure beside the exact scans, comma-separated.
     #[arg(long, value_delimiter = ',', default_value = "codes,lsh,graphs")]
     methods: Vec<Family>,
-    /// Train codebooks for each user, as published, whatever the length; by default only up to 4,096 behaviours.
+    /// Train codebooks per user at any length, as published. By default only up to 4,096 behaviours.
     #[arg(long)]
     own_codebooks: bool,
-    /// Length of the shortlists of codes that are scored again exactly, in K.
+    /// Length of the shortlists that are rescored exactly, in multiples of K.
     #[arg(long, default_value_t = 4)]
     rescore: usize,
-    /// Seed of the draw.
+    /// Seed of all random numbers.
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// Threads for building; searches are timed on one and on all.
+    /// Number of threads; one per core by default. Searches are timed on one thread and on all.
     #[arg(long)]
     threads: Option<usize>,
 }
@@ -107,12 +107,12 @@ fn single_vectors(args: &Args, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
     let (dim, vectors, queries, data) = match (&args.vectors, &args.queries) {
         (Some(vectors), Some(queries)) => {
             let ((dim, rows), (other, queries)) = (read_fvecs(vectors)?, read_fvecs(queries)?);
-            ensure!(dim == other, "vectors of width {dim}, queries of width {other}");
+            ensure!(dim == other, "vectors of dimension {dim}, queries of dimension {other}");
             (dim, rows, queries, vectors.display().to_string())
         }
         _ => {
             let user = draw(args.data, args.length, 1, args.dim, args.targets.unwrap_or(1000), args.seed);
-            (args.dim, user.history, user.targets, format!("{:?}", args.data).to_lowercase())
+            (args.dim, user.history, user.targets, name(&args.data))
         }
     };
     let rows = Vectors::new(dim, vectors)?;
@@ -148,9 +148,9 @@ fn user_histories(args: &Args, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
     let data = match (&args.embeddings, &args.learned) {
         (Some(path), _) => path.display().to_string(),
         (_, Some(_)) => "learned".to_owned(),
-        _ => format!("{:?}", args.data).to_lowercase(),
+        _ => name(&args.data),
     };
-    // Books that users share are trained on a sample of all behaviours, never on targets.
+    // Shared codebooks are trained on a sample of all behaviours, never on targets.
     let sample = (args.length > 4096 && !args.own_codebooks).then(|| match &read {
         Some((_, users)) => users.iter().flat_map(|user| &user.history).copied().collect(),
         None => draw(args.data, args.length.min(65_536), modalities, dim, 1, args.seed).history,

@@ -1,4 +1,4 @@
-//! Writes a raw data set of any size with planted interests.
+//! Writes a synthetic raw data set of any size, in which users have planted interests.
 
 use std::path::PathBuf;
 
@@ -10,34 +10,34 @@ use seminar_examples::progress::events_bar;
 /// Writes synthetic raw files.
 #[derive(Parser)]
 struct Args {
-    /// In whose form.
+    /// Format of the files.
     #[arg(long, default_value = "amazon")]
     form: Form,
-    /// Name of the data set in Amazon's form.
+    /// Name of the data set in Amazon's format: `NAME_5.json.gz` and `meta_NAME.json.gz`.
     #[arg(long, default_value = "Synthetic")]
     name: String,
-    /// Users.
+    /// Number of users.
     #[arg(long, default_value_t = 1_000)]
     users: u64,
-    /// Items.
+    /// Number of items.
     #[arg(long, default_value_t = 800)]
     items: u64,
-    /// Events in all.
+    /// Number of events of all users together.
     #[arg(long, default_value_t = 20_000)]
     events: u64,
-    /// Seed of everything.
+    /// Seed of all random numbers.
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// Interests a user.
+    /// Interests per user.
     #[arg(long, default_value_t = 6)]
     interests: u64,
-    /// Mean number of events before the user turns to another interest.
+    /// Mean number of successive events of one interest.
     #[arg(long, default_value_t = 3.0)]
     mean_run: f64,
-    /// Mean words of a review.
+    /// Mean number of words per review.
     #[arg(long, default_value_t = 90.0)]
     review_words: f64,
-    /// Folder to write.
+    /// Output folder.
     #[arg(long)]
     out: PathBuf,
 }

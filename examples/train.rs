@@ -7,15 +7,17 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser;
 use seminar_dataset::atomic::{write_bytes, write_text};
-use seminar_dataset::{Corpus, Split};
-use seminar_examples::args::{Queries, TiePolicy};
+use seminar_dataset::{Corpus, Split, TestMode};
+use seminar_examples::args::{model_or_popularity, one_of};
 use seminar_examples::device::DeviceKind;
 use seminar_examples::progress::TrainingBar;
 use seminar_examples::run::{evaluate, trainer};
 use seminar_examples::settings::Settings;
 use seminar_models::weights;
+use seminar_trainer::metrics::Ties;
 use seminar_trainer::report::{Report, RunResult, leaderboard};
 use seminar_trainer::{Output, popularity};
+use strum::VariantArray;
 
 /// Trains a model.
 #[derive(Parser)]
@@ -23,39 +25,40 @@ struct Args {
     /// Folder that `prepare` wrote.
     #[arg(long)]
     data: PathBuf,
-    /// popularity, base, sim, eta, qin, twin or seminar.
-    #[arg(long)]
+    /// Model to train, or the baseline that ranks items by popularity.
+    #[arg(long, value_parser = model_or_popularity())]
     model: String,
     #[command(flatten)]
     settings: Settings,
-    /// Seed of everything.
+    /// Seed of all random numbers.
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// Threads; all cores by default.
+    /// Number of threads; one per core by default.
     #[arg(long)]
     threads: Option<usize>,
-    /// Where tensors live.
+    /// Device of tensors. All but flex need a build with the cargo feature of the same name.
     #[arg(long, default_value = "flex")]
     device: DeviceKind,
-    /// Queries of the test candidates.
-    #[arg(long, default_value = "recommendation")]
-    test_mode: Queries,
-    /// Where an answer stands that ties.
-    #[arg(long, default_value = "mean")]
-    ties: TiePolicy,
-    /// Initial weights: a `.safetensors` or PyTorch `.pt` file under the published names.
+    /// Queries of the test candidates: none (recommendation), the target event's query for all of them (search), or the query of
+    /// each candidate's own item (pair).
+    #[arg(long, default_value = "recommendation", value_parser = one_of(TestMode::VARIANTS))]
+    test_mode: TestMode,
+    /// Rank of a target that ties with negatives: the mean of the tied ranks, the best (optimistic) or the worst (pessimistic).
+    #[arg(long, default_value = "mean", value_parser = one_of(Ties::VARIANTS))]
+    ties: Ties,
+    /// File of initial weights under the published names: `.safetensors` or PyTorch `.pt`.
     #[arg(long)]
     weights: Option<PathBuf>,
-    /// Write `weights.safetensors` under the published names at the end.
+    /// Write `weights.safetensors` under the published names after training.
     #[arg(long)]
     export_weights: bool,
-    /// Go on from the last checkpoint in `--out`.
+    /// Continue from the last checkpoint in `--out`.
     #[arg(long)]
     resume: bool,
-    /// Steps between checkpoints; each epoch ends with one in any case.
+    /// Steps between checkpoints. Each epoch ends with one, too.
     #[arg(long, default_value_t = 500)]
     checkpoint_every: u64,
-    /// Folder to write.
+    /// Output folder.
     #[arg(long)]
     out: PathBuf,
 }
@@ -64,12 +67,13 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     seminar_examples::machine::start(args.threads)?;
     let corpus = Arc::new(Corpus::open(&args.data)?);
-    let name = args.data.file_name().context("--data names no folder")?.to_string_lossy().into_owned();
+    let name =
+        args.data.file_name().context("--data is not the path of a folder")?.to_string_lossy().into_owned();
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot create {}", args.out.display()))?;
-    let batches = args.settings.batches(args.seed, args.test_mode.into());
+    let batches = args.settings.batches(args.seed, args.test_mode);
     let (row, settings) = if args.model == "popularity" {
-        let figures = popularity(&corpus, Split::Test, &batches)?;
-        let row = RunResult::new("popularity", &name, Split::Test, batches.test_mode, figures)?;
+        let evaluation = popularity(&corpus, Split::Test, &batches)?;
+        let row = RunResult::new("popularity", &name, Split::Test, batches.test_mode, evaluation)?;
         (row, serde_json::to_value(&batches)?)
     } else {
         let folder = (&*corpus, args.data.as_path());
@@ -77,7 +81,7 @@ fn main() -> anyhow::Result<()> {
         let mut trainer = trainer(&mut experiment, &corpus, &args.data, &args.device.open()?)?;
         if let Some(file) = &args.weights {
             let unused = trainer.import(&weights::read(file)?, &file.display().to_string())?;
-            tracing::info!("took weights from {}; not used: {unused:?}", file.display());
+            tracing::info!("weights read from {}; unused: {unused:?}", file.display());
         }
         let output = Output { folder: args.out.clone(), resume: args.resume, every: args.checkpoint_every };
         let mut bar = TrainingBar::new(experiment.config.kind.name());
@@ -88,9 +92,8 @@ fn main() -> anyhow::Result<()> {
             let path = args.out.join("weights.safetensors");
             write_bytes(&path, &bytes)?;
         }
-        let ties = args.ties.into();
         let batches = &experiment.train.batches;
-        let row = evaluate(&experiment, &mut trainer, &corpus, Split::Test, batches, ties)?;
+        let row = evaluate(&experiment, &mut trainer, &corpus, Split::Test, batches, args.ties)?;
         trainer.save_bundle(&args.out.join("model"), &experiment.about(&row.metrics))?;
         (row, serde_json::to_value(&experiment)?)
     };

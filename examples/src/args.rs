@@ -1,65 +1,44 @@
-//! Flags that several binaries share.
+//! Flags whose values are the names of library enums.
 
 use clap::ValueEnum;
-use seminar_dataset::{Split, TestMode};
-use seminar_trainer::metrics::Ties;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use seminar_models::ModelKind;
 
-/// Queries of the candidates of an evaluation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Queries {
-    /// None.
-    Recommendation,
-    /// The answer's, for all of them.
-    Search,
-    /// Each its own.
-    Pair,
+/// Parses one of `values` by its name. `--help` and errors list the names.
+pub fn one_of<T>(values: &'static [T]) -> impl TypedValueParser<Value = T>
+where
+    T: Copy + Send + Sync,
+    &'static str: From<T>,
+{
+    let named = move |name: String| values.iter().copied().find(|&value| name == <&str>::from(value));
+    PossibleValuesParser::new(values.iter().map(|&value| <&str>::from(value)))
+        .try_map(move |name| named(name).ok_or("no such value"))
 }
 
-impl From<Queries> for TestMode {
-    fn from(queries: Queries) -> Self {
-        match queries {
-            Queries::Recommendation => Self::Recommendation,
-            Queries::Search => Self::Search,
-            Queries::Pair => Self::Pair,
-        }
-    }
+/// Parses the name of a model or `popularity`, the baseline.
+pub fn model_or_popularity() -> PossibleValuesParser {
+    PossibleValuesParser::new(std::iter::once("popularity").chain(ModelKind::NAMES.iter().copied()))
 }
 
-/// What is evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Held {
-    /// The last event but one of each user.
-    Valid,
-    /// The last one.
-    Test,
+/// The name of a flag's value.
+pub fn name(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-impl From<Held> for Split {
-    fn from(held: Held) -> Self {
-        match held {
-            Held::Valid => Self::Valid,
-            Held::Test => Self::Test,
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Arg, Command};
+    use seminar_dataset::Split;
 
-/// Where an answer stands that ties with others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TiePolicy {
-    /// In the middle of them.
-    Mean,
-    /// Before them.
-    Optimistic,
-    /// Behind them.
-    Pessimistic,
-}
-
-impl From<TiePolicy> for Ties {
-    fn from(policy: TiePolicy) -> Self {
-        match policy {
-            TiePolicy::Mean => Self::Mean,
-            TiePolicy::Optimistic => Self::Optimistic,
-            TiePolicy::Pessimistic => Self::Pessimistic,
-        }
+    #[test]
+    fn only_the_listed_values_are_taken_and_errors_name_them() {
+        let parse = |value: &str| {
+            let flag = Arg::new("split").long("split").value_parser(one_of(&[Split::Valid, Split::Test]));
+            Command::new("evaluate").arg(flag).try_get_matches_from(["evaluate", "--split", value])
+        };
+        assert_eq!(parse("valid").unwrap().get_one::<Split>("split"), Some(&Split::Valid));
+        let error = parse("train").unwrap_err().to_string();
+        assert!(error.contains("[possible values: valid, test]"), "{error}");
     }
 }

@@ -3,10 +3,10 @@
 use burn::tensor::Device;
 use clap::ValueEnum;
 
-/// Where tensors live. Each but `flex` needs the cargo feature of its name.
+/// Device of tensors. All but `flex` need the cargo feature of the same name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DeviceKind {
-    /// Pure Rust on the CPU.
+    /// CPU, in pure Rust.
     #[default]
     Flex,
     /// LibTorch.
@@ -18,10 +18,10 @@ pub enum DeviceKind {
 }
 
 impl DeviceKind {
-    /// The device.
+    /// Opens the device.
     ///
     /// # Errors
-    /// If this binary was built without the feature.
+    /// If this binary was built without the cargo feature of the device.
     #[allow(
         deprecated,
         reason = "burn steers new users to its own kernels; LibTorch is for those who have it"
@@ -38,7 +38,7 @@ impl DeviceKind {
             Self::Cuda => Ok(Device::cuda(0)),
             #[allow(unreachable_patterns, reason = "with all features every kind is above")]
             other => {
-                let name = format!("{other:?}").to_lowercase();
+                let name = crate::args::name(&other);
                 anyhow::bail!("--device {name} needs a build with `--features {name}`")
             }
         }

@@ -1,5 +1,4 @@
-//! Fetching the images that an item file lists, politely: few connections, time-outs, pauses, an upper size, and a record of
-//! what did not come.
+//! Downloads the images that an item file lists: few connections, time-outs, pauses, a size limit, and a record of failures.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -10,18 +9,18 @@ use seminar_dataset::atomic::write_bytes;
 use seminar_dataset::{Corpus, Failure};
 use ureq::Agent;
 
-/// How images are fetched.
+/// How images are downloaded.
 #[derive(Clone, Debug)]
 pub struct Download {
-    /// Connections at once.
+    /// Parallel connections.
     pub at_once: usize,
-    /// Tries of one address; only failures that may pass are tried again.
+    /// Attempts per address. Only transient failures are tried again.
     pub attempts: u32,
-    /// Longest time for one image.
+    /// Time limit per image.
     pub timeout: Duration,
-    /// Pause after each image of a connection, and before the first new try; it doubles with each further one.
+    /// Pause of a connection after each image, and before the second attempt. It doubles with each further attempt.
     pub pause: Duration,
-    /// Largest image.
+    /// Size limit per image, in bytes.
     pub most_bytes: u64,
 }
 
@@ -38,8 +37,9 @@ impl Default for Download {
 }
 
 impl Download {
-    /// Fetches the first image that can be had of each item that has none in the folder yet, so that a killed run goes on.
-    /// Files are named by their items. Returns the items that got none, with the last reason.
+    /// Downloads an image for each item that has none in the folder yet, so that a killed run can continue. An item's addresses
+    /// are tried in order until one works. Files are named by their items. Returns the items without an image, with the reason
+    /// of the last failure.
     ///
     /// # Errors
     /// If the folder cannot be written.
@@ -57,7 +57,7 @@ impl Download {
         let agent: Agent = Agent::config_builder().timeout_global(Some(self.timeout)).build().into();
         let (queue, failures) = (Mutex::new(wanted.into_iter()), Mutex::new(Vec::new()));
         let work = || {
-            // A panic elsewhere must not hide what was recorded.
+            // A panic of another thread must not hide what was recorded.
             let next = || queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next();
             while let Some(item) = next() {
                 if let Err(reason) = self.fetch(&agent, corpus, item, folder) {
@@ -88,7 +88,7 @@ impl Download {
                         return write_bytes(&path, &bytes)
                             .map_err(|e| format!("{:#}", anyhow::Error::from(e)));
                     }
-                    Err(_) => reason = format!("{url}: no image"),
+                    Err(_) => reason = format!("{url}: not an image"),
                 },
                 Err(error) => reason = format!("{url}: {error}"),
             }
@@ -99,20 +99,19 @@ impl Download {
     fn get(&self, agent: &Agent, url: &str) -> Result<Vec<u8>, String> {
         let mut pause = self.pause;
         for attempt in 1.. {
-            let answer = agent
-                .get(url)
-                .call()
-                .and_then(|mut answer| answer.body_mut().with_config().limit(self.most_bytes).read_to_vec());
-            let error = match answer {
+            let response = agent.get(url).call().and_then(|mut response| {
+                response.body_mut().with_config().limit(self.most_bytes).read_to_vec()
+            });
+            let error = match response {
                 Ok(bytes) => return Ok(bytes),
                 Err(error) => error,
             };
-            let passing = match &error {
+            let transient = match &error {
                 ureq::Error::StatusCode(status) => *status == 429 || *status >= 500,
                 ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed => true,
                 _ => false,
             };
-            if !passing || attempt >= self.attempts {
+            if !transient || attempt >= self.attempts {
                 return Err(error.to_string());
             }
             std::thread::sleep(pause);

@@ -1,4 +1,4 @@
-//! Titles and images of a corpus to its embedding files, chunk by chunk, so that a killed run goes on.
+//! Encodes titles and images of a corpus into its embedding files, chunk by chunk, so that a killed run can continue.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,35 +11,36 @@ use rayon::prelude::*;
 use seminar_clip_encoder::{HashedText, ItemEncoder, open_image};
 use seminar_dataset::{Corpus, EmbeddingJournal, EmbeddingTable, Failure, Precision};
 
-/// Width of the offline vectors.
+/// Embedding dimension of the offline encoders.
 pub const WIDTH: usize = 512;
-/// Seed of their projections.
+/// Seed of the projections of the offline encoders.
 pub const SEED: u64 = 7;
+
 /// How a corpus is encoded.
 #[derive(Clone, Debug)]
 pub struct Embedding<'a> {
-    /// The corpus folder; the files go there.
+    /// Corpus folder, where the embedding files are written.
     pub data: &'a Path,
-    /// Whatever decides the vectors besides texts and images, such as the checkpoint's bytes.
+    /// Hash of all that decides the vectors besides texts and images, such as the checkpoint.
     pub fingerprint: u64,
     /// Scale vectors to length 1.
     pub normalise: bool,
     /// How numbers are stored.
     pub precision: Precision,
-    /// Items that are encoded together: what a kill loses at most.
+    /// Items per chunk. A killed run loses at most one chunk.
     pub chunk: usize,
 }
 
-/// What became of the items.
+/// Outcome of encoding.
 #[derive(Clone, Debug, Default)]
 pub struct Embedded {
     /// Items with a vector.
     pub encoded: usize,
-    /// Items that have none although there was something to encode.
+    /// Items whose text or image could not be encoded, with the reasons.
     pub failures: Vec<Failure>,
 }
 
-/// The first `words` words of a title, followed by the names of the item's attributes if asked for.
+/// The first `words` words of an item's title; with `attributes` followed by the names of its attributes.
 pub fn text_of(corpus: &Corpus, item: u32, words: usize, attributes: bool) -> Option<String> {
     let title = corpus.title(item)?.split_whitespace().take(words).collect::<Vec<_>>().join(" ");
     let own = corpus.attributes(item).unwrap_or_default().iter().filter(|_| attributes);
@@ -47,14 +48,14 @@ pub fn text_of(corpus: &Corpus, item: u32, words: usize, attributes: bool) -> Op
     Some(std::iter::once(title.as_str()).chain(names).collect::<Vec<_>>().join(" "))
 }
 
-/// The offline encoder, fitted on all titles and attribute names of a corpus.
+/// The offline text encoder, fitted on all titles and attribute names of a corpus.
 pub fn offline_texts(corpus: &Corpus) -> HashedText {
     let texts: Vec<String> =
         (1..=corpus.item_count() as u32).filter_map(|item| text_of(corpus, item, usize::MAX, true)).collect();
     HashedText::fit(texts.iter().map(String::as_str), WIDTH, SEED)
 }
 
-/// Encodes each title with the item's attribute names as hashed n-grams and writes `text.emb`.
+/// Encodes titles and attribute names as hashed n-grams and writes them to `path`.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -75,7 +76,7 @@ fn texts_of(corpus: &Corpus, items: &[u32], words: usize, attributes: bool) -> (
 }
 
 impl Embedding<'_> {
-    /// Encodes titles, the first `words` words of each, into `text.emb`.
+    /// Encodes the first `words` words of each title into `text.emb`.
     ///
     /// # Errors
     /// If the encoder fails or the file cannot be written.
@@ -100,8 +101,8 @@ impl Embedding<'_> {
         self.finish(journal, "text.emb", items.len())
     }
 
-    /// Encodes the images of a folder, each named by its item, into `image.emb`. Images that cannot be used are recorded,
-    /// never fatal. While a chunk is encoded the next one is opened.
+    /// Encodes the images of a folder, each named by its item, into `image.emb`. An unusable image is recorded in
+    /// `image_failures.tsv` and is not an error. While a chunk is encoded, the next one is opened.
     ///
     /// # Errors
     /// If the folder cannot be read, the encoder fails or the file cannot be written.
@@ -131,7 +132,7 @@ impl Embedding<'_> {
                         Ok(image) => images.push(image),
                         Err(failure) => failures.push(failure),
                     });
-                    // Nobody listens any more if encoding has failed.
+                    // The receiver is gone if encoding has failed.
                     if send.send((images, failures)).is_err() {
                         return;
                     }
@@ -142,7 +143,7 @@ impl Embedding<'_> {
                 let (ids, pixels): (Vec<u32>, Vec<DynamicImage>) = images.into_iter().unzip();
                 match encoder.encode_images(&pixels) {
                     Ok(all) => (items, rows) = (ids, all),
-                    // One that cannot be prepared must not take its neighbours along.
+                    // One unusable image must not fail its chunk: encode one by one.
                     Err(_) => {
                         for (item, image) in ids.into_iter().zip(&pixels) {
                             match encoder.encode_images(std::slice::from_ref(image)) {
@@ -177,11 +178,11 @@ impl Embedding<'_> {
         name: &str,
     ) -> anyhow::Result<EmbeddingJournal> {
         let path = self.data.join(format!("{name}.partial"));
-        // Chunks of another size end elsewhere.
+        // Progress with another chunk size cannot be continued.
         let fingerprint = self.fingerprint ^ u64::from(self.normalise) ^ (self.chunk as u64) << 1;
         let journal = EmbeddingJournal::open(&path, corpus.item_count(), encoder.dim(), fingerprint)?;
         if journal.chunks() > 0 {
-            tracing::info!("{name}: going on after {} chunks", journal.chunks());
+            tracing::info!("{name}: continuing after {} chunks", journal.chunks());
         }
         Ok(journal)
     }
@@ -204,13 +205,13 @@ impl Embedding<'_> {
     }
 }
 
-/// The items that have a file in the folder, in the order of their ids. A file is named by its item and any ending.
+/// The items that have a file in the folder, by id. A file is named by its item, with any extension.
 fn images_of(corpus: &Corpus, folder: &Path) -> anyhow::Result<Vec<(u32, PathBuf)>> {
     let mut paths: HashMap<String, PathBuf> = HashMap::new();
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
         if let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) {
-            // Of several files for one item the first by name counts, whatever order the system lists them in.
+            // Of several files of one item the first by name is used, in whatever order the system lists them.
             let known = paths.entry(stem.to_owned()).or_insert_with(|| path.clone());
             if path < *known {
                 *known = path;

@@ -1,4 +1,4 @@
-//! Titles and images of a corpus to its embedding files, as a command line asks for it.
+//! The flags of encoding, and the encoding of a corpus folder with them.
 
 use std::path::{Path, PathBuf};
 
@@ -14,39 +14,39 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::device::DeviceKind;
 use crate::embed::{Embedding, SEED, WIDTH, offline_texts};
 
-/// How titles and images become vectors.
+/// How titles and images are encoded.
 #[derive(Args, Clone, Debug)]
 pub struct Encoding {
-    /// CLIP's weights: OpenAI's `.pt` archive, a state dict, or safetensors. Without it, offline encoders are used.
+    /// File of CLIP weights: OpenAI's `.pt` archive, a state dict, or safetensors. Without it, offline encoders are used.
     #[arg(long)]
     pub checkpoint: Option<PathBuf>,
     /// Folder of images, each named by its item: `B00004YKBK.jpg`.
     #[arg(long)]
     pub images: Option<PathBuf>,
-    /// First fetch the images that the item file lists and the folder lacks.
+    /// First download the images that the item file lists and `--images` lacks.
     #[cfg(feature = "download")]
     #[arg(long, requires = "images")]
     pub download: bool,
-    /// Leave titles out.
+    /// Do not encode titles.
     #[arg(long)]
     pub no_texts: bool,
-    /// Words of a title that are read.
+    /// Words of each title that are encoded.
     #[arg(long, default_value_t = 20)]
     pub words: usize,
     /// Scale vectors to length 1.
     #[arg(long)]
     pub normalise: bool,
-    /// Store numbers in 2 bytes.
+    /// Store numbers as 16-bit floats. By default as 32-bit floats.
     #[arg(long)]
     pub half: bool,
-    /// Items that are encoded together: what a kill loses at most.
+    /// Items per chunk. A killed run loses at most one chunk.
     #[arg(long, default_value_t = 256)]
     pub chunk: usize,
 }
 
 impl Encoding {
-    /// Writes `text.emb` and `image.emb`, as far as asked for, and `embeddings.json` into the corpus folder. A killed run
-    /// goes on where it was.
+    /// Writes the requested ones of `text.emb` and `image.emb`, and `embeddings.json`, into the corpus folder. A killed run
+    /// continues where it stopped.
     ///
     /// # Errors
     /// If the checkpoint cannot be used, images cannot be listed, or a file cannot be written.
@@ -108,7 +108,7 @@ impl Encoding {
         bar.finish_and_clear();
         let lines = failures.iter().map(|(item, reason)| format!("{}\t{reason}\n", corpus.item_name(*item)));
         write_text(&data.join("download_failures.tsv"), &lines.collect::<String>())?;
-        println!("{} items got no image (download_failures.tsv)", failures.len());
+        println!("{} items without an image (download_failures.tsv)", failures.len());
         Ok(())
     }
 }
@@ -118,12 +118,12 @@ fn bar(what: &'static str) -> anyhow::Result<ProgressBar> {
     Ok(ProgressBar::new(0).with_style(style).with_message(what))
 }
 
-/// The model, and a fingerprint of its file.
+/// Loads the model. Also returns a hash of its file.
 fn load(path: &Path, device: DeviceKind) -> anyhow::Result<(u64, Clip)> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let fingerprint = xxh3_64(&bytes);
     drop(bytes);
     let clip = Clip::new(&Weights::read(path)?, &device.open()?)?;
-    tracing::info!("{:?}, embeddings of {}", clip.config().vision, clip.dim());
+    tracing::info!("{:?}, embedding dimension {}", clip.config().vision, clip.dim());
     Ok((fingerprint, clip))
 }

@@ -1,4 +1,4 @@
-//! What the example binaries share: raw data to a corpus folder, embedding files, training runs, tables, progress.
+//! Code that the example binaries share: corpus folders, embedding files, training runs, tables, progress bars.
 
 pub mod args;
 pub mod device;
@@ -15,12 +15,12 @@ pub mod retrieval;
 pub mod run;
 pub mod settings;
 
-/// Tensors of several megabytes come and go at every operation: the system's allocator maps and unmaps each of
-/// them, and the page faults cost as much as the arithmetic.
+/// Every operation allocates and frees tensors of several megabytes. The system's allocator maps and unmaps each of them, and
+/// the page faults cost as much as the arithmetic.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The code in the README and in the documents is tested.
+/// Tests the code in the README and in the documents.
 #[cfg(doctest)]
 mod documents {
     #[doc = include_str!("../../README.md")]

@@ -1,6 +1,6 @@
-//! What the operating system says of this process.
+//! Memory, threads and log of this process.
 
-/// Largest resident memory so far, in bytes; 0 where the system does not say.
+/// Peak resident memory in bytes; 0 on systems other than Linux.
 pub fn peak_rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -8,10 +8,10 @@ pub fn peak_rss_bytes() -> u64 {
     kibibytes.unwrap_or(0) * 1024
 }
 
-/// Starts the log, and sets the number of threads of everything that runs in parallel; all cores by default.
+/// Starts the log and sets the number of threads of all parallel work; one per core by default.
 ///
 /// # Errors
-/// If no thread is asked for, or parallel work has begun already.
+/// If `threads` is 0, or parallel work has begun already.
 pub fn start(threads: Option<usize>) -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::stderr).init();
     if let Some(threads) = threads {
@@ -21,8 +21,8 @@ pub fn start(threads: Option<usize>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts [`peak_rss_bytes`] anew, where the system can.
+/// Resets [`peak_rss_bytes`], on Linux.
 pub fn reset_peak() {
-    // Elsewhere than on Linux there is no such file, and the peak stays that of the whole process.
+    // Other systems have no such file: the peak stays that of the whole process.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }

@@ -1,14 +1,14 @@
-//! Who gets recommendations at the end of the quickstart.
+//! Recommendations for a few users, shown at the end of the quickstart.
 
 use seminar_dataset::Corpus;
 use seminar_models::AnyModel;
 use seminar_trainer::report::Person;
 use seminar_trainer::{Recommender, Request};
 
-/// Titles that are shown of a history.
+/// Titles shown per history.
 const LAST: usize = 5;
 
-/// Ten recommendations for each of the first `count` users whose last items all have titles that differ.
+/// Ten recommendations for each of the first `count` users whose last items all have different titles.
 ///
 /// # Errors
 /// If a recommendation fails.

@@ -1,12 +1,10 @@
-//! A source becomes a corpus folder, whole or not at all.
+//! Writes a prepared data set as a corpus folder, which appears whole or not at all.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Context;
-use seminar_dataset::{
-    Corpus, EmbeddingTable, LineReader, Numbered, Precision, ReadOptions, import_pth, write_folder,
-};
+use seminar_dataset::{Corpus, EmbeddingTable, Numbered, Precision, import_pth, import_tsv, write_folder};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -14,9 +12,13 @@ use crate::machine::peak_rss_bytes;
 
 /// Writes the corpus, the text files and `stats.json` of a numbered data set into `out`.
 ///
-/// `raw` is the folder and name of the raw files: image vectors beside them become `image.emb`, and so do the published
-/// dictionaries of title and image vectors, `NAME_id2title_emb.pth` and `NAME_id2image_emb.pth`. `report` tells what
-/// preparing counted. `text_files` asks for the files of S3-Rec as well.
+/// `raw` is the folder and name of the raw files. Vectors beside them are written as embedding files: image vectors
+/// (`NAME_image_vectors.tsv.gz`) and the published dictionaries of title and image vectors (`NAME_id2title_emb.pth`,
+/// `NAME_id2image_emb.pth`). `report` holds what was counted while preparing. With `text_files` the S3-Rec files are written,
+/// too. `seconds` in `stats.json` count from `start`.
+///
+/// # Errors
+/// If a file of vectors does not fit the corpus, or `out` cannot be written.
 pub fn write_corpus(
     data: Numbered,
     report: &impl Serialize,
@@ -48,39 +50,30 @@ pub fn write_corpus(
     })
 }
 
-/// Vectors by item name, tab-separated: `name\tx\ty…`.
+/// Reads vectors by item name, tab-separated.
 fn image_vectors(corpus: &Corpus, path: &Path) -> anyhow::Result<EmbeddingTable> {
-    let ids: std::collections::HashMap<&str, u32> =
+    let ids: HashMap<&str, u32> =
         (1..=corpus.item_count() as u32).map(|id| (corpus.item_name(id), id)).collect();
-    let mut lines = LineReader::open(path, &ReadOptions::default())?;
-    let mut table: Option<EmbeddingTable> = None;
-    while let Some(line) = lines.next_line()? {
-        let mut fields = line.text.split('\t');
-        let Some(&id) = fields.next().and_then(|name| ids.get(name)) else { continue };
-        let vector: Result<Vec<f32>, _> = fields.map(str::parse).collect();
-        let place = || format!("{}, line {}", path.display(), line.number);
-        let vector = vector.with_context(place)?;
-        let table = match &mut table {
-            Some(table) => table,
-            None => table.insert(EmbeddingTable::new(corpus.item_count(), vector.len())?),
-        };
-        table.set(id, &vector).with_context(place)?;
-    }
-    table.with_context(|| format!("{}: no line names an item of the corpus", path.display()))
+    // Most raw files list items that the core filter drops: the count of such vectors says nothing.
+    let (table, _) = import_tsv(path, corpus.item_count(), |name| ids.get(name).copied())?;
+    Ok(table)
 }
 
-/// Vectors by item id, as the published code saves them.
+/// Reads vectors by item id, as the published code saves them.
 fn published_vectors(corpus: &Corpus, path: &Path) -> anyhow::Result<EmbeddingTable> {
     let items = 1..=corpus.item_count() as u32;
     let (table, others) =
         import_pth(path, corpus.item_count(), |key| key.parse().ok().filter(|id| items.contains(id)))?;
     if others > 0 {
-        tracing::warn!("{}: {others} vectors belong to no item", path.display());
+        tracing::warn!(
+            "{}: {others} vectors ignored: their keys are not item ids of the corpus",
+            path.display()
+        );
     }
     Ok(table)
 }
 
-/// The figures of `stats.json` that a person looks for, one a line.
+/// The main statistics of `stats.json` as text, one per line.
 pub fn summary(stats: &Value) -> String {
     let number = |pointer: &str| stats.pointer(pointer).cloned().unwrap_or_default();
     let range = |field: &str| {

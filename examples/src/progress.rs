@@ -1,4 +1,4 @@
-//! Progress on the terminal.
+//! Progress bars on the terminal.
 
 use std::time::Instant;
 
@@ -18,13 +18,14 @@ pub fn users_bar(users: u64) -> ProgressBar {
     ProgressBar::new(users).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// A bar per epoch, with loss, examples a second and time left.
+/// A bar per epoch, with loss, examples per second and time left.
 #[derive(Debug)]
 pub struct TrainingBar {
     bar: ProgressBar,
     label: String,
-    /// Examples of this epoch that were seen here, and since when.
+    /// Examples of this epoch that this process trained on.
     seen: u64,
+    /// Time of the first of them.
     since: Instant,
 }
 
@@ -60,7 +61,7 @@ impl Observer for TrainingBar {
     fn epoch(&mut self, info: &EpochInfo) {
         self.bar.reset();
         self.seen = 0;
-        let valid = info.valid.map_or_else(String::new, |figure| format!(", validation {figure:.4}"));
+        let valid = info.valid.map_or_else(String::new, |metric| format!(", validation {metric:.4}"));
         tracing::info!("{} epoch {}: loss {:.4}{valid}", self.name(info.phase), info.epoch + 1, info.loss);
     }
 }

@@ -1,4 +1,4 @@
-//! What the examples add to a run: modalities by name, embedding files beside the corpus, a row of results.
+//! What the examples add to a run: modalities by name, the embedding files of a corpus folder, a row of results.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::machine::peak_rss_bytes;
 /// A run of any of the models.
 pub type Experiment = Run<AnyConfig>;
 
-/// The modalities that a corpus folder has content for.
+/// The modalities that a corpus folder has data for.
 pub fn available(corpus: &Corpus, data: &Path) -> Vec<ModalityKind> {
     let mut modalities = vec![ModalityKind::Id];
     let checks = [
@@ -31,7 +31,7 @@ pub fn available(corpus: &Corpus, data: &Path) -> Vec<ModalityKind> {
     modalities
 }
 
-/// Modalities as a command line writes them.
+/// Names of modalities, comma-separated.
 pub fn modality_names(modalities: &[ModalityKind]) -> String {
     let names: Vec<&str> = modalities.iter().map(Into::into).collect();
     names.join(",")
@@ -40,17 +40,19 @@ pub fn modality_names(modalities: &[ModalityKind]) -> String {
 /// Reads a comma-separated list of modalities.
 ///
 /// # Errors
-/// Names one that is not known.
+/// If a name is unknown.
 pub fn parse_modalities(text: &str) -> anyhow::Result<Vec<ModalityKind>> {
     let known = modality_names(ModalityKind::VARIANTS);
-    let parse = |name: &str| name.trim().parse().with_context(|| format!("`{name}` is none of {known}"));
+    let parse = |name: &str| {
+        name.trim().parse().with_context(|| format!("unknown modality `{name}`; known: {known}"))
+    };
     text.split(',').map(parse).collect()
 }
 
-/// A trainer with the embedding files of a corpus folder; the run's configuration takes their widths.
+/// A trainer with the embedding files of a corpus folder. Sets the embedding dimensions in the run's configuration to theirs.
 ///
 /// # Errors
-/// If settings cannot work, or embedding files are missing, damaged or of another corpus.
+/// If settings are invalid, or embedding files are missing, damaged or of another corpus.
 pub fn trainer(
     run: &mut Experiment,
     corpus: &Arc<Corpus>,
@@ -65,7 +67,7 @@ pub fn trainer(
     Ok(run.trainer(corpus, modalities, device)?)
 }
 
-/// A row of the results.
+/// Evaluates a trained model into a row of the results.
 ///
 /// # Errors
 /// If the evaluation fails, or its metrics are impossible.

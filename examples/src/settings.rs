@@ -6,151 +6,113 @@ use clap::{Args, ValueEnum};
 use seminar_dataset::{BatchConfig, Corpus, TestMode};
 use seminar_models::{AnyConfig, ModelConfig, ModelKind, SoftSearch};
 use seminar_trainer::{AdamConfig, Decay, Schedule, TrainConfig};
+use strum::VariantArray;
 
+use crate::args::one_of;
 use crate::run::{Experiment, available, parse_modalities};
 
 /// The settings of model and training.
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
-    /// Repaired or as published.
+    /// Repaired models, or the published ones with their defects.
     #[arg(long, default_value = "default")]
     pub mode: Mode,
-    /// Passes over the training examples; by default 1.
+    /// Passes over the training examples; 1 by default.
     #[arg(long)]
     pub epochs: Option<u64>,
-    /// Epochs of pretraining before that; only seminar has any, by default 1.
+    /// Epochs of pretraining before training. By default 1 for seminar; the other models have no pretraining.
     #[arg(long)]
     pub pretrain_epochs: Option<u64>,
-    /// Weights of its losses: next pair, alignment, relevance; 0 switches one off.
+    /// Weights of the three pretraining losses: next pair, alignment, relevance. 0 switches a loss off.
     #[arg(long, default_value = "1,1,1", value_parser = parse_weights)]
     pub pretrain_weights: [f64; 3],
-    /// Stop after so many epochs without a better validation figure, and keep the best; 0 never stops.
+    /// Early stopping: epochs without a better validation metric before training stops. The best epoch is kept. 0: no early
+    /// stopping.
     #[arg(long, default_value_t = 0)]
     pub patience: u64,
-    /// The figure that stopping watches.
+    /// Validation metric that early stopping compares.
     #[arg(long, default_value = "MRR")]
     pub watch: String,
-    /// Users a batch.
+    /// Users (training examples) per batch.
     #[arg(long, default_value_t = 256)]
     pub batch_size: usize,
-    /// L.
+    /// L: newest events of a history that the model sees.
     #[arg(long, default_value_t = 100)]
     pub max_seq_length: usize,
-    /// K.
+    /// K: events that the general search unit selects.
     #[arg(long, default_value_t = 50)]
     pub retrieve_topk: usize,
-    /// QIN's K1; K + 30 by default.
+    /// K1: events that QIN's first stage selects; K + 30 by default.
     #[arg(long)]
     pub stage1_topk: Option<usize>,
-    /// SEMINAR's search: mhta, lsh or multi_pq.
-    #[arg(long, default_value = "mhta")]
-    pub soft_search: Search,
-    /// Weight of the query in a pair.
+    /// How SEMINAR's general search unit compares events: by the attention's own heads (mhta), hash bits (lsh) or multi-modal
+    /// product quantisation (multi_pq).
+    #[arg(long, default_value = "mhta", value_parser = one_of(SoftSearch::VARIANTS))]
+    pub soft_search: SoftSearch,
+    /// Weight of the query in a pair of query and item, from 0 to 1.
     #[arg(long, default_value_t = 0.5)]
     pub query_weight: f64,
-    /// Share of the components of event and target vectors that training drops.
+    /// Dropout rate of event and target vectors in training, from 0 to 1.
     #[arg(long, default_value_t = 0.0)]
     pub dropout: f64,
-    /// Rows of the keyword table; what the corpus needs by default.
+    /// Rows of the keyword table. 0: as many as the corpus needs.
     #[arg(long, default_value_t = 0)]
     pub keyword_vocab: usize,
-    /// Targets a user and epoch.
+    /// Targets per user and epoch.
     #[arg(long, default_value_t = 1)]
     pub targets_per_user: usize,
-    /// Negatives a target.
+    /// Negatives per target.
     #[arg(long, default_value_t = 1)]
     pub training_negatives: usize,
-    /// Share of training examples whose candidates lose their queries; 0.5, or 0 as published.
+    /// Share of training examples whose candidates lose their queries, from 0 to 1. By default 0.5; 0 with `--mode reference`.
     #[arg(long)]
     pub hide_query: Option<f64>,
-    /// id,query,text,image,attribute; all that the data has by default.
+    /// Input modalities, comma-separated: id, query, text, image, attribute. By default all that the data has.
     #[arg(long)]
     pub modalities: Option<String>,
-    /// Adam's step size.
+    /// Adam's learning rate.
     #[arg(long, default_value_t = 1e-3)]
     pub learning_rate: f64,
-    /// Steps over which it rises from zero.
+    /// Steps over which the learning rate rises from zero.
     #[arg(long, default_value_t = 0)]
     pub warmup: u64,
-    /// How it falls afterwards, to zero at `--decay-steps`.
-    #[arg(long, default_value = "constant")]
-    pub decay: Fall,
-    /// The step at which it has fallen to zero.
+    /// How the learning rate falls after the warm-up, to reach zero at `--decay-steps`: not at all, in a straight line, or
+    /// along half a cosine.
+    #[arg(long, default_value = "constant", value_parser = one_of(Decay::VARIANTS))]
+    pub decay: Decay,
+    /// Step at which the learning rate reaches zero.
     #[arg(long, default_value_t = 0)]
     pub decay_steps: u64,
-    /// L2 penalty.
+    /// Weight of the L2 penalty.
     #[arg(long, default_value_t = 0.0)]
     pub weight_decay: f32,
-    /// Largest norm of all gradients of a step together; 0 for no limit.
+    /// Largest norm of all gradients of a step together. 0: no limit.
     #[arg(long, default_value_t = 0.0)]
     pub clip_norm: f32,
-    /// Rows that a batch does not touch stay where they are, instead of moving as dense Adam moves them.
+    /// Lazy Adam: leave table rows that a batch does not touch unchanged. Dense Adam, the default, goes on moving them.
     #[arg(long)]
     pub lazy: bool,
-    /// Tables stay as they are after pretraining.
+    /// Freeze the embedding tables after pretraining.
     #[arg(long)]
     pub freeze_tables: bool,
-    /// SEMINAR's projections G go on learning after pretraining.
+    /// Train SEMINAR's projections G after pretraining, too. By default they are frozen.
     #[arg(long)]
     pub train_projections: bool,
-    /// The projections of text and image stay as they are after pretraining.
+    /// Freeze the projections of text and image after pretraining.
     #[arg(long)]
     pub freeze_modal_projections: bool,
-    /// Deviation of initial table rows; 0.1, or 0.02 as published.
+    /// Standard deviation of initial table rows. By default 0.1; 0.02 with `--mode reference`.
     #[arg(long)]
     pub initial_deviation: Option<f32>,
 }
 
-/// Repaired models, or bug for bug.
+/// Repaired models, or the published ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
     /// Repaired.
     Default,
-    /// As published.
+    /// As published, defects included.
     Reference,
-}
-
-/// How SEMINAR's general search unit compares events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Search {
-    /// The attention's own heads.
-    Mhta,
-    /// Hash bits.
-    Lsh,
-    /// Multi-modal product quantisation.
-    #[value(name = "multi_pq")]
-    MultiPq,
-}
-
-impl From<Search> for SoftSearch {
-    fn from(search: Search) -> Self {
-        match search {
-            Search::Mhta => Self::Mhta,
-            Search::Lsh => Self::Lsh,
-            Search::MultiPq => Self::MultiPq,
-        }
-    }
-}
-
-/// How the learning rate falls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Fall {
-    /// Not at all.
-    Constant,
-    /// In a straight line.
-    Linear,
-    /// Along a cosine.
-    Cosine,
-}
-
-impl From<Fall> for Decay {
-    fn from(fall: Fall) -> Self {
-        match fall {
-            Fall::Constant => Self::Constant,
-            Fall::Linear => Self::Linear,
-            Fall::Cosine => Self::Cosine,
-        }
-    }
 }
 
 fn parse_weights(text: &str) -> anyhow::Result<[f64; 3]> {
@@ -158,7 +120,7 @@ fn parse_weights(text: &str) -> anyhow::Result<[f64; 3]> {
     let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
     numbers
         .try_into()
-        .map_err(|given: Vec<f64>| anyhow::anyhow!("three numbers are needed, not {}", given.len()))
+        .map_err(|given: Vec<f64>| anyhow::anyhow!("three numbers are expected, not {}", given.len()))
 }
 
 impl Settings {
@@ -166,7 +128,7 @@ impl Settings {
         self.mode == Mode::Reference
     }
 
-    /// Batches of a run with this seed, whose evaluation candidates carry `test_mode`'s queries.
+    /// The batch settings of a run with this seed and this test mode.
     pub fn batches(&self, seed: u64, test_mode: TestMode) -> BatchConfig {
         let base = if self.published() { BatchConfig::published() } else { BatchConfig::default() };
         BatchConfig {
@@ -184,7 +146,7 @@ impl Settings {
     /// A run of `kind` on the corpus of folder `data`.
     ///
     /// # Errors
-    /// If a modality is not known.
+    /// If a modality is unknown.
     pub fn experiment(
         &self,
         kind: ModelKind,
@@ -209,7 +171,7 @@ impl Settings {
                     pretrain_weights: self.pretrain_weights,
                     freeze_projections: !self.train_projections,
                     freeze_modal_projections: self.freeze_modal_projections,
-                    soft_search: self.soft_search.into(),
+                    soft_search: self.soft_search,
                     seed: batches.seed,
                     ..if self.published() { ModelConfig::reference() } else { ModelConfig::default() }
                 },
@@ -226,11 +188,7 @@ impl Settings {
                 adam: AdamConfig {
                     learning_rate: self.learning_rate,
                     weight_decay: self.weight_decay,
-                    schedule: Schedule {
-                        warmup: self.warmup,
-                        decay: self.decay.into(),
-                        total: self.decay_steps,
-                    },
+                    schedule: Schedule { warmup: self.warmup, decay: self.decay, total: self.decay_steps },
                     clip_norm: self.clip_norm,
                     exact: !self.lazy,
                     ..AdamConfig::default()

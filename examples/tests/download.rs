@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use seminar_dataset::{Corpus, s3rec};
+use seminar_dataset::{Corpus, Queries, s3rec};
 use seminar_examples::download::Download;
 
 static FLAKY: AtomicUsize = AtomicUsize::new(0);
@@ -50,7 +50,7 @@ fn what_comes_is_kept_and_what_does_not_is_recorded() {
 
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("toy.txt"), "1 1 2 3 4 5 6 7 8\n").unwrap();
-    let mut toy = s3rec::import(folder.path(), "toy", s3rec::QuerySource::Logged).unwrap();
+    let mut toy = s3rec::import(folder.path(), "toy", Queries::Logged).unwrap();
     let paths = ["good", "flaky", "missing", "text", "large", "short", "stall"];
     let urls = (0..8).map(|n| paths.get(n).map_or(String::new(), |path| format!("http://{address}/{path}")));
     toy.data.texts.image_urls = urls.map(String::into_bytes).collect();
@@ -66,7 +66,7 @@ fn what_comes_is_kept_and_what_does_not_is_recorded() {
     let failures = config.run(&corpus, &images, &ProgressBar::hidden()).unwrap();
     let failed: Vec<u32> = failures.iter().map(|(item, _)| *item).collect();
     assert_eq!(failed, [3, 4, 5, 6, 7], "{failures:?}");
-    assert!(failures[0].1.contains("404") && failures[1].1.contains("no image"), "{failures:?}");
+    assert!(failures[0].1.contains("404") && failures[1].1.contains("not an image"), "{failures:?}");
     for item in [1, 2] {
         assert_eq!(std::fs::read(images.join(format!("{}.png", corpus.item_name(item)))).unwrap(), png);
     }

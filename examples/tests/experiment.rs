@@ -66,7 +66,7 @@ fn amazon_from_raw_files_and_again_after_a_kill() {
     let whole = results(&out);
     // Popularity, TWIN, SEMINAR and two searches; two seeds; three kinds of queries.
     assert_eq!(cells(&whole).len(), 5 * 2 * 3);
-    assert_eq!(whole["published"].as_array().unwrap().len(), 0, "another data set has no published figures");
+    assert_eq!(whole["published"].as_array().unwrap().len(), 0, "another data set has no published metrics");
     for stage in ["prepare", "embed", "retrieval"] {
         assert!(whole["stages"][stage].as_f64().unwrap() > 0.0, "{stage}");
     }

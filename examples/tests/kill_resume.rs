@@ -1,4 +1,5 @@
-//! Killed at any moment and resumed, with any number of threads, a run ends with the same bits.
+//! Killed again and again and resumed, with any number of threads, a run ends with the same bits. Kills are counted in steps, not
+//! in seconds, so the speed of the machine does not matter.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,7 +9,10 @@ use seminar_dataset::synthetic::write_amazon;
 use seminar_dataset::{AmazonReviews, PrepareConfig, SyntheticConfig};
 use seminar_examples::prepare::write_corpus;
 
-/// The example binary that lies beside this test.
+/// How often the run is killed.
+const KILLS: usize = 6;
+
+/// The example binary beside this test.
 fn train() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     own.parent().unwrap().parent().unwrap().join("examples").join("train")
@@ -46,6 +50,29 @@ fn finish(child: Child) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// Lines of the log of steps, which appear at checkpoints.
+fn logged_steps(run: &Path) -> usize {
+    let log = std::fs::read(run.join("steps.jsonl")).unwrap_or_default();
+    log.iter().filter(|&&byte| byte == b'\n').count()
+}
+
+/// Kills a run once its log has `steps` lines.
+fn kill_after(mut child: Child, run: &Path, steps: usize) {
+    while logged_steps(run) < steps {
+        if let Some(status) = child.try_wait().unwrap() {
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            panic!("ended with {status} before step {steps}: {said}");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // Some milliseconds more or less: before, while and after the next checkpoint is written.
+    std::thread::sleep(Duration::from_millis(steps as u64 % 8));
+    assert!(child.try_wait().unwrap().is_none(), "the run ended before it was killed");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn a_killed_run_ends_with_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
@@ -58,25 +85,14 @@ fn a_killed_run_ends_with_the_same_bits() {
     write_corpus(prepared.data, &prepared.report, (&raw, "World"), &data, false, true, Instant::now())
         .unwrap();
 
-    let begun = Instant::now();
     finish(start(&data, &reference, 2, false));
-    let whole = begun.elapsed();
-
-    let mut kills = 0;
-    for attempt in 0u32.. {
-        let mut child = start(&data, &killed, 1 + attempt as usize % 2, true);
-        // Moments spread over the run, not the same ones each time.
-        let share = 0.1 + 0.37 * f64::from(attempt * 7 % 10) / 10.0;
-        std::thread::sleep(whole.mul_f64(share).max(Duration::from_millis(30)));
-        if attempt == 12 || child.try_wait().unwrap().is_some() {
-            finish(child);
-            break;
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        kills += 1;
+    let steps = logged_steps(&reference);
+    assert!(steps > 10 * KILLS, "{steps} steps are too few for {KILLS} kills");
+    for kill in 1..=KILLS {
+        // The kills are spread over the first seven tenths of the run: what remains is far longer than killing takes.
+        kill_after(start(&data, &killed, 1 + kill % 2, true), &killed, steps * 7 * kill / (10 * KILLS));
     }
-    assert!(kills >= 2, "only {kills} kills in a run of {whole:?}");
+    finish(start(&data, &killed, 2, true));
 
     let read = |run: &Path, name: &str| std::fs::read(run.join(name)).unwrap();
     assert!(
@@ -84,9 +100,9 @@ fn a_killed_run_ends_with_the_same_bits() {
         "weights differ"
     );
     assert!(read(&killed, "steps.jsonl") == read(&reference, "steps.jsonl"), "the logs of steps differ");
-    let figures = |run: &Path| {
+    let metrics = |run: &Path| {
         let row: serde_json::Value = serde_json::from_slice(&read(run, "metrics.json")).unwrap();
         [row["metrics"].clone(), row["ci95"].clone(), row["losses"].clone(), row["steps"].clone()]
     };
-    assert_eq!(figures(&killed), figures(&reference));
+    assert_eq!(metrics(&killed), metrics(&reference));
 }

@@ -141,7 +141,7 @@ fn published_dictionaries_of_vectors_come_along() {
     std::fs::write(raw.join("toy.txt"), "1 1 2 3 4 5\n2 5 4 3 2 1\n").unwrap();
     let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/tiny/title_emb.pth");
     std::fs::copy(tiny, raw.join("toy_id2title_emb.pth")).unwrap();
-    let toy = seminar_dataset::s3rec::import(raw, "toy", seminar_dataset::s3rec::QuerySource::None).unwrap();
+    let toy = seminar_dataset::s3rec::import(raw, "toy", seminar_dataset::Queries::None).unwrap();
     write_corpus(toy.data, &"toy", (raw, "toy"), &out, false, false, Instant::now()).unwrap();
     let vectors = seminar_dataset::Embeddings::open(&out.join("text.emb")).unwrap();
     let mut row = [0.0; 3];

@@ -55,6 +55,7 @@ mod source;
 mod split;
 mod statistics;
 pub mod synthetic;
+mod tsv;
 mod words;
 
 pub use batch::{Batch, BatchConfig, Batches, Epoch, Event, IdBlock, Prefetch, TestMode};
@@ -74,7 +75,11 @@ pub use source::{AmazonReviews, EventSource, FileReport, KuaiSar, Line, LineRead
 pub use split::{Example, Split};
 pub use statistics::{Range, Statistics};
 pub use synthetic::SyntheticConfig;
+<<<<<<< HEAD
 pub use words::keywords;
+=======
+pub use tsv::import_tsv;
+>>>>>>> wt-examples
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

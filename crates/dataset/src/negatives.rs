@@ -2,6 +2,7 @@
 
 use rand_mt::Mt;
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::corpus::Corpus;
 use crate::ragged::Ragged;
@@ -9,8 +10,21 @@ use crate::rng::Stream;
 use crate::split::{Example, Split};
 
 /// How likely an item is to be drawn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Sampling {
     /// Every item alike.
     #[default]

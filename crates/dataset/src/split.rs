@@ -1,6 +1,7 @@
 //! Leave-one-out splits: which event of a user is the target, and what its history is.
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::corpus::Corpus;
 
@@ -12,8 +13,11 @@ use crate::corpus::Corpus;
 /// | `Valid` | e(n−1) | 3 |
 /// | `Train` | e(n−2), with several targets also earlier ones | 4 |
 /// | `Pretrain` | e(n−3), after a history that ends in EOS | 5 |
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, EnumString, IntoStaticStr, VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Split {
     /// Next-pair pretraining.
     Pretrain,

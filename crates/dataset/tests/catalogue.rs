@@ -4,8 +4,9 @@ mod support;
 
 use std::path::Path;
 
-use seminar_dataset::s3rec::{self, QuerySource};
-use seminar_dataset::{AmazonReviews, Catalogue, Corpus, Numbered, PrepareConfig, Ragged, Texts, keywords};
+use seminar_dataset::{
+    AmazonReviews, Catalogue, Corpus, Numbered, PrepareConfig, Queries, Ragged, Texts, keywords, s3rec,
+};
 use xxhash_rust::xxh3::Xxh3;
 
 /// Three items, two of them of one name, with everything that a catalogue can hold.
@@ -89,7 +90,7 @@ fn amazon_with_queries_of_words() {
 #[test]
 fn s3rec_with_attributes_and_words_that_are_numbers() {
     let folder = tempfile::tempdir().unwrap();
-    let imported = s3rec::import(&support::data("s3rec"), "Beauty", QuerySource::Attributes).unwrap();
+    let imported = s3rec::import(&support::data("s3rec"), "Beauty", Queries::Attributes).unwrap();
     let (corpus, catalogue) = written(&imported.data, folder.path());
     says_the_same(&corpus, &catalogue);
     let last = corpus.word_count();

@@ -5,8 +5,9 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 
-use seminar_dataset::s3rec::{self, QuerySource};
-use seminar_dataset::{AmazonReviews, Corpus, PrepareConfig, Prepared, Statistics, published_negatives};
+use seminar_dataset::{
+    AmazonReviews, Corpus, PrepareConfig, Prepared, Queries, Statistics, published_negatives, s3rec,
+};
 use support::data;
 
 fn gift_cards(config: &PrepareConfig) -> Prepared {
@@ -113,7 +114,7 @@ fn gift_cards_attributes_as_published() {
 
 #[test]
 fn beauty_in_and_out_is_byte_identical() {
-    let imported = s3rec::import(&data("s3rec"), "Beauty", QuerySource::Attributes).unwrap();
+    let imported = s3rec::import(&data("s3rec"), "Beauty", Queries::Attributes).unwrap();
     let folder = tempfile::tempdir().unwrap();
     Corpus::write(&imported.data, folder.path()).unwrap();
     let corpus = Corpus::open(folder.path()).unwrap();

@@ -5,8 +5,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use seminar_dataset::s3rec::{self, QuerySource};
-use seminar_dataset::{Corpus, NegativeSampler, Sampling};
+use seminar_dataset::{Corpus, NegativeSampler, Queries, Sampling, s3rec};
 
 const TOY: [(&str, &str); 6] = [
     (".txt", "1 1 2 3 2 4\n2 2 5 1 3 4\n"),
@@ -36,7 +35,7 @@ fn read_all(folder: &Path, name: &str) -> BTreeMap<String, String> {
 fn every_file_of_the_toy_comes_back_unchanged() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     write(from.path(), &TOY);
-    let imported = s3rec::import(from.path(), "toy", QuerySource::Logged).unwrap();
+    let imported = s3rec::import(from.path(), "toy", Queries::Logged).unwrap();
     assert_eq!(imported.report.notes["sampled negatives that repeat"], 2);
     assert_eq!(imported.report.notes["sampled negatives in the user's history"], 3);
     Corpus::write(&imported.data, to.path()).unwrap();
@@ -52,7 +51,7 @@ fn exported_samples_come_back_unchanged() {
     let corpus = support::corpus_of(&sequences, folder.path());
     let sampler = NegativeSampler::new(&corpus, Sampling::Uniform, 5);
     s3rec::export(&corpus, folder.path(), "one", Some(&sampler)).unwrap();
-    let again = s3rec::import(folder.path(), "one", QuerySource::Logged).unwrap();
+    let again = s3rec::import(folder.path(), "one", Queries::Logged).unwrap();
     assert!(again.report.notes.is_empty(), "{:?}", again.report.notes);
     Corpus::write(&again.data, folder.path()).unwrap();
     s3rec::export(&Corpus::open(folder.path()).unwrap(), folder.path(), "two", None).unwrap();
@@ -78,7 +77,7 @@ fn what_does_not_fit_is_an_error_with_its_line() {
     for (files, expected) in cases {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), files);
-        let error = s3rec::import(folder.path(), "toy", QuerySource::Logged).unwrap_err().to_string();
+        let error = s3rec::import(folder.path(), "toy", Queries::Logged).unwrap_err().to_string();
         assert!(error.contains(expected), "`{error}` does not name `{expected}`");
     }
 }
@@ -87,6 +86,6 @@ fn what_does_not_fit_is_an_error_with_its_line() {
 fn a_number_alone_takes_no_memory() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), &[(".txt", "1 1 1429494 3 2\n7 2 3 1 5 4 2\n")]);
-    let error = s3rec::import(folder.path(), "toy", QuerySource::None).err().unwrap().to_string();
+    let error = s3rec::import(folder.path(), "toy", Queries::None).err().unwrap().to_string();
     assert!(error.contains("item 1429494 in 10 events"), "{error}");
 }

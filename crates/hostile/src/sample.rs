@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use seminar_dataset::{BatchConfig, Corpus, s3rec};
+use seminar_dataset::{BatchConfig, Corpus, Queries, s3rec};
 use seminar_models::{AnyModel, ModelConfig, ModelKind};
 use seminar_trainer::{CheckpointConfig, Modalities, Tables, TrainConfig, Trainer};
 
@@ -48,7 +48,7 @@ pub fn write_texts(folder: &Path) -> std::io::Result<()> {
 /// If the file system refuses.
 pub fn write_corpus(folder: &Path) -> anyhow::Result<()> {
     write_texts(folder)?;
-    Ok(Corpus::write(&s3rec::import(folder, "toy", s3rec::QuerySource::Logged)?.data, folder)?)
+    Ok(Corpus::write(&s3rec::import(folder, "toy", Queries::Logged)?.data, folder)?)
 }
 
 /// A model over a corpus, with the tables that it needs.

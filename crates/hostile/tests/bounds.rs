@@ -9,7 +9,7 @@ use std::time::Instant;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use seminar_clip_encoder::Weights;
-use seminar_dataset::{AmazonReviews, KuaiSar, PrepareConfig, import_pth, s3rec};
+use seminar_dataset::{AmazonReviews, KuaiSar, PrepareConfig, Queries, import_pth, s3rec};
 use seminar_hostile::campaign::{ALLOWANCE, PATIENCE};
 use seminar_hostile::{memory, sample, targets};
 use seminar_models::weights;
@@ -89,7 +89,7 @@ fn a_line_of_a_gigabyte() {
     for (ending, text) in sample::TEXT_FILES {
         let plain = folder.path().join(format!("toy{ending}"));
         let packed = folder.path().join(format!("toy{ending}.gz"));
-        let import = || s3rec::import(folder.path(), "toy", s3rec::QuerySource::Logged);
+        let import = || s3rec::import(folder.path(), "toy", Queries::Logged);
         long_line(&plain, "{\"1 ", GIGABYTE);
         // Zeros are no text: JSON is refused at the first of them.
         said(&refusal(&format!("line of toy{ending}"), import), &["limit", "control character"]);
@@ -269,7 +269,7 @@ fn nested_text() {
         let path = folder.path().join(format!("toy{ending}"));
         let sound = std::fs::read(&path).unwrap();
         std::fs::write(&path, "{\"1\": [".repeat(DEPTH)).unwrap();
-        let import = || s3rec::import(folder.path(), "toy", s3rec::QuerySource::Logged);
+        let import = || s3rec::import(folder.path(), "toy", Queries::Logged);
         refusal(&format!("nested toy{ending}"), import);
         std::fs::write(&path, sound).unwrap();
     }

@@ -1,29 +1,30 @@
-//! What the published scripts switch: SEMINAR with one thing changed at a time.
+//! The ablations of the published scripts: SEMINAR with one setting changed at a time.
 
 use clap::ValueEnum;
 use seminar_models::{ModalityKind, SoftSearch};
+use strum::VariantArray;
 
 use crate::run::{Experiment, modality_names};
 
-/// A family of changes.
+/// A group of ablations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Ablation {
-    /// No pretraining; each of its tasks alone; each left out.
+    /// No pretraining, each pretraining loss alone, each left out.
     Pretraining,
-    /// Tables or projections of text and image frozen after pretraining; projections G left free.
+    /// Tables, or the projections of text and image, frozen after pretraining; projections G trained after it.
     Frozen,
     /// Weight of the query in a pair: 0, 0.25, 0.75, 1.
     QueryWeight,
-    /// The general search unit by hash bits, by product quantisation.
+    /// The general search unit with hash bits, with product quantisation.
     SoftSearch,
     /// Each modality left out.
     Modalities,
 }
 
-/// One change: its name, and the run with it.
+/// An ablation: its name, and the changed run.
 pub type Variant = (String, Experiment);
 
-/// The run with every change of a family, one at a time. The unchanged run is not among them.
+/// The runs of a group of ablations. The unchanged run is not among them.
 pub fn variants(ablation: Ablation, base: &Experiment) -> Vec<Variant> {
     match ablation {
         Ablation::Pretraining => pretraining(base),
@@ -41,12 +42,12 @@ pub fn variants(ablation: Ablation, base: &Experiment) -> Vec<Variant> {
                 with(&format!("query weight {weight}"), base, |run| run.config.model.query_weight = weight)
             })
             .collect(),
-        Ablation::SoftSearch => [SoftSearch::Mhta, SoftSearch::Lsh, SoftSearch::MultiPq]
-            .into_iter()
+        Ablation::SoftSearch => SoftSearch::VARIANTS
+            .iter()
+            .copied()
             .filter(|&search| search != base.config.model.soft_search)
             .map(|search| {
-                let name = serde_json::to_value(search).unwrap_or_default();
-                with(&format!("search by {}", name.as_str().unwrap_or_default()), base, |run| {
+                with(&format!("search by {}", <&str>::from(search)), base, |run| {
                     run.config.model.soft_search = search;
                 })
             })

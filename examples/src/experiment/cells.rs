@@ -1,5 +1,5 @@
-//! The cells of the table: a model, or a variant of it, with one seed, ranked under every test mode. A cell that is done
-//! is kept; one that was killed goes on from its checkpoint.
+//! The cells of the table: a model, or a variant of it, trained with one seed and evaluated under every test mode. A finished
+//! cell is kept. A killed one continues from its checkpoint.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,31 +17,31 @@ use crate::machine;
 use crate::progress::TrainingBar;
 use crate::run::{Experiment, evaluate, trainer};
 
-/// Steps between checkpoints of a cell; each epoch ends with one in any case.
+/// Steps between checkpoints of a cell. Each epoch ends with one, too.
 const CHECKPOINT_EVERY: u64 = 500;
 
-/// Who is ranked.
+/// What a cell evaluates.
 #[derive(Clone, Debug)]
 pub enum Contender {
-    /// Items by their number of training events.
+    /// The baseline: items by their number of training events.
     Popularity(BatchConfig),
-    /// A model, and what was changed in it; empty for the model itself.
+    /// A model: the name of its variant, empty for the unchanged model, and its run.
     Model(String, Box<Experiment>),
 }
 
-/// What all cells share.
+/// What the cells have in common.
 pub struct Table<'a> {
     /// The data set's name.
     pub dataset: &'a str,
-    /// The corpus and its folder.
+    /// The corpus.
     pub corpus: &'a Arc<Corpus>,
     /// Its folder.
     pub data: &'a Path,
-    /// Where cells are kept.
+    /// Folder of the cells.
     pub cells: PathBuf,
     /// Test modes.
     pub modes: &'a [TestMode],
-    /// Where tensors live.
+    /// Device of tensors.
     pub device: Device,
 }
 
@@ -62,14 +62,14 @@ impl Contender {
         }
     }
 
-    /// The folder of the cell: its name in letters that every file system takes.
+    /// The folder name of the cell, in characters that every file system accepts.
     fn folder(&self) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
         let name: String = self.name().replace(", ", "-").chars().map(plain).collect();
         format!("{name}-seed-{}", self.batches().seed)
     }
 
-    /// Everything that decides the outcome of training.
+    /// All settings that decide the outcome of training.
     fn settings(&self) -> anyhow::Result<Value> {
         Ok(match self {
             Self::Popularity(batches) => serde_json::to_value(batches)?,
@@ -79,12 +79,12 @@ impl Contender {
 }
 
 impl Table<'_> {
-    /// Where a contender's cell is kept: `train`'s output folder, and `rows.json`.
+    /// The folder of a contender's cell: the output folder of `train`, with `rows.json`.
     pub fn folder(&self, contender: &Contender) -> PathBuf {
         self.cells.join(contender.folder())
     }
 
-    /// The rows of a cell, one per test mode: read if they are there, computed and kept otherwise.
+    /// The rows of a cell, one per test mode. Rows that are not kept from an earlier run are computed and kept.
     ///
     /// # Errors
     /// If training or evaluation fails, or files cannot be read or written.
@@ -98,7 +98,7 @@ impl Table<'_> {
         let mut rows: Vec<RunResult> = match kept(&path, &key) {
             Some(rows) => rows,
             None => {
-                // Whatever lies there was made with other settings or of another corpus.
+                // Files of other settings or of another corpus.
                 begin(&folder)?;
                 keep(&path, &key, &json!([]))?;
                 Vec::new()
@@ -118,11 +118,11 @@ impl Table<'_> {
         };
         match contender {
             Contender::Popularity(batches) => {
-                // Queries change nothing here.
-                let figures = popularity(self.corpus, Split::Test, batches)?;
+                // Popularity does not depend on queries.
+                let evaluation = popularity(self.corpus, Split::Test, batches)?;
                 for mode in missing {
                     let mut row =
-                        RunResult::new("popularity", self.dataset, Split::Test, mode, figures.clone())?;
+                        RunResult::new("popularity", self.dataset, Split::Test, mode, evaluation.clone())?;
                     row.seed = batches.seed;
                     add(row)?;
                 }

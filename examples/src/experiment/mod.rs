@@ -1,5 +1,5 @@
-//! The publication's experiment on one data set, from raw files to a report. What is finished is kept: a second run with
-//! the same folder goes on where the first was.
+//! The publication's experiment on one data set, from raw files to a report. Finished parts are kept: a second run with the
+//! same folder continues the first.
 
 pub mod ablation;
 pub mod cells;
@@ -19,50 +19,51 @@ use seminar_trainer::report::{Report, RunResult, summary_table};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use strum::VariantArray;
 
 use self::ablation::{Ablation, variants};
 use self::cells::{Contender, Table};
-use crate::args::Queries;
+use crate::args::{model_or_popularity, one_of};
 use crate::device::DeviceKind;
 use crate::encode::Encoding;
 use crate::prepare::write_corpus;
 use crate::run::parse_modalities;
 use crate::settings::Settings;
 
-/// What the raw files are.
+/// Format of the raw files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Reviews and metadata.
+    /// Amazon reviews and metadata.
     Amazon,
-    /// Csv logs.
+    /// KuaiSAR's csv logs.
     KuaiSar,
 }
 
-/// One data set's experiment as published.
+/// The published experiment on one data set.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
-    /// What `--help` calls it.
+    /// Name in `--help`.
     pub title: &'static str,
-    /// What the raw files are.
+    /// Format of the raw files.
     pub source: Source,
-    /// Published values of flags that differ from `train`'s defaults, by the flag's name.
+    /// Published values of the flags that differ from the defaults of `train`, by field name.
     pub defaults: &'static [(&'static str, &'static str)],
     /// Epochs of a model.
     pub epochs: fn(ModelKind) -> u64,
-    /// Published figures.
+    /// Published metrics.
     pub published: &'static [published::Row],
 }
 
 /// The flags of an experiment.
 #[derive(Parser, Debug)]
 struct Flags {
-    /// Folder of the raw files, or one that `prepare` wrote.
+    /// Folder of the raw files, or a corpus folder that `prepare` wrote.
     #[arg(long)]
     data: PathBuf,
-    /// Folder for the corpus, the cells of the table, `results.json` and `report.html`.
+    /// Output folder: corpus, cells of the table, `results.json`, `report.html`.
     #[arg(long)]
     out: PathBuf,
-    /// Name of the data set; in Amazon's form the files are `NAME_5.json.gz` and `meta_NAME.json.gz`.
+    /// Name of the data set. Amazon's files are `NAME_5.json.gz` and `meta_NAME.json.gz`.
     #[arg(long)]
     name: String,
     #[command(flatten)]
@@ -71,19 +72,19 @@ struct Flags {
     settings: Settings,
     #[command(flatten)]
     encoding: Encoding,
-    /// Users of the retrieval experiment on the trained embeddings; 0 leaves it out.
+    /// Users in the retrieval experiment on the trained embeddings. 0: no retrieval experiment.
     #[arg(long, default_value_t = 20)]
     retrieval_users: usize,
-    /// Behaviours of each of them.
+    /// Behaviours per user in the retrieval experiment.
     #[arg(long, default_value_t = 2048)]
     retrieval_length: usize,
-    /// Forget what an earlier run kept in `--out`.
+    /// Delete what an earlier run kept in `--out`.
     #[arg(long)]
     fresh: bool,
-    /// Threads; all cores by default.
+    /// Number of threads; one per core by default.
     #[arg(long)]
     threads: Option<usize>,
-    /// Where tensors live.
+    /// Device of tensors. All but flex need a build with the cargo feature of the same name.
     #[arg(long, default_value = "flex")]
     device: DeviceKind,
 }
@@ -91,16 +92,27 @@ struct Flags {
 /// Which rows the table has.
 #[derive(Args, Debug)]
 struct TableFlags {
-    /// Who is ranked: popularity, base, sim, eta, qin, twin, seminar.
-    #[arg(long, value_delimiter = ',', default_value = "popularity,sim,eta,qin,twin,seminar")]
+    /// Models, and the baseline popularity, comma-separated.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "popularity,sim,eta,qin,twin,seminar",
+        value_parser = model_or_popularity()
+    )]
     models: Vec<String>,
-    /// Runs of each model, with seeds 42, 43 and so on.
+    /// Runs per model, with seeds 42, 43 and so on.
     #[arg(long, default_value_t = 5)]
     seeds: u64,
-    /// Queries of the test candidates.
-    #[arg(long, value_delimiter = ',', default_value = "recommendation,search,pair")]
-    test_modes: Vec<Queries>,
-    /// Also SEMINAR with one thing changed at a time.
+    /// Queries of the test candidates, comma-separated: none (recommendation), the target event's query for all of them
+    /// (search), the query of each candidate's own item (pair).
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "recommendation,search,pair",
+        value_parser = one_of(TestMode::VARIANTS)
+    )]
+    test_modes: Vec<TestMode>,
+    /// Ablations of SEMINAR, comma-separated: each run changes one setting.
     #[arg(long, value_delimiter = ',')]
     ablate: Vec<Ablation>,
 }
@@ -108,7 +120,7 @@ struct TableFlags {
 /// The first seed.
 const SEED: u64 = 42;
 
-/// Runs the experiment that the command line asks for.
+/// Runs the experiment with the flags of the command line.
 ///
 /// # Errors
 /// If flags, files or training fail.
@@ -135,13 +147,12 @@ pub fn run(preset: &Preset) -> anyhow::Result<()> {
     results.data =
         serde_json::from_str(&std::fs::read_to_string(data.join("stats.json")).unwrap_or_default())
             .unwrap_or_default();
-    let modes: Vec<TestMode> = flags.table.test_modes.iter().map(|&mode| mode.into()).collect();
     let table = Table {
         dataset: &flags.name,
         corpus: &corpus,
         data: &data,
         cells: flags.out.join("cells"),
-        modes: &modes,
+        modes: &flags.table.test_modes,
         device: flags.device.open()?,
     };
     let contenders = contenders(preset, &flags, &corpus, &data)?;
@@ -150,7 +161,7 @@ pub fn run(preset: &Preset) -> anyhow::Result<()> {
         if let Contender::Model(_, run) = contender {
             results.settings = serde_json::to_value(run)?;
         }
-        // Whoever looks meanwhile sees what there is.
+        // A reader can follow the experiment while it runs.
         results.write()?;
     }
     if flags.retrieval_users > 0 {
@@ -173,7 +184,7 @@ pub fn run(preset: &Preset) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The corpus: as it was given, kept from an earlier run, or made from the raw files.
+/// The corpus folder: given, kept from an earlier run, or prepared from the raw files.
 fn corpus_folder(preset: &Preset, flags: &Flags) -> anyhow::Result<PathBuf> {
     let prepared = |folder: &Path| folder.join("corpus.bin").is_file();
     if prepared(&flags.data) {
@@ -196,13 +207,13 @@ fn corpus_folder(preset: &Preset, flags: &Flags) -> anyhow::Result<PathBuf> {
     Ok(out)
 }
 
-/// Whether titles have to be encoded: unless the models are not to see them.
+/// Whether the models need encoded titles.
 fn wants_texts(flags: &Flags) -> anyhow::Result<bool> {
     let named = flags.settings.modalities.as_deref().map(parse_modalities).transpose()?;
     Ok(!flags.encoding.no_texts && named.is_none_or(|kinds| kinds.contains(&ModalityKind::Text)))
 }
 
-/// Every cell of the table, seed by seed, so that the first complete table comes early.
+/// Every cell of the table, seed by seed: the first complete table is ready early.
 fn contenders(
     preset: &Preset,
     flags: &Flags,
@@ -234,7 +245,7 @@ fn contenders(
     Ok(all)
 }
 
-/// What `results.json` and `report.html` show.
+/// The content of `results.json` and `report.html`.
 struct Results {
     out: PathBuf,
     title: String,
@@ -248,7 +259,7 @@ struct Results {
 }
 
 impl Results {
-    /// No rows yet; the times of stages that an earlier run went through.
+    /// No rows yet, only the stage times of an earlier run.
     fn open(preset: &Preset, flags: &Flags) -> Self {
         let text = std::fs::read_to_string(flags.out.join("results.json")).unwrap_or_default();
         let earlier: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -259,7 +270,7 @@ impl Results {
             title: flags.name.replace('_', " "),
             dataset: flags.name.clone(),
             rows: Vec::new(),
-            // Other data of the same form has no published figures.
+            // Other data in the same format has no published metrics.
             published: match preset.defaults.contains(&("name", &flags.name)) {
                 true => published::metrics(preset.published),
                 false => Vec::new(),
@@ -271,7 +282,7 @@ impl Results {
         }
     }
 
-    /// Does something and takes its time; of a stage that was merely found done, the earlier time stays.
+    /// Runs and times a stage. If an earlier run finished it, the longer time, which is that of the real work, stays.
     fn stage<T>(&mut self, name: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
         let start = Instant::now();
         let done = work()?;
@@ -311,7 +322,7 @@ impl Results {
     }
 }
 
-/// What an earlier run kept under the same key.
+/// The rows that an earlier run kept under the same key.
 fn kept<T: DeserializeOwned>(path: &Path, key: &Value) -> Option<T> {
     let mut found: Value = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
     (found.get("key")? == key).then(|| serde_json::from_value(found["rows"].take()).ok())?

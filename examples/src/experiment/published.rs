@@ -1,14 +1,14 @@
-//! The figures of the authors' logs, as they stand there.
+//! Metrics from the authors' logs, unchanged.
 
 use seminar_trainer::Metrics;
 
 /// Names of the columns below.
-const FIGURES: [&str; 8] = ["HIT@1", "HIT@5", "NDCG@5", "HIT@10", "NDCG@10", "HIT@50", "NDCG@50", "MRR"];
+const METRICS: [&str; 8] = ["HIT@1", "HIT@5", "NDCG@5", "HIT@10", "NDCG@10", "HIT@50", "NDCG@50", "MRR"];
 
-/// A model's name and its figures.
+/// A model's name and its metrics.
 pub type Row = (&'static str, [f64; 8]);
 
-/// Amazon Movies and TV, recommendation, one seed. These agree with each other.
+/// Amazon Movies and TV, recommendation, one seed. These metrics agree with each other.
 pub const AMAZON: [Row; 5] = [
     ("sim", [0.2203, 0.4815, 0.3573, 0.6011, 0.3959, 0.8778, 0.4577, 0.3473]),
     ("eta", [0.2233, 0.4898, 0.3626, 0.6076, 0.4008, 0.8771, 0.4607, 0.3511]),
@@ -17,7 +17,7 @@ pub const AMAZON: [Row; 5] = [
     ("seminar", [0.2261, 0.4933, 0.3661, 0.6107, 0.4041, 0.8785, 0.4636, 0.3543]),
 ];
 
-/// KuaiSAR, one seed. No ranking has such figures: a report says which contradict each other.
+/// KuaiSAR, one seed. Some metrics contradict each other, which no ranking can cause. The report names them.
 pub const KUAISAR: [Row; 5] = [
     ("sim", [0.2129, 0.2638, 0.2523, 0.3082, 0.2661, 0.6259, 0.3293, 0.2330]),
     ("eta", [0.2191, 0.2839, 0.2642, 0.3270, 0.2756, 0.6107, 0.3313, 0.2476]),
@@ -26,8 +26,8 @@ pub const KUAISAR: [Row; 5] = [
     ("seminar", [0.2248, 0.3520, 0.2816, 0.3886, 0.2969, 0.6782, 0.3457, 0.2687]),
 ];
 
-/// Rows as a report takes them.
+/// Rows in the form that a report takes.
 pub fn metrics(rows: &[Row]) -> Vec<(String, Metrics)> {
-    let named = |figures: &[f64; 8]| FIGURES.iter().map(|name| (*name).to_owned()).zip(*figures).collect();
-    rows.iter().map(|(model, figures)| ((*model).to_owned(), named(figures))).collect()
+    let named = |metrics: &[f64; 8]| METRICS.iter().map(|name| (*name).to_owned()).zip(*metrics).collect();
+    rows.iter().map(|(model, metrics)| ((*model).to_owned(), named(metrics))).collect()
 }

@@ -1,4 +1,4 @@
-//! The retrieval experiment over what the table's SEMINAR has learned.
+//! The retrieval experiment over the embeddings of the table's SEMINAR.
 
 use std::path::Path;
 
@@ -12,13 +12,13 @@ use crate::retrieval::trained::trained;
 use crate::retrieval::{histories, page};
 use crate::run::trainer;
 
-/// K.
+/// K: behaviours that a search returns.
 const TOP_K: usize = 32;
-/// Targets a user.
+/// Targets per user.
 const TARGETS: usize = 50;
 
-/// Measures every search over the trained embeddings of a contender's cell, keeps the rows in `retrieval.json`, and
-/// returns them as a section of the report. Rows of an earlier run with the same weights are taken as they are.
+/// Measures every search over the trained embeddings of a contender's cell. Keeps the rows in `retrieval.json` and returns them
+/// as a section of the report. Rows that an earlier run kept for the same weights are not measured again.
 ///
 /// # Errors
 /// If the cell's weights cannot be loaded, or the corpus has too few events.

@@ -1,4 +1,4 @@
-//! Vectors for the experiment: drawn, read from files, or taken from a trained model.
+//! Vectors for the retrieval experiment: drawn, read from files, or taken from a trained model.
 
 use std::io::BufRead;
 use std::path::Path;
@@ -12,13 +12,13 @@ use seminar_dataset::Corpus;
 /// A user's behaviours and the targets to search for.
 #[derive(Clone, Debug)]
 pub struct UserData {
-    /// `[L, M, d]`.
+    /// Behaviours, `[L, M, d]`.
     pub history: Vec<f32>,
-    /// `[T, M, d]`.
+    /// Targets, `[T, M, d]`.
     pub targets: Vec<f32>,
 }
 
-/// What vectors look like.
+/// Distribution of drawn vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Shape {
     /// Independent normal numbers, each modality scaled to length 1: the published draw.
@@ -88,7 +88,7 @@ pub fn draw(
 
 /// Takes behaviours from a data set and their vectors from a trained model: two modalities, the query (the mean of its
 /// keywords) and the item. Histories are users' events one after another, long enough for `length` behaviours; targets are
-/// other events. Returns the width and one user.
+/// other events. Returns the embedding dimension and one user.
 ///
 /// # Errors
 /// If the weights hold no tables for this data set, or it has too few events.
@@ -112,10 +112,10 @@ pub fn learned(
     };
     let (dim, items) = table("item_embeddings.weight", corpus.item_count())?;
     let (other, words) = table("query_keywords_embeddings.weight", corpus.word_count())?;
-    ensure!(dim == other, "tables of width {dim} and {other}");
+    ensure!(dim == other, "tables of embedding dimension {dim} and {other}");
     ensure!(
         corpus.event_count() >= length + targets,
-        "{} events where {length} behaviours and {targets} targets are asked for",
+        "the corpus has {} events, fewer than {length} behaviours and {targets} targets need",
         corpus.event_count()
     );
     let mut vectors = Vec::with_capacity((length + targets) * 2 * dim);
@@ -137,28 +137,32 @@ pub fn learned(
     Ok((dim, UserData { history: vectors, targets }))
 }
 
-/// Reads vectors in the layout of the vector libraries' test sets (`.fvecs`): per row its width as an `i32`, then as
-/// many `f32`. Returns the width and the rows.
+/// Reads vectors in the layout of the vector libraries' test sets (`.fvecs`): per row its dimension as an `i32`, then as
+/// many `f32`. Returns the dimension and the rows.
 ///
 /// # Errors
-/// If the file is cut off, or its rows differ in width; says where.
+/// If the file is cut off, or its rows differ in dimension; says where.
 pub fn read_fvecs(path: &Path) -> anyhow::Result<(usize, Vec<f32>)> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let word = |at: usize| bytes.get(at..at + 4).map(|b| [b[0], b[1], b[2], b[3]]);
     let first = word(0).map(i32::from_le_bytes).unwrap_or(0);
-    ensure!((1..1 << 20).contains(&first), "{}: the first row says its width is {first}", path.display());
+    ensure!(
+        (1..1 << 20).contains(&first),
+        "{}: the first row gives its dimension as {first}",
+        path.display()
+    );
     let dim = first as usize;
     let stride = 4 + 4 * dim;
     ensure!(
         bytes.len().is_multiple_of(stride),
-        "{}: {} bytes are no whole number of rows of width {dim}",
+        "{}: {} bytes are not a whole number of rows of dimension {dim}",
         path.display(),
         bytes.len()
     );
     let mut rows = Vec::with_capacity(bytes.len() / stride * dim);
     for (number, row) in bytes.chunks_exact(stride).enumerate() {
         let (head, numbers) = row.split_at(4);
-        ensure!(head == first.to_le_bytes(), "{}: row {number} has another width", path.display());
+        ensure!(head == first.to_le_bytes(), "{}: row {number} has another dimension", path.display());
         rows.extend(numbers.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)));
     }
     Ok((dim, rows))
@@ -173,7 +177,7 @@ const HISTORY: std::ops::Range<usize> = 11..15;
 
 /// Reads users in the published layout: tab-separated, a header, fifteen columns, of which the last eight hold the
 /// embeddings of the target and of the behaviours (query, attribute, text, image). Numbers are separated by commas,
-/// vectors by colons. Returns the width of a modality and the users.
+/// vectors by colons. Returns the embedding dimension of a modality and the users.
 ///
 /// # Errors
 /// Says the line and the column that cannot be read.
@@ -190,13 +194,13 @@ pub fn read_table(path: &Path) -> anyhow::Result<(usize, Vec<UserData>)> {
             parse_line(&line, &mut width).with_context(|| format!("{}:{}", path.display(), number + 1))?;
         users.push(user);
     }
-    ensure!(!users.is_empty(), "{}: no user after the header", path.display());
+    ensure!(!users.is_empty(), "{}: no line after the header", path.display());
     Ok((width.unwrap_or_default(), users))
 }
 
 fn parse_line(line: &str, width: &mut Option<usize>) -> anyhow::Result<UserData> {
     let columns: Vec<&str> = line.split('\t').collect();
-    ensure!(columns.len() == COLUMNS, "{} columns where {COLUMNS} are expected", columns.len());
+    ensure!(columns.len() == COLUMNS, "expected {COLUMNS} columns, found {}", columns.len());
     let mut vectors = |column: usize| -> anyhow::Result<Vec<Vec<f32>>> {
         let parse = |text: &str| -> anyhow::Result<Vec<f32>> {
             let numbers: Result<Vec<f32>, _> = text.split(',').map(|x| x.trim().parse()).collect();
@@ -223,7 +227,7 @@ fn parse_line(line: &str, width: &mut Option<usize>) -> anyhow::Result<UserData>
     let modalities: Vec<Vec<Vec<f32>>> = HISTORY.map(&mut vectors).collect::<anyhow::Result<_>>()?;
     let length = modalities[0].len();
     if let Some(other) = modalities.iter().find(|m| m.len() != length) {
-        bail!("a history of {length} and one of {} behaviours", other.len());
+        bail!("the modalities have histories of different lengths: {length} and {} behaviours", other.len());
     }
     let history = (0..length).flat_map(|l| modalities.iter().flat_map(move |m| m[l].clone())).collect();
     Ok(UserData { history, targets: targets.concat() })

@@ -1,4 +1,4 @@
-//! The retrieval experiment: how much each search finds, how fast, in how many bytes.
+//! The retrieval experiment: recall, latency and size of each search.
 
 pub mod data;
 pub mod histories;
@@ -13,35 +13,35 @@ use std::time::Instant;
 use seminar_ann_retrieval::{Neighbor, attention_mass, recall_at};
 use serde::{Deserialize, Serialize};
 
-/// Searches that are timed at least, after warming up.
+/// Smallest number of timed searches, after the warm-up.
 const TIMED: usize = 1000;
 
-/// One method on one data set.
+/// A method measured on a data set.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Row {
-    /// Method and settings.
+    /// Name and settings of the method.
     pub method: String,
-    /// Where the vectors come from.
+    /// Source of the vectors.
     pub data: String,
-    /// L: behaviours of a user, or vectors of an index.
+    /// L: behaviours per user, or vectors per index.
     pub length: usize,
-    /// d: width of a modality.
+    /// d: embedding dimension of a modality.
     pub dim: usize,
-    /// M.
+    /// M: modalities.
     pub modalities: usize,
-    /// K.
+    /// K: behaviours that a search returns.
     pub k: usize,
-    /// Targets that were searched for, over all users.
+    /// Targets of all users.
     pub targets: usize,
-    /// Targets that one search takes at once.
+    /// Targets per search.
     pub targets_per_search: usize,
     /// recall@K: share of the exact top K among the K returned.
     pub recall: f64,
     /// Its standard error over targets.
     pub recall_error: f64,
-    /// recall@1, @10, @100 where K reaches so far.
+    /// recall@1, @10, @100, up to K.
     pub recall_at: BTreeMap<usize, f64>,
-    /// recall@K with exact lists in place of the index; for two-stage methods.
+    /// recall@K of a two-stage method with exact lists in place of its index.
     pub ceiling: Option<f64>,
     /// Share of softmax attention on the returned K.
     pub attention_mass: f64,
@@ -51,13 +51,13 @@ pub struct Row {
     pub queries_per_second_all_threads: Option<f64>,
     /// Median time of a search, in microseconds.
     pub p50_us: f64,
-    /// The time that 99 of 100 searches stay below.
+    /// 99th percentile of the time of a search, in microseconds.
     pub p99_us: f64,
     /// Time to append one behaviour, in microseconds.
     pub append_us: Option<f64>,
-    /// Bytes per behaviour, with its share of codebooks that are not shared by users.
+    /// Bytes per behaviour, including its share of codebooks that are trained per user.
     pub bytes_per_item: f64,
-    /// Building for one user, codebooks that are trained for this user included.
+    /// Seconds to build the index of one user, including codebooks that are trained per user.
     pub build_seconds: f64,
     /// Threads of the timed searches.
     pub threads: usize,

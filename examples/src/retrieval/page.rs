@@ -4,7 +4,7 @@ use seminar_trainer::report::{chart, page as shell};
 
 use super::Row;
 
-/// Recall against latency, one point a method, as a file of its own.
+/// Recall against latency, one point per method, as a file of its own.
 pub fn plot(rows: &[Row]) -> String {
     chart::scatter_file(&points(rows), "seconds per target", "recall@K")
 }
@@ -19,7 +19,7 @@ pub fn page(rows: &[Row]) -> String {
     shell("Retrieval", &format!("<h1>Retrieval</h1>{}", body(rows)))
 }
 
-/// What the report says under its heading.
+/// The report below its heading.
 pub fn body(rows: &[Row]) -> String {
     let escape = chart::escape;
     let mut body = String::new();

@@ -1,4 +1,4 @@
-//! One vector an item: the indexes side by side.
+//! One vector per item: the single-vector indexes.
 
 use std::time::Instant;
 
@@ -16,11 +16,11 @@ pub struct Setting<'a> {
     pub rows: &'a Vectors,
     /// `[Q, d]`.
     pub queries: &'a [f32],
-    /// How near is measured.
+    /// Similarity or distance.
     pub metric: Metric,
-    /// K.
+    /// K: vectors that a search returns.
     pub k: usize,
-    /// Leave graphs out.
+    /// Do not measure graphs.
     pub without_graphs: bool,
 }
 
@@ -53,7 +53,7 @@ pub fn run(setting: &Setting, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
         measure(&*index, &exact, &queries, &truth, setting, &mut row)?;
         rows.push(row);
     }
-    // A graph answers at several widths; it is built once.
+    // A graph is built once and searched with several `ef`.
     if !setting.without_graphs {
         bar.set_message("HNSW");
         let config = HnswConfig { links: 16, ef_construction: 100, ef_search: 32 };

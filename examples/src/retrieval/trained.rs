@@ -11,7 +11,7 @@ use seminar_trainer::Trainer;
 
 use super::data::UserData;
 
-/// Users whose histories are embedded at once.
+/// Users per batch.
 const BATCH: usize = 64;
 
 /// Vectors of several users.
@@ -19,16 +19,16 @@ const BATCH: usize = 64;
 pub struct Trained {
     /// M: the query and each item modality.
     pub modalities: usize,
-    /// d.
+    /// d: embedding dimension of a modality.
     pub dim: usize,
     /// The users.
     pub users: Vec<UserData>,
 }
 
-/// Takes test histories of consecutive users, one after another, until `length` different behaviours (pairs of item and
-/// query) make one long history, and so many of those users' positive items, with their queries, as targets. A corpus that has
-/// fewer makes one shorter history. Modalities are weighed as the model weighs them: their sum
-/// is the pair vector that its search units compare, so each weighs 1 in a search.
+/// Builds long histories from the test histories of consecutive users: each joins them until it has `length` different
+/// behaviours (pairs of item and query). Its targets are positive items of those users, with their queries. A small corpus gives
+/// one shorter history. The vectors contain the model's own modality weights: their sum is the pair vector that its search
+/// units compare, so each modality has weight 1 in a search.
 ///
 /// # Errors
 /// If the model is not SEMINAR, or no user has a test event.
@@ -59,7 +59,7 @@ pub fn trained(
         for user in 0..batch.users.len() {
             targets_placed.copy(user, 0, &mut open.targets);
             for at in 0..batch.history.width {
-                // Equal behaviours tie, and which of them a search returns says nothing.
+                // Equal behaviours tie: which of them a search returns has no meaning.
                 let (item, query) = batch.history.pair(user, at);
                 if seen.insert((item, query.to_vec())) {
                     history.copy(user, at, &mut open.history);

@@ -7,7 +7,7 @@ use seminar_ann_retrieval::*;
 
 use super::Latency;
 use super::data::UserData;
-use super::histories::{Answers, Family, Setting, fuse, modality, single};
+use super::histories::{Family, Results, Setting, fuse, modality, single};
 
 /// How an index over one modality is built.
 type BuildOne<'a> = &'a (dyn Fn(&Vectors) -> Result<Box<dyn AnnIndex>> + Sync);
@@ -18,7 +18,7 @@ pub(super) fn methods(
     user: &UserData,
     targets: &[&[f32]],
     exact: &ExactHistory,
-    record: &mut impl FnMut(Answers),
+    record: &mut impl FnMut(Results),
 ) -> anyhow::Result<()> {
     let Setting { modalities, dim, k, weights, families, .. } = setting.clone();
     let [lsh_too, graphs_too] = [Family::Lsh, Family::Graphs].map(|family| families.contains(&family));
@@ -32,7 +32,7 @@ pub(super) fn methods(
     let join = |build: BuildOne| -> Result<TwoStage> {
         TwoStage::new(parts.par_iter().map(build).collect::<Result<_>>()?, exact.clone(), k)
     };
-    let answer = |two: &TwoStage| -> Result<Vec<Vec<Neighbor>>> {
+    let search_all = |two: &TwoStage| -> Result<Vec<Vec<Neighbor>>> {
         targets.iter().map(|t| Ok(two.top_k(t, weights, k)?.best)).collect()
     };
     let lists = [(k, "K"), (4 * k, "4 K")];
@@ -40,7 +40,7 @@ pub(super) fn methods(
     let mut ceilings = Vec::new();
     for (list, _) in lists {
         flat = flat.with_list(list);
-        ceilings.push(answer(&flat)?);
+        ceilings.push(search_all(&flat)?);
     }
     let graph = HnswConfig { links: 64, ef_construction: 64, ef_search: 32 };
     let bits = (4 * dim).next_multiple_of(64);
@@ -65,7 +65,7 @@ pub(super) fn methods(
         let build_seconds = start.elapsed().as_secs_f64();
         for ((list, name), ceiling) in lists.into_iter().zip(&ceilings) {
             two = two.with_list(list);
-            let found = answer(&two)?;
+            let found = search_all(&two)?;
             let mut latency = Latency::default();
             latency.measure_at_least(
                 targets.len(),
@@ -76,7 +76,7 @@ pub(super) fn methods(
                     );
                 },
             );
-            record(Answers {
+            record(Results {
                 method: format!("two-stage, {method}, lists of {name}"),
                 found,
                 latency,

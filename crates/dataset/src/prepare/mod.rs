@@ -6,6 +6,7 @@ mod folder;
 mod items;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 pub use core_filter::core_filter;
 pub use folder::write_folder;
@@ -17,8 +18,11 @@ use crate::source::{EventSource, FileReport};
 use events::EventTable;
 
 /// Where the query of an event comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr, VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Queries {
     /// No queries.
     None,

@@ -19,5 +19,3 @@ mod import;
 
 pub use export::export;
 pub use import::{ImportReport, Imported, import};
-
-pub use crate::prepare::Queries as QuerySource;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use seminar_dataset::{Corpus, s3rec};
+use seminar_dataset::{Corpus, Queries, s3rec};
 
 use super::{Loader, Target, choice, chosen};
 use crate::sample::{self, TEXT_FILES};
@@ -21,7 +21,7 @@ fn import(folder: &Path) -> anyhow::Result<Loader> {
         let (ending, sound) = TEXT_FILES[which as usize % TEXT_FILES.len()];
         let path = folder.join(format!("toy{ending}"));
         std::fs::write(&path, bytes)?;
-        let imported = s3rec::import(&folder, "toy", s3rec::QuerySource::Logged);
+        let imported = s3rec::import(&folder, "toy", Queries::Logged);
         std::fs::write(&path, sound)?;
         Ok(imported.is_ok_and(|imported| {
             Corpus::write(&imported.data, &folder).is_ok() && Corpus::open(&folder).is_ok()

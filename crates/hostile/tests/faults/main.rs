@@ -125,7 +125,7 @@ fn a_corpus_over_another_one_is_never_half_of_each() {
         let folder = tempfile::tempdir().unwrap();
         let lines: String = (1..=users).map(|user| format!("{user} 1 2 3 4 5\n")).collect();
         std::fs::write(folder.path().join("toy.txt"), lines).unwrap();
-        let queries = seminar_dataset::s3rec::QuerySource::Logged;
+        let queries = seminar_dataset::Queries::Logged;
         seminar_dataset::s3rec::import(folder.path(), "toy", queries).unwrap().data
     };
     let (old, new) = (source(3), source(4));

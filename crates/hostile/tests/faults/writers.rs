@@ -8,7 +8,7 @@ use seminar_ann_retrieval::{AnnIndex, ExactHistory, Flat, HistoryIndex, Metric, 
 use seminar_dataset::atomic::{StagedFolder, write_bytes, write_text};
 use seminar_dataset::{
     AmazonReviews, Corpus, EmbeddingJournal, EmbeddingTable, Embeddings, NegativeSampler, Precision,
-    PrepareConfig, Sampling, SyntheticConfig, s3rec, synthetic,
+    PrepareConfig, Queries, Sampling, SyntheticConfig, s3rec, synthetic,
 };
 use seminar_hostile::sample;
 use seminar_models::weights::{self, Array, StateDict};
@@ -55,7 +55,7 @@ fn write_data_set(folder: &Path, state: u8) -> anyhow::Result<()> {
             std::fs::write(&path, std::fs::read_to_string(&path)? + more)?;
         }
     }
-    let data = s3rec::import(source.path(), "toy", s3rec::QuerySource::Logged)?.data;
+    let data = s3rec::import(source.path(), "toy", Queries::Logged)?.data;
     let staged = StagedFolder::new(&folder.join("out"), true)?;
     Corpus::write(&data, staged.path())?;
     let corpus = Corpus::open(staged.path())?;
@@ -68,7 +68,7 @@ fn write_data_set(folder: &Path, state: u8) -> anyhow::Result<()> {
 fn read_data_set(folder: &Path) -> anyhow::Result<u8> {
     let out = folder.join("out");
     let users = Corpus::open(&out)?.user_count();
-    let texts = s3rec::import(&out, "toy", s3rec::QuerySource::Logged)?.data;
+    let texts = s3rec::import(&out, "toy", Queries::Logged)?.data;
     let stats: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(out.join("stats.json"))?)?;
     ensure!(texts.user_numbers.len() == users, "text files of another state");
     ensure!(stats["users"] == users, "statistics of another state");

@@ -1,30 +1,31 @@
-//! The leaderboard of the page: means over seeds, a table a test mode, published figures beneath.
+//! The leaderboard of the page: means over seeds, one table per test mode, published metrics below.
 
 use std::fmt::Write as _;
 
 use seminar_dataset::TestMode;
+use strum::VariantArray;
 
 use super::chart::escape;
 use super::{Report, RunResult, Summary, summarise};
 use crate::metrics::{Metrics, check};
 
-/// Figures after MRR.
-const FIGURES: [&str; 9] =
+/// Columns after MRR.
+const METRICS: [&str; 9] =
     ["HIT@1", "HIT@5", "NDCG@5", "HIT@10", "NDCG@10", "HIT@50", "NDCG@50", "AUC", "GAUC"];
 
 fn cells(metrics: &Metrics) -> String {
-    let cell = |figure: &&str| match metrics.get(*figure) {
+    let cell = |name: &&str| match metrics.get(*name) {
         Some(value) => format!("<td>{value:.4}</td>"),
         None => "<td></td>".to_owned(),
     };
-    FIGURES.iter().map(cell).collect()
+    METRICS.iter().map(cell).collect()
 }
 
 fn head(columns: &[&str]) -> String {
-    let figures: String = FIGURES.iter().map(|figure| format!("<th>{figure}</th>")).collect();
+    let metrics: String = METRICS.iter().map(|name| format!("<th>{name}</th>")).collect();
     let columns: String = columns.iter().map(|column| format!("<th>{column}</th>")).collect();
     format!(
-        "<div class=\"wide\"><table><tr><th>model</th><th class=\"left\">sees</th><th>MRR</th>{columns}{figures}</tr>"
+        "<div class=\"wide\"><table><tr><th>model</th><th class=\"left\">sees</th><th>MRR</th>{columns}{metrics}</tr>"
     )
 }
 
@@ -32,7 +33,7 @@ fn head(columns: &[&str]) -> String {
 fn heading(mode: TestMode) -> &'static str {
     match mode {
         TestMode::Recommendation => "Recommendation: candidates carry no query",
-        TestMode::Search => "Search: all candidates carry the answer's query",
+        TestMode::Search => "Search: all candidates carry the target event's query",
         TestMode::Pair => "Pair: each candidate carries its own query",
     }
 }
@@ -42,7 +43,7 @@ pub(super) fn boards(report: &Report) -> String {
     let mut html = String::new();
     let modes: Vec<TestMode> = summaries.iter().map(|s| s.test_mode).collect();
     let several = modes.iter().any(|&mode| mode != modes[0]);
-    for mode in [TestMode::Recommendation, TestMode::Search, TestMode::Pair] {
+    for &mode in TestMode::VARIANTS {
         let own: Vec<&Summary> = summaries.iter().filter(|s| s.test_mode == mode).collect();
         if own.is_empty() {
             continue;
@@ -55,19 +56,19 @@ pub(super) fn boards(report: &Report) -> String {
     }
     if let Some(row) = report.rows.first() {
         let over = match summaries.iter().map(|s| s.seeds).max() {
-            Some(seeds) if seeds > 1 => "Intervals are of the mean over seeds, by Student's distribution",
-            _ => "Intervals are over users, by bootstrap",
+            Some(seeds) if seeds > 1 => "95 % intervals of the mean over seeds, by Student's distribution",
+            _ => "95 % intervals over users, by bootstrap",
         };
         let _ = write!(
             html,
-            "<p class=\"note\">{} users, {} of {}. {over}.</p>",
+            "<p class=\"note\">{} users, {} split of {}. {over}.</p>",
             row.users,
-            format!("{:?} split", row.split).to_lowercase(),
+            <&str>::from(row.split),
             escape(&row.dataset)
         );
     }
-    for (name, figures) in &report.published {
-        if let Err(message) = check(figures, 100, false) {
+    for (name, metrics) in &report.published {
+        if let Err(message) = check(metrics, 100, false) {
             let _ = write!(
                 html,
                 "<p class=\"note\">The published row of {} is impossible: {}.</p>",
@@ -88,7 +89,7 @@ fn board(summaries: &[&Summary], published: &[(String, Metrics)]) -> String {
             "<tr><td>{}</td><td class=\"left\">{}</td><td><b>{:.4}</b></td><td>{low:.4} – {high:.4}</td><td>{}</td>{}</tr>",
             escape(&summary.name()),
             escape(&summary.modalities),
-            summary.figure("MRR"),
+            summary.metric("MRR"),
             summary.seeds,
             cells(&summary.metrics),
         );
@@ -106,7 +107,7 @@ fn board(summaries: &[&Summary], published: &[(String, Metrics)]) -> String {
     table
 }
 
-/// Every run in a row of its own; nothing where the boards show them already.
+/// One row per run; empty if each board row is a single run.
 pub(super) fn every_run(rows: &[RunResult]) -> String {
     if summarise(rows).len() == rows.len() {
         return String::new();
@@ -120,7 +121,7 @@ pub(super) fn every_run(rows: &[RunResult]) -> String {
             escape(&row.modalities),
             row.metrics.get("MRR").unwrap_or(&f64::NAN),
             row.seed,
-            format!("{:?}", row.test_mode).to_lowercase(),
+            <&str>::from(row.test_mode),
             cells(&row.metrics),
         );
     }

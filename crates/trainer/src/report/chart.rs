@@ -10,7 +10,7 @@ const LEFT: f64 = 52.0;
 const BOTTOM: f64 = 28.0;
 const TOP: f64 = 10.0;
 
-/// Lines over epochs, one a label; colours repeat after six.
+/// Lines over epochs, one per label. Colours repeat after six.
 pub fn lines(series: &[(String, Vec<f64>)]) -> String {
     let longest = series.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
     let finite = || series.iter().flat_map(|(_, values)| values).copied().filter(|v| v.is_finite());
@@ -48,7 +48,7 @@ pub fn lines(series: &[(String, Vec<f64>)]) -> String {
     format!(r#"{}<p class="legend">{legend}</p>"#, svg(&body))
 }
 
-/// Bars, one a label, with a note under each.
+/// Bars, one per label, each with a note.
 pub fn bars(values: &[(String, f64, String)]) -> String {
     let high = values.iter().map(|(_, value, _)| *value).fold(0.0, f64::max);
     if values.is_empty() || high <= 0.0 {
@@ -79,7 +79,7 @@ pub fn bars(values: &[(String, f64, String)]) -> String {
     svg(&body)
 }
 
-/// Points, one a label; `x` on a logarithmic scale. Each point carries its number, the list below says what it is.
+/// Points, one per label, with `x` on a logarithmic scale. Points are numbered; the legend below lists the labels.
 pub fn scatter(points: &[(String, f64, f64)], x_name: &str, y_name: &str) -> String {
     let (body, shown) = scatter_body(points);
     if shown.is_empty() {
@@ -97,7 +97,7 @@ pub fn scatter(points: &[(String, f64, f64)], x_name: &str, y_name: &str) -> Str
     )
 }
 
-/// The same as a file of its own, with the list of labels inside the drawing.
+/// [`scatter`] as a file of its own, with the legend inside the drawing.
 pub fn scatter_file(points: &[(String, f64, f64)], x_name: &str, y_name: &str) -> String {
     const LINE: f64 = 15.0;
     let (mut body, shown) = scatter_body(points);
@@ -115,7 +115,7 @@ pub fn scatter_file(points: &[(String, f64, f64)], x_name: &str, y_name: &str) -
     )
 }
 
-/// The drawing, and the labels of the points that have a place in it.
+/// The drawing, and the labels of the points that it shows.
 fn scatter_body(points: &[(String, f64, f64)]) -> (String, Vec<&str>) {
     let shown: Vec<&(String, f64, f64)> =
         points.iter().filter(|(_, x, y)| *x > 0.0 && x.is_finite() && y.is_finite()).collect();

@@ -1,4 +1,4 @@
-//! The page.
+//! The report as an HTML page.
 
 use std::fmt::Write as _;
 
@@ -32,7 +32,7 @@ pub fn escape(text: &str) -> String {
 pub(super) fn page(report: &Report) -> String {
     let mut body = format!("<h1>{}</h1>", escape(&report.title));
     body.push_str(&board::boards(report));
-    // Curves do not depend on the queries of the test; one seed is enough to see their shape.
+    // Training curves do not depend on the test mode, and one seed shows their shape.
     let trained: Vec<&RunResult> = report.rows.iter().filter(|row| !row.losses.is_empty()).collect();
     let shown = trained.first().map(|first| (first.seed, first.test_mode));
     let shown: Vec<&&RunResult> =
@@ -48,7 +48,7 @@ pub(super) fn page(report: &Report) -> String {
     if let Some(best) = best.max_by(|a, b| mrr(a).total_cmp(&mrr(b))) {
         let heading = |by: &str| format!("MRR of {} by {by}", best.name());
         section(&mut body, &heading("length of history"), &breakdown(&best.by_history));
-        section(&mut body, &heading("training events of the answer"), &breakdown(&best.by_popularity));
+        section(&mut body, &heading("training events of the target"), &breakdown(&best.by_popularity));
     }
     for (heading, content) in &report.sections {
         section(&mut body, heading, content);
@@ -60,7 +60,7 @@ pub(super) fn page(report: &Report) -> String {
     page_of(&report.title, &body)
 }
 
-/// A page with a title around a body of HTML: no script, no request, readable on a phone and in the dark.
+/// A page around an HTML body. It has no scripts, loads nothing, and fits small screens and dark themes.
 pub fn page_of(title: &str, body: &str) -> String {
     let title = escape(title);
     format!(
@@ -113,7 +113,7 @@ fn timings(report: &Report) -> String {
     table
 }
 
-/// An object as a table of two columns; nested ones with dotted names.
+/// An object as a table of two columns. Nested fields get dotted names.
 fn object(value: &Value) -> String {
     fn walk(prefix: &str, value: &Value, rows: &mut String) {
         match value {

@@ -1,18 +1,18 @@
-//! Recommendations for people to read: a person's last items, what is proposed, and what it leans on.
+//! Recommendations as text and HTML: a user's last items, the recommended items, and the events that they lean on.
 
 use std::fmt::Write as _;
 
 use super::html::escape;
 use crate::recommender::{Because, Hit};
 
-/// Recommendations for one person.
+/// Recommendations for one user.
 #[derive(Clone, Debug, Default)]
 pub struct Person {
-    /// Who.
+    /// Name of the user.
     pub name: String,
     /// Titles of the last items, oldest first.
     pub history: Vec<String>,
-    /// What is proposed.
+    /// Recommended items, best first.
     pub hits: Vec<Hit>,
 }
 
@@ -32,7 +32,7 @@ fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// The events that a hit leans on, with their share in per cent.
+/// The events that a hit leans on, with their attention weights in per cent.
 fn leans_on(because: &[Because], most: usize) -> String {
     let event = |event: &Because| {
         format!("{} ({:.0} %)", cut(title(&event.title, &event.id), most), 100.0 * event.weight)
@@ -40,7 +40,7 @@ fn leans_on(because: &[Because], most: usize) -> String {
     because.iter().map(event).collect::<Vec<_>>().join(", ")
 }
 
-/// For a terminal.
+/// Recommendations as text for a terminal.
 pub fn people_text(people: &[Person]) -> String {
     let mut text = String::new();
     for person in people {
@@ -65,7 +65,7 @@ pub fn people_text(people: &[Person]) -> String {
     text
 }
 
-/// For a page: the content of a section.
+/// Recommendations as HTML: the content of a section of the page.
 pub fn people_html(people: &[Person]) -> String {
     let mut html = String::new();
     for person in people {

@@ -1,4 +1,4 @@
-//! One run's outcome, as `metrics.json` holds it, and a table of them for the terminal.
+//! The result of one run, as `metrics.json` holds it, and a table of results for the terminal.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use crate::error::{Error, Result};
 use crate::metrics::{Evaluation, Group, Metrics, check};
 use crate::progress::FitReport;
 
-/// One run.
+/// The result of one run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunResult {
     /// Model name.
     pub model: String,
-    /// What was changed in it; empty for the model itself.
+    /// Name of the variant; empty for the unchanged model.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub variant: String,
     /// Data set name.
@@ -27,22 +27,22 @@ pub struct RunResult {
     pub users: u64,
     /// Seed of the run.
     pub seed: u64,
-    /// What the model saw.
+    /// Input modalities, comma-separated.
     pub modalities: String,
-    /// Figures by name.
+    /// Metrics by name.
     pub metrics: Metrics,
     /// Their 95 % intervals.
     pub ci95: BTreeMap<String, [f64; 2]>,
-    /// By the number of events that the model saw.
+    /// Metrics by the number of events that the model saw.
     #[serde(default)]
     pub by_history: Vec<Group>,
-    /// By the number of training events of the answer.
+    /// Metrics by the number of training events of the target.
     #[serde(default)]
     pub by_popularity: Vec<Group>,
     /// Mean loss of each epoch, pretraining first.
     #[serde(default)]
     pub losses: Vec<f64>,
-    /// The watched validation figure of each epoch.
+    /// Watched validation metric of each epoch.
     #[serde(default)]
     pub valid: Vec<f64>,
     /// Times.
@@ -51,9 +51,9 @@ pub struct RunResult {
     pub steps: u64,
     /// Epochs trained.
     pub epochs: u64,
-    /// Training examples a second, steps alone.
+    /// Training examples per second of training steps.
     pub examples_per_second: f64,
-    /// Largest resident memory of the process.
+    /// Peak resident memory of the process, in bytes.
     pub peak_rss_bytes: u64,
 }
 
@@ -62,17 +62,17 @@ pub struct RunResult {
 pub struct Seconds {
     /// Training, validation included.
     pub train: f64,
-    /// Training steps alone.
+    /// Training steps only.
     pub train_steps: f64,
     /// Evaluation.
     pub evaluate: f64,
 }
 
 impl RunResult {
-    /// A row of an evaluation.
+    /// The result of an evaluation, without training.
     ///
     /// # Errors
-    /// If the figures contradict each other, as none of a ranking can.
+    /// If metrics contradict each other, which no ranking can cause.
     pub fn new(
         model: &str,
         dataset: &str,
@@ -107,7 +107,7 @@ impl RunResult {
         })
     }
 
-    /// Name and variant, with the queries of the test where it had any.
+    /// Name and variant, with the test mode unless it is recommendation.
     pub fn name(&self) -> String {
         let mut name = self.model.clone();
         if !self.variant.is_empty() {
@@ -115,11 +115,11 @@ impl RunResult {
         }
         match self.test_mode {
             TestMode::Recommendation => name,
-            other => format!("{name} ({})", format!("{other:?}").to_lowercase()),
+            other => format!("{name} ({})", <&str>::from(other)),
         }
     }
 
-    /// Adds what training did.
+    /// Adds the losses, times and counts of training.
     pub fn trained(mut self, pretrain: &FitReport, fit: &FitReport) -> Self {
         self.losses = [&pretrain.losses[..], &fit.losses].concat();
         self.valid.clone_from(&fit.valid);

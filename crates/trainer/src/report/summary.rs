@@ -1,8 +1,9 @@
-//! Runs that differ in their seed alone, taken together.
+//! Means over runs that differ only in their seed.
 
 use std::collections::BTreeMap;
 
 use seminar_dataset::{Split, TestMode};
+use strum::VariantArray;
 
 use super::RunResult;
 use crate::metrics::Metrics;
@@ -12,25 +13,25 @@ use crate::metrics::Metrics;
 pub struct Summary {
     /// Model name.
     pub model: String,
-    /// What was changed in it; empty for the model itself.
+    /// Name of the variant; empty for the unchanged model.
     pub variant: String,
     /// Split evaluated.
     pub split: Split,
     /// Queries of the candidates.
     pub test_mode: TestMode,
-    /// What the model saw.
+    /// Input modalities, comma-separated.
     pub modalities: String,
-    /// Runs.
+    /// Number of runs.
     pub seeds: usize,
-    /// Mean figures.
+    /// Mean metrics.
     pub metrics: Metrics,
-    /// 95 % intervals of the means: over seeds by Student's distribution, of a single run over its users.
+    /// 95 % intervals: of the mean over seeds, by Student's distribution; of a single run, over its users.
     pub ci95: BTreeMap<String, [f64; 2]>,
     /// Mean seconds of training and of evaluation.
     pub seconds: [f64; 2],
 }
 
-/// The 97.5 % point of Student's distribution with 1, 2, … degrees of freedom; then the normal one.
+/// 97.5 % quantile of Student's distribution with 1, 2, … 30 degrees of freedom. Beyond, that of the normal distribution is used.
 const STUDENT: [f64; 30] = [
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
     2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
@@ -40,8 +41,8 @@ impl Summary {
     fn of(runs: &[&RunResult]) -> Self {
         let (first, count) = (runs[0], runs.len() as f64);
         let mean = |value: &dyn Fn(&RunResult) -> f64| runs.iter().map(|run| value(run)).sum::<f64>() / count;
-        let figure = |name: &str| mean(&|run| run.metrics.get(name).copied().unwrap_or(f64::NAN));
-        let metrics: Metrics = first.metrics.keys().map(|name| (name.clone(), figure(name))).collect();
+        let mean_of = |name: &str| mean(&|run| run.metrics.get(name).copied().unwrap_or(f64::NAN));
+        let metrics: Metrics = first.metrics.keys().map(|name| (name.clone(), mean_of(name))).collect();
         let interval = |name: &String| -> Option<[f64; 2]> {
             if runs.len() == 1 {
                 return first.ci95.get(name).copied();
@@ -51,7 +52,7 @@ impl Summary {
                 runs.iter().map(|run| (run.metrics.get(name).unwrap_or(&f64::NAN) - mean).powi(2)).sum();
             let error = (squares / (count - 1.0) / count).sqrt();
             let half = STUDENT.get(runs.len() - 2).unwrap_or(&1.96) * error;
-            // Figures lie between 0 and 1; with two or three seeds the interval may not.
+            // Metrics lie between 0 and 1; the interval of two or three seeds may not.
             Some([(mean - half).max(0.0), (mean + half).min(1.0)])
         };
         Self {
@@ -75,13 +76,13 @@ impl Summary {
         }
     }
 
-    /// A figure, not a number where there is none.
-    pub fn figure(&self, name: &str) -> f64 {
+    /// The metric of this name, NaN if there is none.
+    pub fn metric(&self, name: &str) -> f64 {
         self.metrics.get(name).copied().unwrap_or(f64::NAN)
     }
 }
 
-/// Takes together what differs in its seed alone: by test mode, and within it the best MRR first.
+/// Groups runs that differ only in their seed. Ordered by test mode, then by MRR, best first.
 pub fn summarise(rows: &[RunResult]) -> Vec<Summary> {
     let mut groups: Vec<Vec<&RunResult>> = Vec::new();
     let key = |row: &RunResult| {
@@ -94,15 +95,14 @@ pub fn summarise(rows: &[RunResult]) -> Vec<Summary> {
         }
     }
     let mut summaries: Vec<Summary> = groups.iter().map(|group| Summary::of(group)).collect();
-    let order = [TestMode::Recommendation, TestMode::Search, TestMode::Pair];
-    let place = |mode: TestMode| order.iter().position(|&known| known == mode);
+    let place = |mode: TestMode| TestMode::VARIANTS.iter().position(|&known| known == mode);
     summaries.sort_by(|a, b| {
-        place(a.test_mode).cmp(&place(b.test_mode)).then_with(|| b.figure("MRR").total_cmp(&a.figure("MRR")))
+        place(a.test_mode).cmp(&place(b.test_mode)).then_with(|| b.metric("MRR").total_cmp(&a.metric("MRR")))
     });
     summaries
 }
 
-/// A table of means for the terminal, with the published figures of the same names beside them.
+/// A table of means for the terminal, with the published MRR of the same model.
 pub fn summary_table(rows: &[RunResult], published: &[(String, Metrics)]) -> String {
     let mut table = format!(
         "{:<34} {:<15} {:>5} {:>7} {:>7} {:>8} {:>17} {:>9} {:>8} {:>8}\n",
@@ -118,18 +118,18 @@ pub fn summary_table(rows: &[RunResult], published: &[(String, Metrics)]) -> Str
         "eval s"
     );
     for summary in summarise(rows) {
-        let mode = format!("{:?}", summary.test_mode).to_lowercase();
+        let mode: &str = summary.test_mode.into();
         let [low, high] = summary.ci95.get("MRR").copied().unwrap_or([f64::NAN; 2]);
         let beside = published.iter().find(|(name, _)| *name == summary.name());
         let beside = beside.filter(|_| summary.test_mode == TestMode::Recommendation);
-        let beside = beside.and_then(|(_, figures)| figures.get("MRR"));
+        let beside = beside.and_then(|(_, metrics)| metrics.get("MRR"));
         table.push_str(&format!(
             "{:<34} {mode:<15} {:>5} {:>7.4} {:>7.4} {:>8.4} {low:>8.4} – {high:.4} {:>9} {:>8.1} {:>8.1}\n",
             summary.name(),
             summary.seeds,
-            summary.figure("HIT@10"),
-            summary.figure("NDCG@10"),
-            summary.figure("MRR"),
+            summary.metric("HIT@10"),
+            summary.metric("NDCG@10"),
+            summary.metric("MRR"),
             beside.map_or_else(String::new, |mrr| format!("{mrr:.4}")),
             summary.seconds[0],
             summary.seconds[1],
@@ -166,15 +166,15 @@ mod tests {
         let names: Vec<_> = summaries.iter().map(|s| (s.model.as_str(), s.test_mode, s.seeds)).collect();
         assert_eq!(names, [("twin", Recommendation, 1), ("sim", Recommendation, 3), ("sim", Search, 1)]);
         assert_eq!(summaries[0].ci95["MRR"], [0.29, 0.31]);
-        // Deviation 0.02, error 0.02 / √3, two degrees of freedom.
+        // Standard deviation 0.02, standard error 0.02 / √3, two degrees of freedom.
         let half = 4.303 * 0.02 / 3f64.sqrt();
         let [low, high] = summaries[1].ci95["MRR"];
-        assert!((summaries[1].figure("MRR") - 0.12).abs() < 1e-12);
+        assert!((summaries[1].metric("MRR") - 0.12).abs() < 1e-12);
         assert!((low - (0.12 - half)).abs() < 1e-9 && (high - (0.12 + half)).abs() < 1e-9);
     }
 
     #[test]
-    fn published_figures_stand_beside_the_model_of_their_name() {
+    fn published_metrics_stand_beside_the_model_of_their_name() {
         let rows = [row("sim", TestMode::Recommendation, 0.2), row("sim", TestMode::Search, 0.3)];
         let published = [("sim".to_owned(), Metrics::from([("MRR".into(), 0.3473)]))];
         let table = summary_table(&rows, &published);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use seminar_dataset::{Corpus, s3rec};
+use seminar_dataset::{Corpus, Queries, s3rec};
 
 /// 120 users who walk through one of six shelves of ten items, in a loop.
 pub fn corpus() -> (tempfile::TempDir, Arc<Corpus>) {
@@ -17,7 +17,7 @@ pub fn corpus() -> (tempfile::TempDir, Arc<Corpus>) {
         (1..=60u32).map(|item| format!("\"{item}\": [{}, {}]", 1 + (item - 1) / 10, 10 + item % 3)).collect();
     let json = format!("{{{}}}", attributes.join(", "));
     std::fs::write(folder.path().join("toy_item2attributes.json"), json).unwrap();
-    let toy = s3rec::import(folder.path(), "toy", s3rec::QuerySource::Attributes).unwrap();
+    let toy = s3rec::import(folder.path(), "toy", Queries::Attributes).unwrap();
     Corpus::write(&toy.data, folder.path()).unwrap();
     let corpus = Arc::new(Corpus::open(folder.path()).unwrap());
     (folder, corpus)

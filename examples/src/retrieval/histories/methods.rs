@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use seminar_ann_retrieval::*;
 
-use super::{Answers, Setting, UserData, fuse, search, single, train};
+use super::{Results, Setting, UserData, fuse, search, single, train};
 
 /// The exact scans.
 pub(super) fn exact_methods(
     setting: &Setting,
     user: &UserData,
     targets: &[&[f32]],
-    record: &mut impl FnMut(Answers),
+    record: &mut impl FnMut(Results),
 ) -> anyhow::Result<()> {
     let start = Instant::now();
     let mut fused = FusedHistory::exact(setting.weights, setting.dim)?;
@@ -34,7 +34,7 @@ pub(super) fn code_methods(
     shared: &[(usize, usize, Vec<ProductQuantizer>)],
     user: &UserData,
     targets: &[&[f32]],
-    record: &mut impl FnMut(Answers),
+    record: &mut impl FnMut(Results),
 ) -> anyhow::Result<()> {
     for (sub_vectors, centroids, books) in shared {
         let refs: Vec<&ProductQuantizer> = books.iter().collect();
@@ -59,7 +59,7 @@ fn coded<C: Codec>(
     name: &str,
     user: &UserData,
     targets: &[&[f32]],
-    record: &mut impl FnMut(Answers),
+    record: &mut impl FnMut(Results),
 ) -> anyhow::Result<()> {
     let start = Instant::now();
     let mut history = History::new(codec.clone(), setting.modalities)?;
@@ -78,7 +78,7 @@ fn own_codebooks(
     setting: &Setting,
     user: &UserData,
     targets: &[&[f32]],
-    record: &mut impl FnMut(Answers),
+    record: &mut impl FnMut(Results),
 ) -> anyhow::Result<()> {
     let share =
         |books: &[ProductQuantizer]| 4 * books.iter().map(|book| book.centroids().count()).sum::<usize>();

@@ -1,4 +1,4 @@
-//! Users' histories with several modalities: measures the published methods and what they leave out.
+//! Users' histories with several modalities: the published methods, and methods that they leave out.
 
 mod methods;
 
@@ -11,7 +11,7 @@ use seminar_ann_retrieval::*;
 use super::data::UserData;
 use super::{Latency, Quality, Row, two_stage};
 
-/// Kinds of methods.
+/// A family of methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Family {
     /// Product quantisation and residual codes.
@@ -23,7 +23,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// All of them.
+    /// All families.
     pub const ALL: [Self; 3] = [Self::Codes, Self::Lsh, Self::Graphs];
 }
 
@@ -32,17 +32,17 @@ impl Family {
 pub struct Setting<'a> {
     /// Name of the data.
     pub data: &'a str,
-    /// M.
+    /// M: modalities.
     pub modalities: usize,
-    /// d.
+    /// d: embedding dimension of a modality.
     pub dim: usize,
-    /// K.
+    /// K: behaviours that a search returns.
     pub k: usize,
     /// Weights of the modalities.
     pub weights: &'a [f32],
-    /// Which methods beside the exact scans.
+    /// Families of methods to measure beside the exact scans.
     pub families: &'a [Family],
-    /// Length of the shortlists that are scored again exactly, in K.
+    /// Length of the shortlists that are rescored exactly, in multiples of K.
     pub rescore: usize,
     /// Train codebooks on this sample `[n, M, d]` of other users' behaviours instead of each user's own.
     pub shared: Option<&'a [f32]>,
@@ -58,7 +58,7 @@ pub struct Experiment<'a> {
 }
 
 /// One result per target, with the time of each search.
-pub(super) struct Answers {
+pub(super) struct Results {
     pub method: String,
     pub found: Vec<Vec<Neighbor>>,
     pub latency: Latency,
@@ -110,23 +110,23 @@ impl<'a> Experiment<'a> {
             .map(|t| (0..length as u64).filter_map(|event| exact.score(t, event)).collect())
             .collect();
         let mut number = 0;
-        let mut record = |answers: Answers| {
-            bar.set_message(answers.method.clone());
+        let mut record = |results: Results| {
+            bar.set_message(results.method.clone());
             if self.methods.len() == number {
-                let row = Row { method: answers.method.clone(), ..Row::default() };
+                let row = Row { method: results.method.clone(), ..Row::default() };
                 self.methods.push((row, Quality::default(), Latency::default()));
             }
             let (row, quality, latency) = &mut self.methods[number];
-            for (target, (found, truth)) in answers.found.iter().zip(&truth).enumerate() {
+            for (target, (found, truth)) in results.found.iter().zip(&truth).enumerate() {
                 let scores = scores.get(target).map(|s| (s.as_slice(), dim));
                 quality.add(k, found, truth, scores);
             }
-            latency.microseconds.extend(answers.latency.microseconds);
-            row.targets_per_search = answers.per_search;
-            row.build_seconds += answers.build_seconds;
-            row.bytes_per_item += answers.bytes / length.max(1) as f64;
-            row.append_us = answers.append_us.map(|us| us + row.append_us.unwrap_or_default());
-            if let Some(ceiling) = answers.ceiling {
+            latency.microseconds.extend(results.latency.microseconds);
+            row.targets_per_search = results.per_search;
+            row.build_seconds += results.build_seconds;
+            row.bytes_per_item += results.bytes / length.max(1) as f64;
+            row.append_us = results.append_us.map(|us| us + row.append_us.unwrap_or_default());
+            if let Some(ceiling) = results.ceiling {
                 let recalls = ceiling.iter().zip(&truth).map(|(found, truth)| recall_at(k, found, truth));
                 row.ceiling = Some(row.ceiling.unwrap_or_default() + recalls.sum::<f64>());
             }
@@ -194,7 +194,7 @@ fn search<H: HistoryIndex>(
     targets: &[&[f32]],
     build_seconds: f64,
     own_bytes: usize,
-    record: &mut impl FnMut(Answers),
+    record: &mut impl FnMut(Results),
 ) -> anyhow::Result<()> {
     let prepare = |t: &&[f32]| history.prepare(t, setting.weights);
     let found =
@@ -202,7 +202,7 @@ fn search<H: HistoryIndex>(
     let mut latency = Latency::default();
     let least = if targets.len() == 1 { 5 } else { 1000 };
     latency.measure_at_least(targets.len(), least, &mut |target| {
-        // Tables are a part of a request, so they are timed.
+        // The lookup tables are a part of each search, so they are timed.
         let prepared = history.prepare(targets[target], setting.weights).expect("it was searched before");
         std::hint::black_box(history.top_k(&prepared, setting.k));
     });
@@ -224,7 +224,7 @@ fn search<H: HistoryIndex>(
         history.append(&event)?;
     }
     let append_us = Some(start.elapsed().as_secs_f64() * 1e6 / APPENDED as f64);
-    let answers = |method, found, latency, per_search| Answers {
+    let results = |method, found, latency, per_search| Results {
         method,
         found,
         latency,
@@ -235,9 +235,9 @@ fn search<H: HistoryIndex>(
         ceiling: None,
     };
     let hundred = found[..targets.len().min(100)].to_vec();
-    record(answers(name.to_owned(), found, latency, 1));
+    record(results(name.to_owned(), found, latency, 1));
     if targets.len() >= 100 {
-        record(answers(format!("{name}, 100 targets at once"), hundred, many, 100));
+        record(results(format!("{name}, 100 targets at once"), hundred, many, 100));
     }
     Ok(())
 }
@@ -258,7 +258,7 @@ pub(super) fn single(
     index: &dyn AnnIndex,
     targets: &[&[f32]],
     start: Instant,
-    record: &mut impl FnMut(Answers),
+    record: &mut impl FnMut(Results),
 ) -> anyhow::Result<()> {
     let build_seconds = start.elapsed().as_secs_f64();
     let found =
@@ -269,7 +269,7 @@ pub(super) fn single(
             index.search(&fuse(setting, targets[target]), setting.k).expect("it was searched before"),
         );
     });
-    record(Answers {
+    record(Results {
         method: name.to_owned(),
         found,
         latency,
