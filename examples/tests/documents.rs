@@ -1,0 +1,88 @@
+//! The commands of the documents run as they stand, from nothing but a folder with the bundled reviews.
+
+use std::path::Path;
+use std::process::Command;
+
+const RUN: &str = "cargo run --release --example ";
+
+/// The commands in a page's `sh` blocks, in their order; a backslash at the end of a line joins it with the next.
+fn commands(page: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut inside = false;
+    let mut begun = String::new();
+    for line in page.lines() {
+        match line.trim() {
+            "```sh" => inside = true,
+            "```" => inside = false,
+            "" => {}
+            line if inside => match line.strip_suffix('\\') {
+                Some(part) => begun.push_str(part),
+                None => all.push(std::mem::take(&mut begun) + line),
+            },
+            _ => {}
+        }
+    }
+    assert!(begun.is_empty(), "{begun} goes on nowhere");
+    all
+}
+
+/// The example that a command runs, and its arguments; double quotes hold one together, and a comment ends the line.
+fn example(command: &str) -> (String, Vec<String>) {
+    let rest = command.strip_prefix(RUN).unwrap_or_else(|| panic!("`{command}` runs no example"));
+    let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
+    for letter in rest.chars() {
+        match letter {
+            '"' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            ' ' if !quoted => words.extend(word.take()),
+            '#' if !quoted && word.is_none() => break,
+            letter => word.get_or_insert_default().push(letter),
+        }
+    }
+    words.extend(word);
+    let mut words = words.into_iter();
+    let name = words.next().expect("the name of an example");
+    assert!(words.next().is_none_or(|word| word == "--"), "`{command}`: arguments come after `--`");
+    (name, words.collect())
+}
+
+#[test]
+fn words_of_a_command() {
+    let page = "```sh\ncargo run --release --example embed -- --data a \\\n  --query \"two words\" # why\n```\n`x`";
+    let [command] = &commands(page)[..] else { panic!("one command") };
+    let words = ["--data", "a", "--query", "two words"].map(str::to_owned).to_vec();
+    assert_eq!(example(command), ("embed".into(), words));
+    assert_eq!(example("cargo run --release --example quickstart"), ("quickstart".into(), Vec::new()));
+}
+
+#[test]
+fn the_commands_of_the_page_on_recommending_work() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/recommend.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let raw = folder.path().join("data/gift_cards");
+    std::fs::create_dir_all(&raw).unwrap();
+    for entry in std::fs::read_dir(root.join("data/gift_cards")).unwrap() {
+        let file = entry.unwrap();
+        std::fs::copy(file.path(), raw.join(file.file_name())).unwrap();
+    }
+    let own = std::env::current_exe().unwrap();
+    let examples = own.parent().unwrap().parent().unwrap().join("examples");
+    let mut said = String::new();
+    let all = commands(&page);
+    for command in &all {
+        let (name, arguments) = example(command);
+        let output = Command::new(examples.join(name)).args(arguments).current_dir(&folder).output();
+        let output = output.expect("`cargo test` builds the example binaries");
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        said += &String::from_utf8(output.stdout).unwrap();
+    }
+    assert!(all.len() >= 5, "{all:?}");
+    for part in ["leans on", "{\"user\":\"you\",\"hits\":[{\"id\":\"B", "456 users; "] {
+        assert!(said.contains(part), "no `{part}` in {said}");
+    }
+    let lines = std::fs::read_to_string(folder.path().join("out/everyone.csv")).unwrap();
+    assert_eq!(lines.lines().count(), 1 + 5 * 456);
+}
