@@ -86,3 +86,44 @@ fn the_commands_of_the_page_on_recommending_work() {
     let lines = std::fs::read_to_string(folder.path().join("out/everyone.csv")).unwrap();
     assert_eq!(lines.lines().count(), 1 + 5 * 456);
 }
+
+/// What Rust files below a folder say, with continued strings on one line.
+fn source(folder: &Path, all: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            source(&path, all);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let mut parts = text.split("\\\n");
+            all.push_str(parts.next().unwrap_or_default());
+            parts.for_each(|part| all.push_str(part.trim_start()));
+        }
+    }
+}
+
+#[test]
+fn the_messages_of_the_troubleshooting_page_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/troubleshooting.md")).unwrap();
+    let mut code = String::new();
+    for folder in ["crates/dataset/src", "crates/models/src", "crates/trainer/src", "examples"] {
+        source(&root.join(folder), &mut code);
+    }
+    // Messages of the operating system, and names that a message is made with.
+    let foreign = ["No such file or directory", "Permission denied", "text.emb: cannot open"];
+    let messages: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .filter(|message| !foreign.contains(message))
+        .collect();
+    assert!(messages.len() > 30, "{messages:?}");
+    for message in messages {
+        for part in message.split('…').map(|part| part.trim_matches([' ', '='])) {
+            let part = part.strip_prefix("width: ").or(part.strip_prefix("text_width: ")).unwrap_or(part);
+            let part = part.strip_prefix("query: ").unwrap_or(part).trim_end_matches([';', ',']);
+            assert!(code.contains(part), "no message has `{part}`, of `{message}`");
+        }
+    }
+}
