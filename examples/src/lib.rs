@@ -27,4 +27,6 @@ mod documents {
     struct Readme;
     #[doc = include_str!("../../docs/python.md")]
     struct Python;
+    #[doc = include_str!("../../docs/recommend.md")]
+    struct Recommend;
 }
