@@ -469,9 +469,13 @@ fn settings_that_disagree_are_named_before_the_first_step() {
     says(&message, &["6", "5"]);
 }
 
-/// The log of `/work/shared/cases/grown_log`, with further events.
+/// The log of `/work/shared/cases/grown_log` and a user with events to learn from, with further events.
 fn log(folder: &Path, more: &[(usize, &str)]) -> Arc<Corpus> {
-    let mut users = vec![vec!["apple", "bread", "cheese"], vec!["bread", "dates", "eggs"]];
+    let mut users = vec![
+        vec!["apple", "bread", "cheese"],
+        vec!["bread", "dates", "eggs"],
+        vec!["apple", "dates", "bread", "eggs", "apple", "cheese", "dates"],
+    ];
     more.iter().for_each(|&(user, item)| users[user].push(item));
     Corpus::write(&Numbered::from_sequences(&users), folder).unwrap();
     Arc::new(Corpus::open(folder).unwrap())
@@ -499,7 +503,7 @@ fn a_grown_log_is_served_by_names() {
     };
 
     let same = opened.users_of(&before);
-    assert_eq!((same.len(), same.unknown_items()), (2, 0));
+    assert_eq!((same.len(), same.unknown_items()), (3, 0));
     let ann = opened.recommend(&same.history(0), &request).unwrap();
     assert_eq!(ann, expected(&["apple", "bread", "cheese"]));
 

@@ -68,7 +68,7 @@ fn what_does_not_fit_is_refused_and_nothing_changes() {
     let error = refused(ModelKind::Twin, TrainConfig { width: 4, ..config() });
     assert!(error.contains("width 8"), "{error}");
     let error = refused(ModelKind::Sim, config());
-    assert!(error.contains("the model"), "{error}");
+    assert!(error.contains("kind = \"twin\", now it is \"sim\""), "{error}");
 
     let last = folder.path().join("last.ckpt");
     let whole = std::fs::read(&last).unwrap();

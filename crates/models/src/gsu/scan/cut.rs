@@ -131,7 +131,10 @@ mod tests {
             for row in [[bad; 4], [1.0, bad, 2.0, bad], [bad, bad, bad, 0.0]] {
                 for (k, whole) in (1..4).flat_map(|k| [(k, false), (k, true)]) {
                     let kept = kept(&row, k, whole);
-                    assert!(kept.is_sorted_by(|a, b| a < b) && kept.iter().all(|&at| at < 4), "{row:?} {k}: {kept:?}");
+                    assert!(
+                        kept.is_sorted_by(|a, b| a < b) && kept.iter().all(|&at| at < 4),
+                        "{row:?} {k}: {kept:?}"
+                    );
                 }
             }
         }
