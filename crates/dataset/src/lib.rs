@@ -55,6 +55,7 @@ mod source;
 mod split;
 mod statistics;
 pub mod synthetic;
+mod words;
 
 pub use batch::{Batch, BatchConfig, Batches, Epoch, Event, IdBlock, Prefetch, TestMode};
 pub use catalogue::Catalogue;
@@ -66,15 +67,14 @@ pub use event::{EventKind, RawEvent, RawItem};
 pub use ids::{PAD, Vocabulary};
 pub use negatives::{NegativeSampler, Sampling, Scratch, published_negatives};
 pub use numbered::{Numbered, Sampled, Texts};
-pub use prepare::{
-    Counts, PrepareConfig, PrepareReport, Prepared, Queries, core_filter, keywords, write_folder,
-};
+pub use prepare::{Counts, PrepareConfig, PrepareReport, Prepared, Queries, core_filter, write_folder};
 pub use pth::import_pth;
 pub use ragged::Ragged;
 pub use source::{AmazonReviews, EventSource, FileReport, KuaiSar, Line, LineReader, ReadOptions};
 pub use split::{Example, Split};
 pub use statistics::{Range, Statistics};
 pub use synthetic::SyntheticConfig;
+pub use words::keywords;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

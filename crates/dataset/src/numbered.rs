@@ -3,8 +3,8 @@
 use crate::error::{Error, Result};
 use crate::event::EventKind;
 use crate::ids::Vocabulary;
-use crate::prepare::keywords;
 use crate::ragged::Ragged;
+use crate::words::keywords;
 
 /// A data set after numbering. Users count from 0; items, words and attributes from 1, 0 is the padding.
 #[derive(Clone, Debug, Default, PartialEq)]

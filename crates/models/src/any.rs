@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 use crate::base::Base;
-use crate::config::{ModalityKind, ModelConfig};
+use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::eta::Eta;
 use crate::events::{Events, UniqueEvents};
-use crate::model::{Needs, PretrainBatch, PretrainLosses, Scores, SequenceModel};
+use crate::kinds::ModalityKind;
+use crate::model::{PretrainBatch, PretrainLosses, Scores, SequenceModel};
+use crate::needs::Needs;
 use crate::qin::Qin;
 use crate::seminar::Seminar;
 use crate::sim::Sim;

@@ -9,12 +9,14 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::config::{ModalityKind, ModelConfig};
+use crate::config::ModelConfig;
 use crate::error::Result;
 use crate::events::{Events, UniqueEvents};
 use crate::gsu::Recent;
 use crate::init::Init;
-use crate::model::{Needs, Scores, SequenceModel};
+use crate::kinds::ModalityKind;
+use crate::model::{Scores, SequenceModel};
+use crate::needs::Needs;
 use crate::parts::{Head, PairEncoder, TargetAttention};
 
 /// Embedding → last K → exact search unit → head.

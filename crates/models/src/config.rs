@@ -1,109 +1,11 @@
 //! One configuration for all models, and the switches between published and repaired behaviour.
 
-use strum::{EnumString, IntoStaticStr, VariantArray};
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::Needs;
+use crate::kinds::{FusionKind, GateKind, ModalityKind, SoftSearch};
+use crate::needs::Needs;
 use crate::parts::{HashBitsConfig, HeadConfig, PairEncoderConfig, TargetAttentionConfig};
-
-/// An input modality.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, EnumString, IntoStaticStr, VariantArray,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum ModalityKind {
-    /// A trained vector per item.
-    Id,
-    /// The search words of an event.
-    Query,
-    /// A frozen text embedding, projected.
-    Text,
-    /// A frozen image embedding, projected.
-    Image,
-    /// The mean of the item's trained attribute vectors.
-    Attribute,
-}
-
-/// How a query and an item become one pair.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Serialize,
-    Deserialize,
-    EnumString,
-    IntoStaticStr,
-    VariantArray,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum FusionKind {
-    /// `a · query + (1 − a) · item`.
-    #[default]
-    WeightedAverage,
-    /// `query + item`.
-    Add,
-    /// Two gates, a softmax of the item.
-    SoftmaxGate,
-    /// The same with Gumbel noise while training.
-    GumbelGate,
-}
-
-/// Where the weights of the item modalities come from.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Serialize,
-    Deserialize,
-    EnumString,
-    IntoStaticStr,
-    VariantArray,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum GateKind {
-    /// One trained vector for all events, as published.
-    #[default]
-    Global,
-    /// The event's own modalities.
-    PerEvent,
-}
-
-/// How SEMINAR's general search unit compares events.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Serialize,
-    Deserialize,
-    EnumString,
-    IntoStaticStr,
-    VariantArray,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum SoftSearch {
-    /// The attention's own heads, as in TWIN.
-    #[default]
-    Mhta,
-    /// Equal bits of random projections, as in ETA.
-    Lsh,
-    /// Multi-modal product quantisation.
-    MultiPq,
-}
 
 /// Which repairs of the published code are on. Each field names what `true` does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,12 +11,14 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::config::{ModalityKind, ModelConfig};
+use crate::config::ModelConfig;
 use crate::error::Result;
 use crate::events::{Events, UniqueEvents};
 use crate::gsu::Bits;
 use crate::init::Init;
-use crate::model::{Needs, Scores, SequenceModel};
+use crate::kinds::ModalityKind;
+use crate::model::{Scores, SequenceModel};
+use crate::needs::Needs;
 use crate::parts::{HashBits, Head, PairEncoder, Pairs, TargetAttention};
 
 /// Embedding → hash, top K → exact search unit → head.
@@ -37,7 +39,7 @@ pub struct Eta {
 impl Eta {
     /// The general search unit: equal bits.
     fn gsu(&self, pairs: &Pairs<'_>) -> Bits {
-        self.hash.gsu(&pairs.targets, &pairs.events)
+        Bits::of(&self.hash, &pairs.targets, &pairs.events)
     }
 }
 

@@ -5,10 +5,11 @@ use burn::tensor::{Bool, Device, Tensor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::config::ModalityKind;
 use crate::error::Result;
 use crate::events::{Events, UniqueEvents};
+use crate::kinds::ModalityKind;
 use crate::losses;
+use crate::needs::Needs;
 use crate::parts::Selection;
 
 /// A model that scores candidates against histories.
@@ -106,21 +107,6 @@ pub trait SequenceModel: Module {
     fn refresh(self, _sample: &Events) -> Result<Self> {
         Ok(self)
     }
-}
-
-/// What a model needs of tables and batches.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    /// D of the tables; any if `None`.
-    pub width: Option<usize>,
-    /// L at least.
-    pub history_length: usize,
-    /// Modalities beside the id that the events must carry.
-    pub modalities: Vec<ModalityKind>,
-    /// Width of the text embeddings; any if `None`.
-    pub text_width: Option<usize>,
-    /// Width of the image embeddings; any if `None`.
-    pub image_width: Option<usize>,
 }
 
 /// What a model returns.

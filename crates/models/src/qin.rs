@@ -16,12 +16,14 @@ use burn::nn::Linear;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
-use crate::config::{ModalityKind, ModelConfig};
+use crate::config::ModelConfig;
 use crate::error::Result;
 use crate::events::{Events, UniqueEvents};
 use crate::gsu::{Product, QueryThenItem};
 use crate::init::Init;
-use crate::model::{Needs, Scores, SequenceModel};
+use crate::kinds::ModalityKind;
+use crate::model::{Scores, SequenceModel};
+use crate::needs::Needs;
 use crate::parts::{Head, PairEncoder, Pairs, TargetAttention};
 use crate::pooling::{pooled, presence};
 

@@ -29,7 +29,7 @@ impl<M: SequenceModel> Trainer<M> {
         let config = BatchConfig { batch_size, ..batches.clone() };
         let batches = Batches::new(self.corpus.clone(), split, config)?;
         let model = self.model.valid();
-        let projected = ProjectedCatalogue::new(&model, &self.tables, &self.device.clone().inner());
+        let projected = ProjectedCatalogue::new(&model, self.tables.frozen(), &self.device.clone().inner());
         let scorer = Scorer::new(sources(&self.tables, &projected), &self.device);
         let mut ranking = Ranking::default();
         let mut source = batches.epoch(0).prefetch(0);
@@ -71,7 +71,7 @@ impl<M: SequenceModel> Trainer<M> {
         let config = BatchConfig { batch_size, evaluation_negatives: 0, ..batches.clone() };
         let batches = Batches::new(self.corpus.clone(), split, config)?;
         let model = self.model.valid();
-        let projected = ProjectedCatalogue::new(&model, &self.tables, &self.device.clone().inner());
+        let projected = ProjectedCatalogue::new(&model, self.tables.frozen(), &self.device.clone().inner());
         let scorer = Scorer::new(sources(&self.tables, &projected), &self.device);
         let items: Vec<u32> = (1..=self.corpus.item_count() as u32).collect();
         let mut ranking = Ranking::default();

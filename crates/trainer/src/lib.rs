@@ -38,6 +38,7 @@ mod error;
 mod evaluate;
 mod exchange;
 mod fit;
+mod host;
 pub mod metrics;
 mod observer;
 mod optimizer;

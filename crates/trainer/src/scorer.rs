@@ -4,7 +4,8 @@ use burn::tensor::{Device, Tensor};
 use seminar_dataset::{Batch, IdBlock, PAD};
 use seminar_models::{Events, SequenceModel, integers};
 
-use crate::embed::{Sources, embed, host, unique_events};
+use crate::embed::{Sources, embed, unique_events};
+use crate::host::host;
 
 /// A matrix product of few rows takes another way through memory and adds in another order than one of many. With at least so
 /// many candidates, the bits of a score do not depend on which others are scored beside it.

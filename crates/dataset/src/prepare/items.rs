@@ -7,6 +7,7 @@ use crate::event::RawItem;
 use crate::ids::Vocabulary;
 use crate::numbered::Numbered;
 use crate::ragged::Ragged;
+use crate::words::{first_words, keywords};
 
 /// The text that stands for a description that is missing.
 const NO_DESCRIPTION: &str = "<empty>";
@@ -149,30 +150,6 @@ pub(crate) fn attribute_queries(words: usize, data: &mut Numbered) {
 pub(crate) fn queries_from_items(data: &mut Numbered) {
     for (query, &item) in data.event_queries.iter_mut().zip(&data.event_items) {
         *query = data.item_queries[item as usize];
-    }
-}
-
-/// Ends a word of a text.
-const WORD_END: char = ' ';
-
-/// The words of a text, by the rule that makes queries of descriptions: split at each single space, and nothing else.
-///
-/// A search request whose words are found by this rule meets the words that the model was trained on. Letters keep their
-/// case and punctuation stays with its word; of two spaces in a row, the second follows an empty word.
-///
-/// ```
-/// let words: Vec<&str> = seminar_dataset::keywords("Nail polish, red").collect();
-/// assert_eq!(words, ["Nail", "polish,", "red"]);
-/// ```
-pub fn keywords(text: &str) -> impl Iterator<Item = &str> {
-    text.split(WORD_END)
-}
-
-/// The part of a text that holds its first `count` keywords, at least one.
-fn first_words(text: &str, count: usize) -> &str {
-    match text.match_indices(WORD_END).nth(count.saturating_sub(1)) {
-        Some((end, _)) => &text[..end],
-        None => text,
     }
 }
 

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 pub use core_filter::core_filter;
 pub use folder::write_folder;
 pub(crate) use items::attribute_queries;
-pub use items::keywords;
 
 use crate::error::{Error, Result};
 use crate::numbered::Numbered;

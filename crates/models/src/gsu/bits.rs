@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use pulp::Simd;
 
 use super::scan::{best, host_rows};
-use super::{Gsu, HostGsu, Scene, Seen};
+use super::unit::{Gsu, HostGsu, Scene, Seen};
 use crate::events::Events;
 use crate::parts::{HashBits, Selection, select_top_k};
 
@@ -15,6 +15,13 @@ pub struct Bits {
     pub targets: Tensor<2>,
     /// `[U, bits]`.
     pub keys: Tensor<2>,
+}
+
+impl Bits {
+    /// The bits of unique targets `[V, D]` and events `[U, D]`.
+    pub fn of(hash: &HashBits, targets: &Tensor<2>, events: &Tensor<2>) -> Self {
+        Self { targets: hash.bits(targets.clone()), keys: hash.bits(events.clone()) }
+    }
 }
 
 impl Gsu for Bits {

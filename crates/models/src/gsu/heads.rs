@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use pulp::Simd;
 
 use super::scan::best;
-use super::{Gsu, HostGsu, Scene, Seen};
+use super::unit::{Gsu, HostGsu, Scene, Seen};
 use crate::parts::{Selection, select_top_k};
 
 /// `s = Q(t) · K(x)` of each head, which the exact search unit uses again.

@@ -17,69 +17,11 @@ mod product;
 mod query_then_item;
 mod recent;
 pub(crate) mod scan;
-
-use burn::tensor::Tensor;
-use pulp::Simd;
+mod unit;
 
 pub use bits::Bits;
 pub use heads::Heads;
 pub use product::Product;
 pub use query_then_item::QueryThenItem;
 pub use recent::Recent;
-pub use scan::Seen;
-
-use crate::events::Events;
-use crate::parts::{Projected, Selection};
-
-/// A general search unit over the distinct events and targets of a batch.
-pub trait Gsu {
-    /// The relevance is the attention's own scores: they need not be computed again.
-    const BY_ATTENTION: bool = false;
-    /// As published: padding that is selected enters the attention as a zero row. Without a search it does not.
-    const PADDING_IS_ZERO: bool = true;
-    /// The host form.
-    type Host: HostGsu;
-
-    /// With a tape: relevance `[B, C, H or 1, L]`, and the `k` events that each row of it keeps.
-    fn select(&self, scene: &Scene<'_>, k: usize) -> (Tensor<4>, Selection);
-
-    /// Without a tape: the same numbers on the host.
-    fn host(&self) -> Self::Host;
-}
-
-/// What a search with a tape looks at.
-#[derive(Clone, Copy, Debug)]
-pub struct Scene<'a> {
-    /// Histories `[B, L]`.
-    pub history: &'a Events,
-    /// Candidates `[B, C]`.
-    pub candidates: &'a Events,
-    /// Targets and events as the exact search unit compares them.
-    pub projected: &'a Projected,
-    /// Padding is never selected.
-    pub mask_padding: bool,
-}
-
-/// The host form of a [`Gsu`], for one pass over each user's events.
-pub trait HostGsu: Sync {
-    /// Each head keeps events of its own: [`HostGsu::keep`] is called once per head, else once per candidate.
-    const PER_HEAD: bool = false;
-    /// Working memory of a thread.
-    type Scratch: Default + Send;
-
-    /// Prepares for the events of one user, such as by packing their keys.
-    fn enter(&self, seen: &Seen<'_>, scratch: &mut Self::Scratch);
-
-    /// Writes which of the user's events are kept for `target`, a row of the targets: places in [`Seen`], ascending, at
-    /// most `k`; and returns how many. `scores` are the attention's own, of the first head or of the one in question.
-    fn keep<S: Simd>(
-        &self,
-        simd: S,
-        seen: &Seen<'_>,
-        target: u32,
-        scores: &[f32],
-        k: usize,
-        scratch: &mut Self::Scratch,
-        kept: &mut [u32],
-    ) -> usize;
-}
+pub use unit::{Gsu, HostGsu, Scene, Seen};

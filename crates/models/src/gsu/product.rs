@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use pulp::Simd;
 
 use super::scan::{PANEL, best, host_rows, pack, products};
-use super::{Gsu, HostGsu, Scene, Seen};
+use super::unit::{Gsu, HostGsu, Scene, Seen};
 use crate::events::Events;
 use crate::parts::{Selection, select_top_k};
 
@@ -20,7 +20,7 @@ pub struct Product {
 }
 
 impl Product {
-    /// Inner products of distinct targets `[V, X]` with distinct events `[U, X]`.
+    /// Inner products of unique targets `[V, X]` with unique events `[U, X]`.
     pub fn new(targets: Tensor<2>, keys: Tensor<2>) -> Self {
         Self { targets, keys, padding: None }
     }

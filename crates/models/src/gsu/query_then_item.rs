@@ -3,9 +3,9 @@
 use burn::tensor::Tensor;
 use pulp::Simd;
 
-use super::product::{HostProduct, ProductScratch};
+use super::product::{HostProduct, Product, ProductScratch};
 use super::scan::{best, best_within, host_rows};
-use super::{Gsu, HostGsu, Product, Scene, Seen};
+use super::unit::{Gsu, HostGsu, Scene, Seen};
 use crate::events::Events;
 use crate::parts::{Selection, select_top_k};
 

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use pulp::Simd;
 
-use super::{Gsu, HostGsu, Scene, Seen};
+use super::unit::{Gsu, HostGsu, Scene, Seen};
 use crate::parts::{Selection, select_last_k};
 
 /// The last K positions.

@@ -6,8 +6,8 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Distribution, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::config::FusionKind;
 use crate::init::Init;
+use crate::kinds::FusionKind;
 
 /// The settings of a [`PairFusion`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::config::GateKind;
 use crate::init::Init;
+use crate::kinds::GateKind;
 use crate::parts::ModalityRows;
 
 /// The settings of a [`ModalityGate`].

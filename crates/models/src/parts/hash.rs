@@ -5,7 +5,6 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::gsu::Bits;
 use crate::init::Init;
 
 /// The settings of [`HashBits`].
@@ -45,12 +44,6 @@ pub struct HashBits {
 }
 
 impl HashBits {
-    /// The search that keeps the events with most bits equal to the target's: vectors of unique targets `[V, D]` and events
-    /// `[U, D]`.
-    pub fn gsu(&self, targets: &Tensor<2>, events: &Tensor<2>) -> Bits {
-        Bits { targets: self.bits(targets.clone()), keys: self.bits(events.clone()) }
-    }
-
     /// Bits as 0 and 1, `[U, bits]`.
     pub fn bits(&self, rows: Tensor<2>) -> Tensor<2> {
         self.projection.forward(rows.detach()).greater_elem(0.0).float()

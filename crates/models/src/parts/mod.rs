@@ -18,6 +18,7 @@ mod head;
 mod pair;
 mod select;
 
+pub(crate) use attention::weights as attention_weights;
 pub use attention::{Projected, TargetAttention, TargetAttentionConfig};
 pub use fusion::{PairFusion, PairFusionConfig};
 pub use gate::{ModalityGate, ModalityGateConfig};

@@ -5,9 +5,9 @@ use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{FusionKind, GateKind, ModalityKind};
 use crate::events::{Events, Modality, UniqueEvents};
 use crate::init::Init;
+use crate::kinds::{FusionKind, GateKind, ModalityKind};
 use crate::parts::{ModalityGate, ModalityGateConfig, PairFusion, PairFusionConfig};
 
 /// The settings of a [`PairEncoder`].

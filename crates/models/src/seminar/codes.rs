@@ -5,11 +5,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 use seminar_ann_retrieval::{PqConfig, ProductQuantizer, Vectors};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ModalityKind, ModelConfig};
+use crate::config::ModelConfig;
 use crate::error::Result;
 use crate::events::integers;
 use crate::gsu::Product;
 use crate::init::Init;
+use crate::kinds::ModalityKind;
 
 /// The settings of [`Codebooks`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -15,12 +15,14 @@ use burn::tensor::{Device, Tensor};
 pub use codes::{Codebooks, CodebooksConfig};
 pub use projection::{Projection, ProjectionConfig};
 
-use crate::config::{ModalityKind, ModelConfig, SoftSearch};
+use crate::config::ModelConfig;
 use crate::error::Result;
 use crate::events::{Events, UniqueEvents};
 use crate::gsu::{Bits, Heads, Product};
 use crate::init::Init;
-use crate::model::{Needs, PretrainBatch, PretrainLosses, Retrieval, Scores, SequenceModel};
+use crate::kinds::{ModalityKind, SoftSearch};
+use crate::model::{PretrainBatch, PretrainLosses, Retrieval, Scores, SequenceModel};
+use crate::needs::Needs;
 use crate::parts::{HashBits, Head, ModalityRows, PairEncoder, Pairs, TargetAttention};
 
 /// The model of the publication.
@@ -79,7 +81,7 @@ impl Seminar {
     /// The general search unit: by hash bits, by codes, or as the attention does.
     fn gsu(&self, history: &Encoded, targets: &Encoded) -> SoftGsu {
         if let Some(hash) = &self.hash {
-            return SoftGsu::Lsh(hash.gsu(&targets.pairs, &history.pairs));
+            return SoftGsu::Lsh(Bits::of(hash, &targets.pairs, &history.pairs));
         }
         match &self.codebooks {
             Some(codebooks) => SoftGsu::MultiPq(self.quantised(codebooks, history, targets)),

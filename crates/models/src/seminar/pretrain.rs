@@ -3,9 +3,9 @@
 use burn::tensor::{Int, Tensor};
 
 use super::Seminar;
-use crate::config::ModalityKind;
 use crate::events::{Events, integers};
 use crate::gsu::Heads;
+use crate::kinds::ModalityKind;
 use crate::losses;
 use crate::model::{PretrainBatch, PretrainLosses};
 use crate::parts::{ModalityRows, Pairs};

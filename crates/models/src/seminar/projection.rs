@@ -5,8 +5,9 @@ use burn::nn::Linear;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ModalityKind, ModelConfig};
+use crate::config::ModelConfig;
 use crate::init::Init;
+use crate::kinds::ModalityKind;
 use crate::parts::ModalityRows;
 
 /// The settings of a [`Projection`].

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use memmap2::Mmap;
 use seminar_models::weights::{Array, Placed, StateDict, places};
 
-use super::{Hash, hash_of_blocks, problem};
+use super::description::{Hash, hash_of_blocks, problem};
 use crate::embed::ReadRows;
 use crate::error::{Error, Result};
 

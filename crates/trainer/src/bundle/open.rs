@@ -8,11 +8,14 @@ use seminar_models::weights::load_state_dict;
 use seminar_models::{ModalityKind, Needs, SequenceModel};
 use serde::de::DeserializeOwned;
 
+use super::description::{
+    CATALOGUE, Description, FrozenFile, Hash, IMAGE, TEXT, WEIGHTS, problem, read_description,
+};
 use super::mapped::{MappedTable, WeightFile};
-use super::{CATALOGUE, Description, FrozenFile, Hash, IMAGE, TEXT, WEIGHTS, problem, read_description};
-use crate::embed::{AttributeLists, FrozenRows, ReadRows, Sources, Stored, host};
+use crate::embed::{AttributeLists, FrozenRows, ReadRows, Sources, Stored};
 use crate::error::Result;
 use crate::exchange::TABLE_NAMES;
+use crate::host::host;
 
 /// A saved model, opened.
 pub(crate) struct Bundle<C> {

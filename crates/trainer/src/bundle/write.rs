@@ -10,7 +10,7 @@ use seminar_models::SequenceModel;
 use seminar_models::weights::write_safetensors;
 use serde_json::Value;
 
-use super::{
+use super::description::{
     CATALOGUE, DESCRIPTION, Description, FORMAT, FrozenFile, Hash, IMAGE, TEXT, VERSION, WEIGHTS,
     hash_of_blocks, hash_of_description, problem, type_name,
 };
@@ -82,7 +82,7 @@ impl<M: SequenceModel> Trainer<M> {
     /// Writes the frozen embeddings, projected where the model projects them.
     fn write_frozen(&self, folder: &Path) -> Result<BTreeMap<String, FrozenFile>> {
         let (model, device): (_, Device) = (self.model.valid(), self.device.clone().inner());
-        let projected = ProjectedCatalogue::new(&model, &self.tables, &device);
+        let projected = ProjectedCatalogue::new(&model, self.tables.frozen(), &device);
         let kinds = [
             (TEXT, &self.tables.text, projected.text.as_ref()),
             (IMAGE, &self.tables.image, projected.image.as_ref()),

@@ -7,7 +7,8 @@ use seminar_dataset::{Batch, IdBlock, PAD};
 use seminar_models::{Events, Modality, UniqueEvents, integers};
 
 use super::frozen;
-use super::tables::{AttributeLists, ReadRows, Sources, Tables};
+use super::sources::{AttributeLists, ReadRows, Sources};
+use crate::host::host;
 
 /// A batch as tensors.
 #[derive(Debug)]
@@ -23,14 +24,14 @@ pub struct EmbeddedBatch {
 
 /// The rows of each trained table that the batch uses, as leaf tensors.
 #[derive(Debug, Default)]
-struct Leaves {
-    items: Option<Leaf>,
-    keywords: Option<Leaf>,
-    attributes: Option<Leaf>,
+pub(super) struct Leaves {
+    pub items: Option<Leaf>,
+    pub keywords: Option<Leaf>,
+    pub attributes: Option<Leaf>,
 }
 
 #[derive(Debug)]
-struct Leaf {
+pub(super) struct Leaf {
     ids: Vec<u32>,
     rows: Tensor<2>,
 }
@@ -79,7 +80,7 @@ impl Leaves {
 }
 
 impl Leaf {
-    fn new(mut ids: Vec<u32>, device: &Device, read: impl FnOnce(&[u32]) -> Vec<f32>) -> Option<Self> {
+    pub fn new(mut ids: Vec<u32>, device: &Device, read: impl FnOnce(&[u32]) -> Vec<f32>) -> Option<Self> {
         ids.sort_unstable();
         ids.dedup();
         let values = read(&ids);
@@ -96,14 +97,14 @@ impl Leaf {
 }
 
 /// The unique events of a block, and the inverse index: the number of the one at each position.
-struct Unique<'a> {
+pub(super) struct Unique<'a> {
     items: Vec<u32>,
     queries: Vec<&'a [u32]>,
     inverse: Vec<u32>,
 }
 
 impl<'a> Unique<'a> {
-    fn new(block: &'a IdBlock) -> Self {
+    pub fn new(block: &'a IdBlock) -> Self {
         let mut numbers: HashMap<(u32, &[u32]), u32> = HashMap::with_capacity(block.items.len() / 4);
         let mut unique =
             Self { items: Vec::new(), queries: Vec::new(), inverse: Vec::with_capacity(block.items.len()) };
@@ -139,21 +140,6 @@ impl<'a> Unique<'a> {
     }
 }
 
-/// Embeds a batch for training: rows are brought up to date with `step` steps taken.
-pub(super) fn embed_current(tables: &mut Tables, batch: &Batch, step: u64, device: &Device) -> EmbeddedBatch {
-    let unique = [&batch.history, &batch.candidates].map(Unique::new);
-    let needs = Needs::of([&unique[0], &unique[1]], &tables.sources());
-    let leaves = Leaves {
-        items: Leaf::new(needs.items, device, |ids| tables.items.gather(ids, step)),
-        keywords: Leaf::new(needs.keywords, device, |ids| tables.keywords.gather(ids, step)),
-        attributes: match &mut tables.attributes {
-            Some(table) => Leaf::new(needs.attributes, device, |ids| table.gather(ids, step)),
-            None => None,
-        },
-    };
-    assemble(&tables.sources(), batch, unique, leaves, device)
-}
-
 /// Embeds a batch whose rows are all up to date: for scoring several batches side by side.
 pub(crate) fn embed(sources: &Sources<'_>, batch: &Batch, device: &Device) -> EmbeddedBatch {
     let unique = [&batch.history, &batch.candidates].map(Unique::new);
@@ -168,7 +154,7 @@ pub(crate) fn unique_events(sources: &Sources<'_>, block: &IdBlock, device: &Dev
     unique.events(block, embed_unique(sources, &unique, &leaves, device), device)
 }
 
-fn assemble(
+pub(super) fn assemble(
     sources: &Sources<'_>,
     batch: &Batch,
     [history, candidates]: [Unique<'_>; 2],
@@ -222,14 +208,14 @@ fn embed_unique(
 }
 
 /// The ids that a batch needs from each table, with repeats.
-struct Needs {
-    items: Vec<u32>,
-    keywords: Vec<u32>,
-    attributes: Vec<u32>,
+pub(super) struct Needs {
+    pub items: Vec<u32>,
+    pub keywords: Vec<u32>,
+    pub attributes: Vec<u32>,
 }
 
 impl Needs {
-    fn of<const N: usize>(blocks: [&Unique<'_>; N], sources: &Sources<'_>) -> Self {
+    pub fn of<const N: usize>(blocks: [&Unique<'_>; N], sources: &Sources<'_>) -> Self {
         let items: Vec<u32> = blocks.iter().flat_map(|b| b.items.iter().copied()).collect();
         let words = blocks.iter().flat_map(|b| b.queries.iter().copied().flatten().copied());
         let keywords = words.filter(|&word| sources.over_padding || word != PAD).collect();
@@ -286,9 +272,4 @@ fn bag_means(table: Tensor<2>, bags: &[u32], counts: &[bool], slots: usize, over
     let rows = table.select(0, integers([bags.len()], bags, &device)).reshape([count, slots, width]);
     let weights = Tensor::<3>::from_data(TensorData::new(weights, [count, slots, 1]), &device);
     (rows * weights).sum_dim(1).reshape([count, width])
-}
-
-/// A tensor's numbers, row after row.
-pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data_as::<f32>().try_into_vec().expect("the data was converted to f32")
 }

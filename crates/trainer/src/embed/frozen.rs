@@ -5,19 +5,8 @@ use rayon::prelude::*;
 use seminar_dataset::Embeddings;
 use seminar_models::{Modality, ModalityKind, SequenceModel};
 
-use super::batch::host;
-use super::tables::Tables;
-
-/// Rows of one frozen modality.
-pub(crate) trait FrozenRows: Send + Sync {
-    /// Width of a row.
-    fn width(&self) -> usize;
-    /// Whether the rows went through [`SequenceModel::project`] already.
-    fn projected(&self) -> bool;
-    /// Copies the row of an item; of an item without an embedding, what the model makes of a zero row. Says whether the item
-    /// has one.
-    fn read(&self, item: u32, out: &mut [f32]) -> bool;
-}
+use super::sources::FrozenRows;
+use crate::host::host;
 
 impl FrozenRows for Embeddings {
     fn width(&self) -> usize {
@@ -132,13 +121,15 @@ pub(crate) struct ProjectedCatalogue<'a> {
 }
 
 impl<'a> ProjectedCatalogue<'a> {
-    /// Projects each whole catalogue.
-    pub fn new<M: SequenceModel>(model: &M, tables: &'a Tables, device: &Device) -> Self {
-        let project =
-            |kind, file: &'a Option<Embeddings>| Projected::new(model, kind, file.as_ref()?, device);
+    /// Projects the text and image embeddings of a whole catalogue.
+    pub fn new<M: SequenceModel>(
+        model: &M,
+        [text, image]: [Option<&'a Embeddings>; 2],
+        device: &Device,
+    ) -> Self {
         Self {
-            text: project(ModalityKind::Text, &tables.text),
-            image: project(ModalityKind::Image, &tables.image),
+            text: text.and_then(|file| Projected::new(model, ModalityKind::Text, file, device)),
+            image: image.and_then(|file| Projected::new(model, ModalityKind::Image, file, device)),
         }
     }
 }

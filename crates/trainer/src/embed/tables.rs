@@ -1,18 +1,16 @@
 //! What item, keyword and attribute numbers are turned into: trained tables and frozen embeddings.
 
 use burn::tensor::Device;
-use seminar_dataset::{Batch, Catalogue, Corpus, Embeddings, PAD, Ragged};
+use seminar_dataset::{Batch, Corpus, Embeddings};
 
-use super::batch::{self, EmbeddedBatch, RowGradients};
-use super::frozen::FrozenRows;
+use super::batch::{EmbeddedBatch, Leaf, Leaves, Needs, RowGradients, Unique, assemble};
+use super::sources::{AttributeLists, FrozenRows, ReadRows, Sources};
 use crate::config::TrainConfig;
 use crate::error::{Error, Result};
 use crate::table::{Table, TableConfig, TableRows};
 
 /// Short names of the tables.
 const NAMES: [&str; 3] = ["item", "word", "attr"];
-/// Attributes of an item that are used at most.
-const MAX_ATTRIBUTES: usize = 32;
 
 /// Everything that an item or keyword number is turned into: trained tables and frozen embeddings.
 #[derive(Debug)]
@@ -46,44 +44,6 @@ pub struct Modalities {
     pub image: Option<Embeddings>,
 }
 
-/// The attributes of each item, the first 32 of them.
-#[derive(Clone, Debug)]
-pub struct AttributeLists(Ragged<u32>);
-
-impl AttributeLists {
-    /// The lists of a corpus.
-    pub fn of_corpus(corpus: &Corpus) -> Self {
-        Self::collect(corpus.item_count(), |item| corpus.attributes(item))
-    }
-
-    /// The lists of a catalogue.
-    pub fn of_catalogue(catalogue: &Catalogue) -> Self {
-        Self::collect(catalogue.item_count(), |item| catalogue.attributes(item))
-    }
-
-    fn collect<'a>(items: usize, list: impl Fn(u32) -> Option<&'a [u32]>) -> Self {
-        let lists = (1..=items as u32).map(|item| list(item).unwrap_or_default());
-        Self(lists.map(|list| list.iter().copied().take(MAX_ATTRIBUTES)).collect())
-    }
-
-    /// The attributes of an item; none for padding and EOS.
-    pub fn of(&self, item: u32) -> &[u32] {
-        match item {
-            PAD => &[],
-            item if item as usize > self.0.len() => &[],
-            item => self.0.row(item as usize - 1),
-        }
-    }
-}
-
-/// Rows of a trained table, up to date.
-pub(crate) trait ReadRows: Send + Sync {
-    /// Width of a row.
-    fn width(&self) -> usize;
-    /// Copies rows in any order, `[ids, width]`.
-    fn read(&self, ids: &[u32]) -> Vec<f32>;
-}
-
 impl ReadRows for Table {
     fn width(&self) -> usize {
         self.width()
@@ -92,18 +52,6 @@ impl ReadRows for Table {
     fn read(&self, ids: &[u32]) -> Vec<f32> {
         self.read(ids)
     }
-}
-
-/// Where the vectors of a batch are read: tables in training, or a saved model.
-#[derive(Clone, Copy)]
-pub(crate) struct Sources<'a> {
-    pub items: &'a dyn ReadRows,
-    pub keywords: &'a dyn ReadRows,
-    pub attributes: Option<(&'a dyn ReadRows, &'a AttributeLists)>,
-    pub text: Option<&'a dyn FrozenRows>,
-    pub image: Option<&'a dyn FrozenRows>,
-    /// Published: the mean of a query's words counts padding.
-    pub over_padding: bool,
 }
 
 impl Tables {
@@ -158,7 +106,17 @@ impl Tables {
 
     /// Embeds a batch: rows are brought up to date with `step` steps taken.
     pub fn embed(&mut self, batch: &Batch, step: u64, device: &Device) -> EmbeddedBatch {
-        batch::embed_current(self, batch, step, device)
+        let unique = [&batch.history, &batch.candidates].map(Unique::new);
+        let needs = Needs::of([&unique[0], &unique[1]], &self.sources());
+        let leaves = Leaves {
+            items: Leaf::new(needs.items, device, |ids| self.items.gather(ids, step)),
+            keywords: Leaf::new(needs.keywords, device, |ids| self.keywords.gather(ids, step)),
+            attributes: match &mut self.attributes {
+                Some(table) => Leaf::new(needs.attributes, device, |ids| table.gather(ids, step)),
+                None => None,
+            },
+        };
+        assemble(&self.sources(), batch, unique, leaves, device)
     }
 
     /// Where vectors are read, with every row up to date.
@@ -178,6 +136,11 @@ impl Tables {
             image: frozen(&self.image),
             over_padding: self.over_padding,
         }
+    }
+
+    /// Frozen text and image embeddings.
+    pub(crate) fn frozen(&self) -> [Option<&Embeddings>; 2] {
+        [self.text.as_ref(), self.image.as_ref()]
     }
 
     /// Takes the optimiser's step on every row of the batch, with its gradients times `scale`.

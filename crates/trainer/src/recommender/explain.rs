@@ -2,8 +2,10 @@
 
 use seminar_models::SequenceModel;
 
+use super::core::Recommender;
+use super::history::History;
 use super::rank::{Scored, Search};
-use super::{Because, History, Recommender};
+use super::request::Because;
 use crate::error::Result;
 use crate::scorer::Shared;
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use super::Hit;
+use super::request::Hit;
 use crate::error::{Error, Result};
 
 /// How recommendations are written.
@@ -75,7 +75,12 @@ fn json_of(hit: &Hit) -> Value {
     let because: Vec<Value> = hit
         .because
         .iter()
-        .map(|event| json!({ "id": event.id, "title": event.title, "weight": event.weight }))
+        .map(|event| json!({ "id": event.id, "title": event.title, "weight": shortest(event.weight) }))
         .collect();
-    json!({ "id": hit.id, "score": hit.score, "title": hit.title, "because": because })
+    json!({ "id": hit.id, "score": shortest(hit.score), "title": hit.title, "because": because })
+}
+
+/// The number with the fewest digits that reads back as the same `f32`.
+fn shortest(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
 }

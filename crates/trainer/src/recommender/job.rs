@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{CorpusHistories, Filter, HitFormat, Recommender, Request};
+use super::core::Recommender;
+use super::format::HitFormat;
+use super::logs::CorpusHistories;
+use super::request::{Filter, Request};
 use crate::error::{Error, Result};
 
 /// Users between two points from which a killed job can go on.

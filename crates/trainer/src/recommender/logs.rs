@@ -3,8 +3,8 @@
 use seminar_dataset::Corpus;
 use seminar_models::SequenceModel;
 
-use super::history::Numbered;
-use super::{History, Recommender};
+use super::core::Recommender;
+use super::history::{History, Numbered};
 
 /// The users of a corpus, which may have more events, items and users than the one that the model was trained on: items and words
 /// are matched by their names.

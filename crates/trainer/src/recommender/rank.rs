@@ -5,9 +5,11 @@ use std::cmp::Ordering;
 use rayon::prelude::*;
 use seminar_models::SequenceModel;
 
-use super::{Candidates, History, Recommender, Request, SeenItems};
-use crate::embed::host;
+use super::core::Recommender;
+use super::history::History;
+use super::request::{Candidates, Request, SeenItems};
 use crate::error::{Error, Result};
+use crate::host::host;
 use crate::scorer::Shared;
 
 /// Users who are ranked together, as they share the work on candidates.

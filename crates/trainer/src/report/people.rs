@@ -18,7 +18,10 @@ pub struct Person {
 
 /// A title, or the item's name where it has none.
 fn title<'a>(title: &'a str, id: &'a str) -> &'a str {
-    if title.is_empty() { id } else { title }
+    match title.trim() {
+        "" => id,
+        title => title,
+    }
 }
 
 /// A text cut to `most` characters.
@@ -43,7 +46,7 @@ pub fn people_text(people: &[Person]) -> String {
     for person in people {
         let _ = writeln!(text, "{}, lately:", person.name);
         for item in &person.history {
-            let _ = writeln!(text, "      · {}", cut(item, 72));
+            let _ = writeln!(text, "      · {}", cut(item.trim(), 72));
         }
         for (rank, hit) in person.hits.iter().enumerate() {
             let _ = writeln!(
@@ -66,7 +69,7 @@ pub fn people_text(people: &[Person]) -> String {
 pub fn people_html(people: &[Person]) -> String {
     let mut html = String::new();
     for person in people {
-        let last: Vec<String> = person.history.iter().map(|item| escape(item)).collect();
+        let last: Vec<String> = person.history.iter().map(|item| escape(item.trim())).collect();
         let _ = write!(
             html,
             "<h3>{}</h3><p class=\"note\">Lately: {}</p><div class=\"wide\"><table class=\"people\">\

@@ -13,7 +13,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 pub(super) use self::kernel::{PANEL, pack, products};
-use super::{Gsu, HostGsu};
+use super::unit::{Gsu, HostGsu, Seen};
 use crate::events::Events;
 use crate::parts::{Pairs, TargetAttention};
 
@@ -85,31 +85,6 @@ struct Task<G> {
     /// `[V, H]`.
     shifts: Vec<f32>,
     gsu: G,
-}
-
-/// The events of one user that a scan looks at.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
-    /// Their positions in the history, ascending.
-    pub positions: &'a [u32],
-    /// Their rows among the distinct events.
-    pub rows: &'a [u32],
-    /// The user's padding mask, `[L]`.
-    pub mask: &'a [bool],
-    /// L.
-    pub length: usize,
-}
-
-impl Seen<'_> {
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.positions.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.positions.is_empty()
-    }
 }
 
 /// Working memory of a thread.
