@@ -47,7 +47,7 @@ fn a_run_of_version_0_1_scores_and_goes_on() {
 
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("checkpoint")).unwrap();
-    for name in ["experiment.json", "checkpoint/last.ckpt", "checkpoint/best.ckpt"] {
+    for name in ["experiment.json", "steps.jsonl", "checkpoint/last.ckpt", "checkpoint/best.ckpt"] {
         std::fs::copy(old.join("run").join(name), folder.path().join(name)).unwrap();
     }
     let mut resumed = trainer().with_checkpoints(seminar_trainer::CheckpointConfig {
