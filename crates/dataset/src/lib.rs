@@ -75,11 +75,8 @@ pub use source::{AmazonReviews, EventSource, FileReport, KuaiSar, Line, LineRead
 pub use split::{Example, Split};
 pub use statistics::{Range, Statistics};
 pub use synthetic::SyntheticConfig;
-<<<<<<< HEAD
-pub use words::keywords;
-=======
 pub use tsv::import_tsv;
->>>>>>> wt-examples
+pub use words::keywords;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

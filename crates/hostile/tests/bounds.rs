@@ -283,7 +283,7 @@ fn nested_text() {
 #[test]
 fn two_to_the_sixtieth_rows() {
     let _turn = turn();
-    let stored = ["corpus", "catalogue", "embeddings", "journal", "checkpoint", "index"];
+    let stored = ["corpus", "catalogue", "embeddings", "journal", "checkpoint", "bundle", "index"];
     for target in targets::all().into_iter().filter(|target| stored.contains(&target.name)) {
         let folder = tempfile::tempdir().unwrap();
         let mut load = (target.loader)(folder.path()).unwrap();

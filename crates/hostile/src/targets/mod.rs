@@ -1,5 +1,6 @@
 //! Every loader of the workspace, with sound inputs to damage.
 
+mod bundle;
 mod index;
 mod picture;
 mod raw;
@@ -29,8 +30,16 @@ pub struct Target {
 
 /// All of them.
 pub fn all() -> Vec<Target> {
-    [raw::TARGETS, text::TARGETS, stored::TARGETS, weights::TARGETS, index::TARGETS, picture::TARGETS]
-        .concat()
+    [
+        raw::TARGETS,
+        text::TARGETS,
+        stored::TARGETS,
+        bundle::TARGETS,
+        weights::TARGETS,
+        index::TARGETS,
+        picture::TARGETS,
+    ]
+    .concat()
 }
 
 /// Sample data that lies in the repository.

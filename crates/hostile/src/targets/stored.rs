@@ -156,7 +156,7 @@ fn journal(folder: &Path) -> anyhow::Result<Loader> {
 
 fn checkpoint_files() -> anyhow::Result<Vec<Vec<u8>>> {
     let folder = tempfile::tempdir()?;
-    sample::write_corpus(folder.path())?;
+    sample::write_toy(folder.path())?;
     sample::trainer(folder.path())?.fit(&mut Silent)?;
     let files = sample::checkpoints(folder.path());
     let [last, best] = [files.last(), files.best()].map(std::fs::read);
@@ -165,7 +165,7 @@ fn checkpoint_files() -> anyhow::Result<Vec<Vec<u8>>> {
 }
 
 fn checkpoint(folder: &Path) -> anyhow::Result<Loader> {
-    sample::write_corpus(folder)?;
+    sample::write_toy(folder)?;
     let (files, mut trainer) = (sample::checkpoints(folder), sample::trainer(folder)?);
     Ok(Box::new(move |input| {
         let (which, bytes) = unpack(input);

@@ -121,14 +121,7 @@ fn a_journal_goes_on_after_a_refused_write() {
 
 #[test]
 fn a_corpus_over_another_one_is_never_half_of_each() {
-    let source = |users: u32| {
-        let folder = tempfile::tempdir().unwrap();
-        let lines: String = (1..=users).map(|user| format!("{user} 1 2 3 4 5\n")).collect();
-        std::fs::write(folder.path().join("toy.txt"), lines).unwrap();
-        let queries = seminar_dataset::Queries::Logged;
-        seminar_dataset::s3rec::import(folder.path(), "toy", queries).unwrap().data
-    };
-    let (old, new) = (source(3), source(4));
+    let [old, new] = [false, true].map(|more| seminar_hostile::sample::toy(more).unwrap());
     let write = |data, folder: &Path| seminar_dataset::Corpus::write(data, folder);
     let folder = tempfile::tempdir().unwrap();
     write(&old, folder.path()).unwrap();

@@ -4,16 +4,18 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use anyhow::{Context, ensure};
+use burn::tensor::Device;
 use seminar_ann_retrieval::{AnnIndex, ExactHistory, Flat, HistoryIndex, Metric, Persist, Vectors};
 use seminar_dataset::atomic::{StagedFolder, write_bytes, write_text};
 use seminar_dataset::{
-    AmazonReviews, Corpus, EmbeddingJournal, EmbeddingTable, Embeddings, NegativeSampler, Precision,
-    PrepareConfig, Queries, Sampling, SyntheticConfig, s3rec, synthetic,
+    AmazonReviews, Catalogue, Corpus, EmbeddingJournal, EmbeddingTable, Embeddings, NegativeSampler,
+    Numbered, Precision, PrepareConfig, Queries, Sampling, SyntheticConfig, s3rec, synthetic,
 };
 use seminar_hostile::sample;
+use seminar_models::AnyModel;
 use seminar_models::weights::{self, Array, StateDict};
 use seminar_trainer::report::Report;
-use seminar_trainer::{Observer, Phase, StepInfo, StepLog};
+use seminar_trainer::{About, Hit, HitFormat, Job, Observer, Phase, Recommender, Request, StepInfo, StepLog};
 
 /// A writer and the reader that belongs to it.
 pub struct Writer {
@@ -24,12 +26,15 @@ pub struct Writer {
     pub read: fn(&Path) -> anyhow::Result<u8>,
 }
 
-pub const ALL: [Writer; 11] = [
+pub const ALL: [Writer; 14] = [
     Writer { name: "data set", write: write_data_set, read: read_data_set },
+    Writer { name: "catalogue", write: write_catalogue, read: read_catalogue },
     Writer { name: "embeddings", write: write_embeddings, read: read_embeddings },
     Writer { name: "journal", write: append_journal, read: read_journal },
     Writer { name: "finished journal", write: finish_journal, read: read_embeddings },
     Writer { name: "checkpoint", write: write_checkpoint, read: read_checkpoint },
+    Writer { name: "saved model", write: write_model, read: read_model },
+    Writer { name: "job", write: run_job, read: read_job },
     Writer { name: "weights", write: write_weights, read: read_weights },
     Writer { name: "step log", write: write_log, read: read_log },
     Writer { name: "report", write: write_report, read: read_report },
@@ -73,6 +78,18 @@ fn read_data_set(folder: &Path) -> anyhow::Result<u8> {
     ensure!(texts.user_numbers.len() == users, "text files of another state");
     ensure!(stats["users"] == users, "statistics of another state");
     which(users, [3, 4])
+}
+
+fn write_catalogue(folder: &Path, state: u8) -> anyhow::Result<()> {
+    let source = tempfile::tempdir()?;
+    Corpus::write(&sample::toy(state == 1)?, source.path())?;
+    Ok(Catalogue::write(&Corpus::open(source.path())?, &folder.join("catalogue.bin"))?)
+}
+
+fn read_catalogue(folder: &Path) -> anyhow::Result<u8> {
+    let catalogue = Catalogue::open(&folder.join("catalogue.bin"))?;
+    ensure!(catalogue.item("tape") == Some(5) && catalogue.title(2) == Some("Ink, \"black\""), "half of one");
+    which(catalogue.item("ruler"), [None, Some(6)])
 }
 
 /// Rows wide enough that a file takes several writes.
@@ -122,7 +139,7 @@ fn finish_journal(folder: &Path, state: u8) -> anyhow::Result<()> {
 /// State 0 is a run that has not begun, state 1 one that has ended; what lies between counts as 0.
 fn write_checkpoint(folder: &Path, state: u8) -> anyhow::Result<()> {
     if state == 0 {
-        sample::write_corpus(folder)?;
+        sample::write_toy(folder)?;
     }
     let mut trainer = sample::trainer(folder)?;
     trainer.resume()?;
@@ -148,6 +165,73 @@ fn read_checkpoint(folder: &Path) -> anyhow::Result<u8> {
         "other weights than an undisturbed run's"
     );
     Ok(1)
+}
+
+/// State 1 is a model of other weights over that of state 0.
+fn write_model(folder: &Path, state: u8) -> anyhow::Result<()> {
+    let source = tempfile::tempdir()?;
+    let mut trainer = sample::with_text(source.path(), u64::from(state))?;
+    Ok(trainer.save_bundle(&folder.join("model"), &About::default())?)
+}
+
+fn read_model(folder: &Path) -> anyhow::Result<u8> {
+    static SCORES: OnceLock<[Vec<Hit>; 2]> = OnceLock::new();
+    let answer = |model: &Path| -> anyhow::Result<Vec<Hit>> {
+        let recommender = Recommender::<AnyModel>::open(model, &Device::flex())?;
+        let history = recommender.history(["pen", "ink"])?;
+        Ok(recommender.recommend(&history, &Request::default())?)
+    };
+    // Each state alone, written where nothing is refused.
+    if SCORES.get().is_none() {
+        let source = tempfile::tempdir()?;
+        let states = [0, 1].map(|seed| answer(&sample::write_bundle(source.path(), seed)?));
+        let [first, second] = states;
+        let _ = SCORES.set([first?, second?]);
+    }
+    which(answer(&folder.join("model"))?, SCORES.get().cloned().context("answers of both states")?)
+}
+
+/// Enough users for two steps of a job.
+const USERS: usize = 300;
+
+struct Served {
+    recommender: Recommender<AnyModel>,
+    corpus: Corpus,
+    _folder: tempfile::TempDir,
+}
+
+/// State 0 has one item for each user, state 1 two.
+fn run_job(folder: &Path, state: u8) -> anyhow::Result<()> {
+    static SERVED: OnceLock<Served> = OnceLock::new();
+    if SERVED.get().is_none() {
+        let source = tempfile::tempdir()?;
+        let recommender = Recommender::open(sample::write_bundle(source.path(), 1)?, &Device::flex())?;
+        let users: Vec<[&str; 2]> = (0..USERS).map(|user| [["pen", "tape"][user % 2], "ink"]).collect();
+        let logs = source.path().join("logs");
+        Corpus::write(&Numbered::from_sequences(&users), &logs)?;
+        let served = Served { recommender, corpus: Corpus::open(&logs)?, _folder: source };
+        let _ = SERVED.set(served);
+    }
+    let Served { recommender, corpus, .. } = SERVED.get().context("a model and users")?;
+    let request = Request { k: 1 + usize::from(state), ..Request::default() };
+    let out = folder.join("out.csv");
+    let job = Job { request: &request, format: HitFormat::Csv, out: &out, replace: true };
+    ensure!(job.run(recommender, corpus, &mut |_| ())?.users == USERS, "users are gone");
+    Ok(())
+}
+
+fn read_job(folder: &Path) -> anyhow::Result<u8> {
+    let text = std::fs::read_to_string(folder.join("out.csv"))?;
+    let mut lines = text.lines();
+    ensure!(lines.next() == Some("user,rank,item,score,title"), "another header");
+    let lines: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(',')).collect();
+    let per_user = lines.len() / USERS;
+    for (number, (user, rest)) in lines.iter().enumerate() {
+        ensure!(*user == (1 + number / per_user).to_string(), "line {number} is of user {user}");
+        ensure!(rest.starts_with(&format!("{},", 1 + number % per_user)), "line {number}: {rest}");
+    }
+    ensure!(text.ends_with('\n') && lines.len() == per_user * USERS, "{} lines", lines.len());
+    which(per_user, [1, 2])
 }
 
 fn write_weights(folder: &Path, state: u8) -> anyhow::Result<()> {

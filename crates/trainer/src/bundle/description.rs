@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use rayon::prelude::*;
+use seminar_models::SequenceModel;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -17,6 +18,8 @@ pub(super) const VERSION: u32 = 1;
 pub(super) const DESCRIPTION: &str = "model.json";
 pub(super) const WEIGHTS: &str = "weights.safetensors";
 pub(super) const CATALOGUE: &str = "catalogue.bin";
+pub(super) const TEXT: &str = "text.emb";
+pub(super) const IMAGE: &str = "image.emb";
 
 /// What `model.json` says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +30,8 @@ pub struct Description<C> {
     pub version: u32,
     /// The crate that wrote it.
     pub software: String,
+    /// Name of the model's type, such as `AnyModel`: models of different types may have the same configuration and weights.
+    pub model: String,
     /// The model's complete configuration.
     pub config: C,
     /// The settings of its training.
@@ -91,10 +96,15 @@ pub(super) fn problem(path: &Path, message: impl Into<String>) -> Error {
     Error::Bundle { path: path.to_path_buf(), message: message.into() }
 }
 
-/// Reads a description and compares everything that does not depend on the kind of model.
-pub(super) fn read_description<C: serde::de::DeserializeOwned>(
-    folder: &Path,
-) -> Result<(Description<C>, Hash)> {
+/// The name of a type without its path and parameters.
+pub(super) fn type_name<M>() -> &'static str {
+    let whole = std::any::type_name::<M>();
+    let path = whole.split('<').next().unwrap_or(whole);
+    path.rsplit("::").next().unwrap_or(path)
+}
+
+/// Reads a description and compares everything that does not depend on the model's weights.
+pub(super) fn read_description<M: SequenceModel>(folder: &Path) -> Result<(Description<M::Config>, Hash)> {
     let path = folder.join(DESCRIPTION);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -121,8 +131,12 @@ pub(super) fn read_description<C: serde::de::DeserializeOwned>(
     if written != Some(Value::String(hash.0.clone())) {
         return Err(bad("checksum differs: the file is damaged or was edited".into()));
     }
-    let description = serde_json::from_value(value)
-        .map_err(|error| bad(format!("describes a model of another type: {error}")))?;
+    let (found, asked) = (value.get("model").and_then(Value::as_str).unwrap_or_default(), type_name::<M>());
+    if found != asked {
+        return Err(bad(format!("describes a model of another type: `{found}`, not `{asked}`")));
+    }
+    let description =
+        serde_json::from_value(value).map_err(|error| bad(format!("cannot be understood: {error}")))?;
     Ok((description, hash))
 }
 
@@ -131,7 +145,8 @@ fn missing(folder: &Path) -> String {
     if folder.join("model").join(DESCRIPTION).is_file() {
         return format!("the folder of a run; its model is {}", folder.join("model").display());
     }
-    if folder.join("experiment.json").is_file() || folder.join("../experiment.json").is_file() {
+    let run = |folder: &Path| folder.join("experiment.json").is_file();
+    if run(folder) || folder.parent().is_some_and(run) {
         return "a run without a saved model: it is unfinished, or of version 0.1. Run its training command \
                 again with `--resume`, which trains what is missing and saves the model"
             .into();

@@ -8,7 +8,9 @@ use seminar_models::weights::load_state_dict;
 use seminar_models::{ModalityKind, Needs, SequenceModel};
 use serde::de::DeserializeOwned;
 
-use super::description::{CATALOGUE, Description, FrozenFile, Hash, WEIGHTS, problem, read_description};
+use super::description::{
+    CATALOGUE, Description, FrozenFile, Hash, IMAGE, TEXT, WEIGHTS, problem, read_description,
+};
 use super::mapped::{MappedTable, WeightFile};
 use crate::embed::{AttributeLists, FrozenRows, ReadRows, Sources, Stored};
 use crate::error::Result;
@@ -33,7 +35,7 @@ impl<C: DeserializeOwned + Sync> Bundle<C> {
     /// Opens a folder that [`Trainer::save_bundle`](crate::Trainer::save_bundle) wrote. The model records no gradients.
     pub fn open<M: SequenceModel<Config = C>>(folder: &Path, device: &Device) -> Result<(M, Self)> {
         let device = device.clone().inner();
-        let (description, hash) = read_description::<C>(folder)?;
+        let (description, hash) = read_description::<M>(folder)?;
         let model = M::init(&description.config, &device)?;
         let needs = model.needs();
         fits(folder, &needs, &description)?;
@@ -122,10 +124,8 @@ fn fits<C>(folder: &Path, needs: &Needs, description: &Description<C>) -> Result
         let given = train.batches.history_length.to_string();
         return fail("history_length", needs.history_length.to_string(), given);
     }
-    let kinds = [
-        (ModalityKind::Text, "text.emb", needs.text_width),
-        (ModalityKind::Image, "image.emb", needs.image_width),
-    ];
+    let kinds =
+        [(ModalityKind::Text, TEXT, needs.text_width), (ModalityKind::Image, IMAGE, needs.image_width)];
     for (kind, name, width) in kinds {
         let file = description.frozen.get(name);
         if needs.modalities.contains(&kind) && file.is_none() {
@@ -164,7 +164,7 @@ fn open_frozen<C>(folder: &Path, description: &Description<C>) -> Result<Frozen>
         }
         Ok(Some((file, about.clone())))
     };
-    Ok([open("text.emb")?, open("image.emb")?])
+    Ok([open(TEXT)?, open(IMAGE)?])
 }
 
 /// Frozen embeddings as the model sees them; the error is a message.

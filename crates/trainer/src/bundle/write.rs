@@ -11,8 +11,8 @@ use seminar_models::weights::write_safetensors;
 use serde_json::Value;
 
 use super::description::{
-    CATALOGUE, DESCRIPTION, Description, FORMAT, FrozenFile, Hash, VERSION, WEIGHTS, hash_of_blocks,
-    hash_of_description, problem,
+    CATALOGUE, DESCRIPTION, Description, FORMAT, FrozenFile, Hash, IMAGE, TEXT, VERSION, WEIGHTS,
+    hash_of_blocks, hash_of_description, problem, type_name,
 };
 use crate::embed::{Projected, ProjectedCatalogue};
 use crate::error::{Error, Result};
@@ -35,8 +35,13 @@ impl<M: SequenceModel> Trainer<M> {
     /// that was saved there before is replaced.
     ///
     /// # Errors
-    /// If the folder holds anything but a saved model, a projected embedding is not finite, or the file system refuses.
+    /// If the folder holds anything but a saved model, a metric or a projected embedding is not finite, or the file system
+    /// refuses.
     pub fn save_bundle(&mut self, folder: &Path, about: &About) -> Result<()> {
+        // JSON has no other numbers.
+        if let Some((name, value)) = about.metrics.iter().find(|(_, value)| !value.is_finite()) {
+            return Err(Error::Config { field: "metrics", message: format!("`{name}` is {value}") });
+        }
         replaceable(folder)?;
         if let Some(parent) = folder.parent() {
             std::fs::create_dir_all(parent).map_err(Error::io(parent, "cannot create"))?;
@@ -50,6 +55,7 @@ impl<M: SequenceModel> Trainer<M> {
             format: FORMAT.into(),
             version: VERSION,
             software: concat!("seminar-trainer ", env!("CARGO_PKG_VERSION")).into(),
+            model: type_name::<M>().into(),
             config: self.model.config(),
             train: self.config.clone(),
             pretrain_epochs: about.pretrain_epochs,
@@ -78,8 +84,8 @@ impl<M: SequenceModel> Trainer<M> {
         let (model, device): (_, Device) = (self.model.valid(), self.device.clone().inner());
         let projected = ProjectedCatalogue::new(&model, self.tables.frozen(), &device);
         let kinds = [
-            ("text.emb", &self.tables.text, projected.text.as_ref()),
-            ("image.emb", &self.tables.image, projected.image.as_ref()),
+            (TEXT, &self.tables.text, projected.text.as_ref()),
+            (IMAGE, &self.tables.image, projected.image.as_ref()),
         ];
         let mut files = BTreeMap::new();
         for (name, source, projected) in kinds {
@@ -127,20 +133,35 @@ fn hash_of_file(path: &Path) -> Result<Hash> {
     Ok(hash_of_blocks(&std::fs::read(path).map_err(Error::io(path, "cannot read back"))?))
 }
 
-/// Whether a folder may be replaced: it is not there, is empty, or holds a saved model.
+/// Whether a folder may be replaced: it is not there, is empty, or holds a saved model and nothing else.
 fn replaceable(folder: &Path) -> Result<()> {
-    let mut entries = match std::fs::read_dir(folder) {
+    let fail = "cannot be used as a model's folder";
+    let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Error::io(folder, "cannot be used as a model's folder")(error)),
+        Err(error) => return Err(Error::io(folder, fail)(error)),
     };
-    if entries.next().is_none() {
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry.map_err(Error::io(folder, fail))?.file_name());
+    }
+    if names.is_empty() {
         return Ok(());
     }
     let described = std::fs::read_to_string(folder.join(DESCRIPTION)).ok();
     let described = described.and_then(|text| serde_json::from_str::<Value>(&text).ok());
-    match described.as_ref().and_then(|value| value.get("format")).and_then(Value::as_str) {
-        Some(FORMAT) => Ok(()),
-        _ => Err(problem(folder, "holds files that are no saved model; choose another folder")),
+    if described.as_ref().and_then(|value| value.get("format")).and_then(Value::as_str) != Some(FORMAT) {
+        return Err(problem(folder, "holds files that are no saved model; choose another folder"));
+    }
+    let own = [DESCRIPTION, WEIGHTS, CATALOGUE, TEXT, IMAGE];
+    match names.iter().find(|name| !own.iter().any(|own| *name == own)) {
+        None => Ok(()),
+        Some(name) => {
+            let name = name.to_string_lossy();
+            Err(problem(
+                folder,
+                format!("holds `{name}` beside a saved model; choose another folder, or move it"),
+            ))
+        }
     }
 }

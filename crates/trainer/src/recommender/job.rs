@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::core::Recommender;
 use super::format::HitFormat;
 use super::logs::CorpusHistories;
-use super::request::Request;
+use super::request::{Filter, Request};
 use crate::error::{Error, Result};
 
 /// Users between two points from which a killed job can go on.
@@ -88,6 +88,10 @@ impl Job<'_> {
             write_text(&mark, &json!(state).to_string())?;
             progress(end);
         }
+        // A job without users has written nothing yet but its header.
+        file.flush()
+            .and_then(|()| file.get_ref().sync_data())
+            .map_err(Error::io(&partial, "cannot write"))?;
         drop(file);
         std::fs::rename(&partial, self.out).map_err(Error::io(self.out, "cannot rename into place"))?;
         std::fs::remove_file(&mark).map_err(Error::io(&mark, "cannot remove"))?;
@@ -104,13 +108,19 @@ impl Job<'_> {
     ) -> Result<(BufWriter<File>, Mark)> {
         let job = self.key(recommender, corpus);
         let known = match std::fs::read(mark) {
+            // The last job was stopped between its last two steps: its file is in place, and the mark is left.
+            Ok(_) if !partial.exists() => {
+                std::fs::remove_file(mark).map_err(Error::io(mark, "cannot remove"))?;
+                None
+            }
             Ok(bytes) => Some(serde_json::from_slice::<Mark>(&bytes).ok()),
-            Err(_) => None,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Error::io(mark, "cannot read")(error)),
         };
         let mut options = OpenOptions::new();
         let fail = |doing| Error::io(partial, doing);
         match known {
-            Some(Some(state)) if state.job == job => {
+            Some(Some(state)) if state.job == job && state.users <= corpus.user_count() => {
                 let mut file = options.write(true).open(partial).map_err(fail("cannot go on with"))?;
                 let length = file.metadata().map_err(fail("cannot read"))?.len();
                 if length < state.bytes {
@@ -143,6 +153,11 @@ impl Job<'_> {
     /// What decides the bytes of the file.
     fn key<M: SequenceModel>(&self, recommender: &Recommender<M>, corpus: &Corpus) -> String {
         let request = format!("{:?}", self.request);
+        // A filter shows the size of its set only.
+        let filtered = match &self.request.filter {
+            Filter::Only(set) | Filter::Without(set) => format!("{set:?}"),
+            _ => String::new(),
+        };
         let names: u64 = (0..corpus.user_count())
             .fold(0, |hash: u64, user| hash.rotate_left(5) ^ xxh3_64(corpus.user_name(user).as_bytes()));
         let parts = json!([
@@ -151,6 +166,7 @@ impl Job<'_> {
             corpus.items_fingerprint(),
             names,
             request,
+            filtered,
             self.format
         ]);
         format!("{:016x}", xxh3_64(parts.to_string().as_bytes()))
