@@ -51,6 +51,11 @@ impl<M: SequenceModel> Trainer<M> {
         write_safetensors(&self.export(), &weights)?;
         let catalogue = staged.path().join(CATALOGUE);
         Catalogue::write(&self.corpus, &catalogue)?;
+        // The tensors' own writer makes a file for its owner alone: whoever may read the rest may read them, too.
+        let permissions = std::fs::metadata(&catalogue).map(|file| file.permissions());
+        permissions
+            .and_then(|like| std::fs::set_permissions(&weights, like))
+            .map_err(Error::io(&weights, "cannot set permissions"))?;
         let description = Description {
             format: FORMAT.into(),
             version: VERSION,

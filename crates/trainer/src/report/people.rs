@@ -73,7 +73,7 @@ pub fn people_html(people: &[Person]) -> String {
         let _ = write!(
             html,
             "<h3>{}</h3><p class=\"note\">Lately: {}</p><div class=\"wide\"><table class=\"people\">\
-             <tr><th>#</th><th>proposed</th><th>score</th><th class=\"left\">leans on</th></tr>",
+             <tr><th>#</th><th class=\"left\">proposed</th><th>score</th><th class=\"left\">leans on</th></tr>",
             escape(&person.name),
             last.join(" · "),
         );
