@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use pulp::Simd;
 
 use super::scan::{best, host_rows};
-use super::unit::{Gsu, HostGsu, Scene, Seen};
+use super::unit::{Candidate, Gsu, HostGsu, Scene, Seen};
 use crate::events::Events;
 use crate::parts::{HashBits, Selection, select_top_k};
 
@@ -81,10 +81,7 @@ impl HostGsu for Codes {
     fn keep<S: Simd>(
         &self,
         simd: S,
-        seen: &Seen<'_>,
-        target: u32,
-        _: &[f32],
-        k: usize,
+        &Candidate { seen, target, k, .. }: &Candidate<'_>,
         found: &mut Vec<f32>,
         kept: &mut [u32],
     ) -> usize {

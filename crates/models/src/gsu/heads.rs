@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use pulp::Simd;
 
 use super::scan::best;
-use super::unit::{Gsu, HostGsu, Scene, Seen};
+use super::unit::{Candidate, Gsu, HostGsu, Scene, Seen};
 use crate::parts::{Selection, select_top_k};
 
 /// `s = Q(t) · K(x)` of each head, which the exact search unit uses again.
@@ -33,16 +33,7 @@ impl HostGsu for Heads {
     fn enter(&self, _: &Seen<'_>, (): &mut ()) {}
 
     #[inline(always)]
-    fn keep<S: Simd>(
-        &self,
-        simd: S,
-        _: &Seen<'_>,
-        _: u32,
-        scores: &[f32],
-        k: usize,
-        (): &mut (),
-        kept: &mut [u32],
-    ) -> usize {
-        best(simd, scores, k, false, kept)
+    fn keep<S: Simd>(&self, simd: S, candidate: &Candidate<'_>, (): &mut (), kept: &mut [u32]) -> usize {
+        best(simd, candidate.scores, candidate.k, false, kept)
     }
 }

@@ -24,4 +24,4 @@ pub use heads::Heads;
 pub use product::Product;
 pub use query_then_item::QueryThenItem;
 pub use recent::Recent;
-pub use unit::{Gsu, HostGsu, Scene, Seen};
+pub use unit::{Candidate, Gsu, HostGsu, Scene, Seen};

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use pulp::Simd;
 
 use super::scan::{PANEL, best, host_rows, pack, products};
-use super::unit::{Gsu, HostGsu, Scene, Seen};
+use super::unit::{Candidate, Gsu, HostGsu, Scene, Seen};
 use crate::events::Events;
 use crate::parts::{Selection, select_top_k};
 
@@ -109,10 +109,7 @@ impl HostGsu for HostProduct {
     fn keep<S: Simd>(
         &self,
         simd: S,
-        seen: &Seen<'_>,
-        target: u32,
-        _: &[f32],
-        k: usize,
+        &Candidate { seen, target, k, .. }: &Candidate<'_>,
         scratch: &mut ProductScratch,
         kept: &mut [u32],
     ) -> usize {

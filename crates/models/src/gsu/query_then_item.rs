@@ -5,7 +5,7 @@ use pulp::Simd;
 
 use super::product::{HostProduct, Product, ProductScratch};
 use super::scan::{best, best_within, host_rows};
-use super::unit::{Gsu, HostGsu, Scene, Seen};
+use super::unit::{Candidate, Gsu, HostGsu, Scene, Seen};
 use crate::events::Events;
 use crate::parts::{Selection, select_top_k};
 
@@ -85,10 +85,7 @@ impl HostGsu for HostQueryThenItem {
     fn keep<S: Simd>(
         &self,
         simd: S,
-        seen: &Seen<'_>,
-        target: u32,
-        _: &[f32],
-        k: usize,
+        &Candidate { seen, target, k, .. }: &Candidate<'_>,
         scratch: &mut TwoStageScratch,
         kept: &mut [u32],
     ) -> usize {

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use pulp::Simd;
 
-use super::unit::{Gsu, HostGsu, Scene, Seen};
+use super::unit::{Candidate, Gsu, HostGsu, Scene, Seen};
 use crate::parts::{Selection, select_last_k};
 
 /// The last K positions.
@@ -33,10 +33,7 @@ impl HostGsu for Recent {
     fn keep<S: Simd>(
         &self,
         _: S,
-        seen: &Seen<'_>,
-        _: u32,
-        _: &[f32],
-        k: usize,
+        &Candidate { seen, k, .. }: &Candidate<'_>,
         (): &mut (),
         kept: &mut [u32],
     ) -> usize {

@@ -45,15 +45,11 @@ pub trait HostGsu: Sync {
     /// Prepares for the events of one user, such as by packing their keys.
     fn enter(&self, seen: &Seen<'_>, scratch: &mut Self::Scratch);
 
-    /// Writes which of the user's events are kept for `target`, a row of the targets: places in [`Seen`], ascending, at
-    /// most `k`; and returns how many. `scores` are the attention's own, of the first head or of the one in question.
+    /// Writes which of the user's events are kept for a candidate: places in [`Seen`], ascending, at most K; and returns how many.
     fn keep<S: Simd>(
         &self,
         simd: S,
-        seen: &Seen<'_>,
-        target: u32,
-        scores: &[f32],
-        k: usize,
+        candidate: &Candidate<'_>,
         scratch: &mut Self::Scratch,
         kept: &mut [u32],
     ) -> usize;
@@ -82,4 +78,17 @@ impl Seen<'_> {
     pub fn is_empty(&self) -> bool {
         self.positions.is_empty()
     }
+}
+
+/// A candidate of one user in the scan.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    /// The user's events.
+    pub seen: &'a Seen<'a>,
+    /// The candidate's row among the targets.
+    pub target: u32,
+    /// The attention's own scores of the events, of the first head or of the one in question.
+    pub scores: &'a [f32],
+    /// K.
+    pub k: usize,
 }

@@ -112,6 +112,7 @@ impl Encoded {
 }
 
 /// SEMINAR's choice of general search units.
+#[allow(clippy::large_enum_variant, reason = "one lives at a time")]
 enum SoftGsu {
     Mhta,
     Lsh(Bits),

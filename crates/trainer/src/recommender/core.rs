@@ -15,9 +15,9 @@ use crate::scorer::Scorer;
 /// A saved model that answers requests.
 ///
 /// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/saved.rs"));
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
-/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/saved.rs"));
 /// # let path = saved_twin(folder.path())?;
 /// use burn::tensor::Device;
 /// use seminar_models::AnyModel;

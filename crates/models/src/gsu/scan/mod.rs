@@ -13,7 +13,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 pub(super) use self::kernel::{PANEL, pack, products};
-use super::unit::{Gsu, HostGsu, Seen};
+use super::unit::{Candidate, Gsu, HostGsu, Seen};
 use crate::events::Events;
 use crate::parts::{Pairs, TargetAttention};
 
@@ -191,7 +191,8 @@ impl<G: HostGsu> User<'_, G> {
             for (head, out) in out.chunks_exact_mut(width).enumerate() {
                 let row = &scores[head * stride..][..seen.len()];
                 if G::PER_HEAD || head == 0 {
-                    count = task.gsu.keep(simd, &seen, target, row, top_k, gsu, kept);
+                    let candidate = Candidate { seen: &seen, target, scores: row, k: top_k };
+                    count = task.gsu.keep(simd, &candidate, gsu, kept);
                 }
                 let (kept, weights) = (&kept[..count], &mut weights[..count]);
                 for (weight, &at) in weights.iter_mut().zip(kept) {
