@@ -1,7 +1,7 @@
 //! Recommends items to one user, or to every user of a corpus into a file.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{ArgGroup, Parser, ValueEnum};
@@ -77,6 +77,7 @@ const LAST: usize = 5;
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     seminar_examples::machine::start(args.threads)?;
+    check_out(&args)?;
     let recommender = Recommender::<AnyModel>::open(&args.model, &args.device.open()?)?;
     let corpus = args.data.as_deref().map(Corpus::open).transpose()?;
     let request = Request {
@@ -122,12 +123,32 @@ fn main() -> anyhow::Result<()> {
             );
             Ok(write_text(out, &text)?)
         }
-        None => match std::io::stdout().write_all(text.as_bytes()) {
-            // The reader, such as `head`, has closed the pipe.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            written => Ok(written?),
-        },
+        None => print(&text),
     }
+}
+
+/// Writes to the terminal; the reader, such as `head`, may have closed the pipe.
+fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
+/// The output must not be one of the inputs, nor anything but a regular file.
+fn check_out(args: &Args) -> anyhow::Result<()> {
+    let Some(out) = &args.out else { return Ok(()) };
+    let folder = |path: &Path| path.canonicalize().ok();
+    let own = out.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    let own = own.and_then(folder);
+    for input in [Some(&args.model), args.data.as_ref()].into_iter().flatten() {
+        let inside = own.as_ref().zip(folder(input)).is_some_and(|(own, input)| own.starts_with(input));
+        let (out, input) = (out.display(), input.display());
+        anyhow::ensure!(!inside, "--out {out} lies in {input}, which is read: choose another place");
+    }
+    let other = std::fs::symlink_metadata(out).is_ok_and(|there| !there.is_file());
+    anyhow::ensure!(!other, "--out {} is there and no regular file", out.display());
+    Ok(())
 }
 
 /// Name and history of the one user.
@@ -185,6 +206,5 @@ fn everyone(recommender: &Recommender<AnyModel>, corpus: &Corpus, job: &Job<'_>)
         String::new()
     };
     let (users, out) = (report.users, job.out.display());
-    println!("{users} users{resumed}; {speed:.0} users/s, peak memory {peak:.0} MB; written: {out}");
-    Ok(())
+    print(&format!("{users} users{resumed}; {speed:.0} users/s, peak memory {peak:.0} MB; written: {out}\n"))
 }

@@ -16,7 +16,7 @@ use seminar_examples::settings::Settings;
 use seminar_models::weights;
 use seminar_trainer::metrics::Ties;
 use seminar_trainer::report::{Report, RunResult, leaderboard};
-use seminar_trainer::{Output, popularity};
+use seminar_trainer::{Output, check_bundle_folder, popularity};
 use strum::VariantArray;
 
 /// Trains a model.
@@ -78,6 +78,7 @@ fn main() -> anyhow::Result<()> {
     } else {
         let folder = (&*corpus, args.data.as_path());
         let mut experiment = args.settings.experiment(args.model.parse()?, folder, &name, batches)?;
+        check_bundle_folder(&args.out.join("model"))?;
         let mut trainer = trainer(&mut experiment, &corpus, &args.data, &args.device.open()?)?;
         if let Some(file) = &args.weights {
             let unused = trainer.import(&weights::read(file)?, &file.display().to_string())?;

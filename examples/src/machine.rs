@@ -15,7 +15,7 @@ pub fn peak_rss_bytes() -> u64 {
 pub fn start(threads: Option<usize>) -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::stderr).init();
     if let Some(threads) = threads {
-        anyhow::ensure!(threads > 0, "--threads must be at least 1");
+        anyhow::ensure!((1..=1024).contains(&threads), "--threads must be from 1 to 1024, not {threads}");
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
     Ok(())

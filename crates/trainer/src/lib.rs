@@ -54,7 +54,7 @@ mod step_log;
 mod table;
 mod trainer;
 
-pub use bundle::{About, Description, FrozenFile, Hash};
+pub use bundle::{About, Description, FrozenFile, Hash, check_bundle_folder};
 pub use checkpoint::CheckpointConfig;
 pub use config::TrainConfig;
 pub use embed::{AttributeLists, EmbeddedBatch, Modalities, RowGradients, Tables, TablesSnapshot};

@@ -19,4 +19,4 @@ mod write;
 
 pub use description::{Description, FrozenFile, Hash};
 pub(crate) use open::Bundle;
-pub use write::About;
+pub use write::{About, check_bundle_folder};

@@ -42,7 +42,7 @@ impl<M: SequenceModel> Trainer<M> {
         if let Some((name, value)) = about.metrics.iter().find(|(_, value)| !value.is_finite()) {
             return Err(Error::Config { field: "metrics", message: format!("`{name}` is {value}") });
         }
-        replaceable(folder)?;
+        check_bundle_folder(folder)?;
         if let Some(parent) = folder.parent() {
             std::fs::create_dir_all(parent).map_err(Error::io(parent, "cannot create"))?;
         }
@@ -138,8 +138,8 @@ fn hash_of_file(path: &Path) -> Result<Hash> {
     Ok(hash_of_blocks(&std::fs::read(path).map_err(Error::io(path, "cannot read back"))?))
 }
 
-/// Whether a folder may be replaced: it is not there, is empty, or holds a saved model and nothing else.
-fn replaceable(folder: &Path) -> Result<()> {
+/// Whether a model can be saved as a folder: it is not there, is empty, or holds a saved model and nothing else.
+pub fn check_bundle_folder(folder: &Path) -> Result<()> {
     let fail = "cannot be used as a model's folder";
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,

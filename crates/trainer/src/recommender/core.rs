@@ -73,7 +73,7 @@ impl<M: SequenceModel> Recommender<M> {
         self.catalogue().item(name).map(|number| self.item_of(number))
     }
 
-    /// The items of these names, as a set to [filter](Filter) by; names that the model does not know are passed over.
+    /// The items of these names, as a set to [filter](super::Filter) by; names that the model does not know are passed over.
     pub fn item_set<S: AsRef<str>>(&self, names: impl IntoIterator<Item = S>) -> ItemSet {
         let mut set = ItemSet::new(self.catalogue().item_count());
         let numbers = names.into_iter().filter_map(|name| self.catalogue().item(name.as_ref()));

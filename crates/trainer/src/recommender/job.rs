@@ -1,7 +1,7 @@
 //! Recommendations for all users of a corpus, into one file: memory stays flat, and a killed job goes on where it was.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use seminar_dataset::Corpus;
@@ -63,18 +63,13 @@ impl Job<'_> {
         corpus: &Corpus,
         progress: &mut dyn FnMut(usize),
     ) -> Result<JobReport> {
-        if self.out.exists() && !self.replace {
-            let source = std::io::ErrorKind::AlreadyExists.into();
-            let path = self.out.to_path_buf();
-            return Err(Error::Io {
-                path,
-                doing: "is there already; pass the force option to replace it",
-                source,
-            });
-        }
+        writable(self.out, self.replace)?;
         // A wrong request fails before anything is written.
         recommender.search(self.request)?;
         let users = recommender.users_of(corpus);
+        if !users.is_empty() && users.unknown_items() == corpus.item_count() {
+            return Err(recommender.unknown(corpus.item_name(1)));
+        }
         let [partial, mark] = ["partial", "partial.json"].map(|ending| beside(self.out, ending));
         let (mut file, mut state) = self.open(&partial, &mark, recommender, corpus)?;
         let resumed = state.users;
@@ -117,37 +112,54 @@ impl Job<'_> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(Error::io(mark, "cannot read")(error)),
         };
-        let mut options = OpenOptions::new();
         let fail = |doing| Error::io(partial, doing);
-        match known {
-            Some(Some(state)) if state.job == job && state.users <= corpus.user_count() => {
-                let mut file = options.write(true).open(partial).map_err(fail("cannot go on with"))?;
-                let length = file.metadata().map_err(fail("cannot read"))?.len();
-                if length < state.bytes {
-                    let message = format!("has {length} bytes, its mark says {}: remove both", state.bytes);
-                    return Err(Error::Bundle { path: partial.to_path_buf(), message });
-                }
-                file.set_len(state.bytes).map_err(fail("cannot cut"))?;
-                file.seek(SeekFrom::End(0)).map_err(fail("cannot go on with"))?;
-                Ok((BufWriter::new(file), state))
-            }
+        let bad = |path: &Path, message: String| Error::Bundle { path: path.to_path_buf(), message };
+        writable(partial, true)?;
+        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(partial);
+        let mut file = opened.map_err(fail("cannot open"))?;
+        if file.try_lock().is_err() {
+            return Err(bad(
+                partial,
+                "another job is writing it: wait for its end, or write to another file".into(),
+            ));
+        }
+        let length = file.metadata().map_err(fail("cannot read"))?.len();
+        let header = self.format.header(self.request.explain > 0);
+        let state = match known {
+            Some(Some(state)) if state.job == job && state.users <= corpus.user_count() => state,
             Some(_) => {
-                let message =
-                    "belongs to another job, or is damaged: remove it, or write to another file".into();
-                Err(Error::Bundle { path: mark.to_path_buf(), message })
+                let message = "belongs to another job, or is damaged: remove it and the file beside it, or write to another file";
+                return Err(bad(mark, message.into()));
             }
             None => {
-                let header = self.format.header(self.request.explain > 0);
-                let mut file = options.write(true).create_new(true);
-                // Without a mark nothing in a partial file is sure: it is of a job that was killed at its very start.
-                if partial.exists() {
-                    file = file.create_new(false).create(true).truncate(true);
+                // A job that was killed before its first mark has left a part of the header at most.
+                let mut text = Vec::new();
+                let read = (&mut file).take(header.len() as u64 + 1).read_to_end(&mut text);
+                read.map_err(fail("cannot read"))?;
+                if !header.as_bytes().starts_with(&text) {
+                    return Err(bad(
+                        partial,
+                        "is no unfinished job: remove it, or write to another file".into(),
+                    ));
                 }
-                let mut file = BufWriter::new(file.open(partial).map_err(fail("cannot create"))?);
-                file.write_all(header.as_bytes()).map_err(fail("cannot write"))?;
-                Ok((file, Mark { job, users: 0, bytes: header.len() as u64 }))
+                file.rewind()
+                    .and_then(|()| file.write_all(header.as_bytes()))
+                    .map_err(fail("cannot write"))?;
+                file.sync_data().map_err(fail("cannot write"))?;
+                let state = Mark { job, users: 0, bytes: header.len() as u64 };
+                write_text(mark, &json!(state).to_string())?;
+                state
             }
+        };
+        if length.max(header.len() as u64) < state.bytes {
+            return Err(bad(
+                partial,
+                format!("has {length} bytes, its mark says {}: remove both", state.bytes),
+            ));
         }
+        file.set_len(state.bytes).map_err(fail("cannot cut"))?;
+        file.seek(SeekFrom::End(0)).map_err(fail("cannot go on with"))?;
+        Ok((BufWriter::new(file), state))
     }
 
     /// What decides the bytes of the file.
@@ -184,6 +196,29 @@ impl Job<'_> {
             .zip(all)
             .map(|(user, hits)| self.format.lines(users.name(user), &hits, self.request.explain > 0));
         lines.collect()
+    }
+}
+
+/// Whether a file may be written: it is not there, or is a regular file that is to be replaced.
+fn writable(path: &Path, replace: bool) -> Result<()> {
+    let refuse = |message: &str| Err(Error::Bundle { path: path.to_path_buf(), message: message.into() });
+    if path.file_name().is_none() {
+        return refuse("names no file");
+    }
+    match std::fs::symlink_metadata(path) {
+        Ok(there) if !there.is_file() => refuse("is there and no regular file: write to another one"),
+        Ok(_) if !replace => {
+            let source = std::io::ErrorKind::AlreadyExists.into();
+            let doing = "is there already; pass the force option to replace it";
+            Err(Error::Io { path: path.to_path_buf(), doing, source })
+        }
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let made = folder.map_or(Ok(()), std::fs::create_dir_all);
+            made.map_err(Error::io(path, "its folder cannot be made"))
+        }
+        Err(error) => Err(Error::io(path, "cannot be written")(error)),
     }
 }
 

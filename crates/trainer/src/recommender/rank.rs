@@ -71,10 +71,10 @@ impl<M: SequenceModel> Recommender<M> {
         let block = self.block(&users);
         let left_out: Vec<Vec<u32>> = users
             .iter()
-            .map(|(history, _)| match seen {
+            .map(|(history, events)| match seen {
                 SeenItems::Keep => Vec::new(),
                 SeenItems::Exclude => {
-                    let mut items: Vec<u32> = history.items().collect();
+                    let mut items: Vec<u32> = events.iter().map(|&at| history.events[at].item).collect();
                     items.sort_unstable();
                     items
                 }

@@ -19,7 +19,7 @@ pub struct Request {
     /// The words of a search request; empty for a recommendation. Words that the model does not know count for nothing, see
     /// [`Recommender::unknown_words`](super::Recommender::unknown_words).
     pub query: String,
-    /// When the request is made, in the unit of the events' times: later events are not looked at. By default all are.
+    /// When the request is made, in the unit of the events' times: later events are not looked at, nor do they count as seen. By default all are.
     pub time: Option<i64>,
     /// For each hit, name at most so many events that weighed most. None.
     pub explain: usize,
