@@ -208,7 +208,7 @@ fn weights_that_are_no_numbers_are_named_when_they_are_met() {
         let history = opened.history(["item-1", "item-2"]).unwrap();
         let error = opened.recommend(&history, &Request::default()).unwrap_err();
         assert!(matches!(&error, Error::NotAScore { item } if item == "item-6"), "{error}");
-        let error = opened.recommend_batch(&[history.clone()], &Request::default()).unwrap_err();
+        let error = opened.recommend_batch(std::slice::from_ref(&history), &Request::default()).unwrap_err();
         assert!(matches!(&error, Error::NotAScore { item } if item == "item-6"), "{error}");
         let error = opened.score(&history, ["item-5", "item-6"]).unwrap_err();
         assert!(matches!(&error, Error::NotAScore { item } if item == "item-6"), "{error}");
@@ -232,10 +232,13 @@ fn weights_that_are_no_numbers_are_named_when_they_are_met() {
     assert!(errors >= names.len() - 1, "{errors} of {names:?}");
 }
 
+/// A change of a description.
+type Change<'a> = &'a dyn Fn(&mut serde_json::Value);
+
 #[test]
 fn shapes_that_do_not_fit_are_named_with_both_values() {
     let saved = Saved::new();
-    let cases: [(&dyn Fn(&mut serde_json::Value), &[&str]); 12] = [
+    let cases: [(Change<'_>, &[&str]); 12] = [
         (&|v| v["config"]["model"]["width"] = 16.into(), &["width", "16", "8"]),
         (
             &|v| {
