@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use bytemuck::Pod;
-use memmap2::{Mmap, MmapOptions};
+use memmap2::Mmap;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::atomic;
@@ -139,12 +139,11 @@ impl Container {
         check: impl FnOnce(&Self) -> Result<T> + Send,
     ) -> Result<(Self, T)> {
         let file = File::open(path).map_err(Error::io(path, "cannot open"))?;
-        // Pages are mapped all at once, as every byte is hashed in a moment.
         // SAFETY: the mapping is read-only, and this crate never writes a file in place: it renames a new
         // one over it, which leaves the mapped inode alone. That another program overwrites the file while
         // it is mapped is excluded by documentation only, as for every memory-mapped format.
         let map =
-            unsafe { MmapOptions::new().populate().map(&file) }.map_err(Error::io(path, "cannot map"))?;
+            unsafe { Mmap::map(&file) }.map_err(Error::io(path, "cannot map"))?;
         let mut file = Self { path: path.to_path_buf(), map, sections: Vec::new() };
         file.check_head(kind)?;
         let table = file.read_table().map(|sections| file.sections = sections);

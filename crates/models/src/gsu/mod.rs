@@ -9,7 +9,7 @@
 //! | scan step | [`HostGsu::keep`] | the kept positions of one candidate, in one pass over a user's events |
 //!
 //! [`TargetAttention::attend_top_k`](crate::parts::TargetAttention::attend_top_k) drives them: tensors where gradients are
-//! recorded, the [scan](mod@scan) elsewhere. A new search is one new file with these two traits.
+//! recorded, the scan (`gsu/scan`) elsewhere. A new search is one new file with these two traits.
 
 mod bits;
 mod heads;

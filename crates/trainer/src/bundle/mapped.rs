@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use memmap2::{Mmap, MmapOptions};
+use memmap2::Mmap;
 use seminar_models::weights::{Array, Placed, StateDict, places};
 
 use super::description::{Hash, hash_of_blocks, problem};
@@ -22,12 +22,11 @@ impl WeightFile {
     /// Maps a file whose bytes must have this hash.
     pub fn open(path: &Path, hash: &Hash) -> Result<Self> {
         let file = File::open(path).map_err(Error::io(path, "cannot open"))?;
-        // Pages are mapped all at once, as every byte is hashed in a moment.
         // SAFETY: the mapping is read-only, and this crate never writes a bundle in place: it exchanges whole folders, which
         // leaves the mapped inode alone. That another program overwrites the file while it is mapped is excluded by
         // documentation only, as for every memory-mapped format.
         let map =
-            unsafe { MmapOptions::new().populate().map(&file) }.map_err(Error::io(path, "cannot map"))?;
+            unsafe { Mmap::map(&file) }.map_err(Error::io(path, "cannot map"))?;
         if hash_of_blocks(&map) != *hash {
             return Err(problem(path, "checksum differs: the file is damaged or belongs to another model"));
         }
