@@ -142,8 +142,7 @@ impl Container {
         // SAFETY: the mapping is read-only, and this crate never writes a file in place: it renames a new
         // one over it, which leaves the mapped inode alone. That another program overwrites the file while
         // it is mapped is excluded by documentation only, as for every memory-mapped format.
-        let map =
-            unsafe { Mmap::map(&file) }.map_err(Error::io(path, "cannot map"))?;
+        let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path, "cannot map"))?;
         let mut file = Self { path: path.to_path_buf(), map, sections: Vec::new() };
         file.check_head(kind)?;
         let table = file.read_table().map(|sections| file.sections = sections);

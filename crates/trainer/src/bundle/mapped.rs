@@ -25,8 +25,7 @@ impl WeightFile {
         // SAFETY: the mapping is read-only, and this crate never writes a bundle in place: it exchanges whole folders, which
         // leaves the mapped inode alone. That another program overwrites the file while it is mapped is excluded by
         // documentation only, as for every memory-mapped format.
-        let map =
-            unsafe { Mmap::map(&file) }.map_err(Error::io(path, "cannot map"))?;
+        let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path, "cannot map"))?;
         if hash_of_blocks(&map) != *hash {
             return Err(problem(path, "checksum differs: the file is damaged or belongs to another model"));
         }
