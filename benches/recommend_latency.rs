@@ -26,7 +26,7 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let value = |flag: &str| args.iter().position(|arg| arg == flag).and_then(|at| args.get(at + 1));
     let catalogues: Vec<usize> = if args.iter().any(|arg| arg == "--test") {
-        vec![500]
+        vec![3000]
     } else if let Some(items) = value("--items") {
         vec![items.parse().expect("--items is a number")]
     } else {
