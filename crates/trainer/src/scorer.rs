@@ -1,7 +1,7 @@
 //! Scoring without a tape: what evaluation and recommendation share.
 
 use burn::tensor::{Device, Tensor};
-use seminar_dataset::{Batch, IdBlock, PAD};
+use seminar_dataset::{Batch, IdBlock};
 use seminar_models::{Events, SequenceModel, integers};
 
 use crate::embed::{Sources, embed, unique_events};
@@ -82,7 +82,7 @@ impl<'a> Scorer<'a> {
         let width = items.len().max(MIN_CANDIDATES);
         let mut block = IdBlock::new(1, width, histories.query_length);
         for (column, &item) in items.iter().enumerate() {
-            block.set(0, column, item, if item == PAD { &[] } else { query(item) });
+            block.set(0, column, item, query(item));
         }
         let events = unique_events(&self.sources, &block, &self.device);
         let inverse: Vec<u32> = (0..width as u32).collect();

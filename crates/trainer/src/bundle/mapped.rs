@@ -12,6 +12,15 @@ use super::description::{Hash, hash_of_blocks, problem};
 use crate::embed::ReadRows;
 use crate::error::{Error, Result};
 
+/// Maps a file of a bundle.
+pub fn map(path: &Path) -> Result<Mmap> {
+    let file = File::open(path).map_err(Error::io(path, "cannot open"))?;
+    // SAFETY: the mapping is read-only, and this crate never writes a bundle in place: it exchanges whole folders, which
+    // leaves the mapped inode alone. That another program overwrites the file while it is mapped is excluded by
+    // documentation only, as for every memory-mapped format.
+    unsafe { Mmap::map(&file) }.map_err(Error::io(path, "cannot map"))
+}
+
 /// A weight file, mapped and checked.
 pub struct WeightFile {
     map: Arc<Mmap>,
@@ -21,11 +30,7 @@ pub struct WeightFile {
 impl WeightFile {
     /// Maps a file whose bytes must have this hash.
     pub fn open(path: &Path, hash: &Hash) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io(path, "cannot open"))?;
-        // SAFETY: the mapping is read-only, and this crate never writes a bundle in place: it exchanges whole folders, which
-        // leaves the mapped inode alone. That another program overwrites the file while it is mapped is excluded by
-        // documentation only, as for every memory-mapped format.
-        let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path, "cannot map"))?;
+        let map = map(path)?;
         if hash_of_blocks(&map) != *hash {
             return Err(problem(path, "checksum differs: the file is damaged or belongs to another model"));
         }

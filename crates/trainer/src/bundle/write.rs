@@ -11,9 +11,10 @@ use seminar_models::weights::write_safetensors;
 use serde_json::Value;
 
 use super::description::{
-    CATALOGUE, DESCRIPTION, Description, FORMAT, FrozenFile, Hash, IMAGE, TEXT, VERSION, WEIGHTS,
-    hash_of_blocks, hash_of_description, problem, type_name,
+    CATALOGUE, DESCRIPTION, Description, FORMAT, FrozenFile, IMAGE, TEXT, VERSION, WEIGHTS, hash_of_blocks,
+    hash_of_description, problem, type_name,
 };
+use super::mapped::map;
 use crate::embed::{Projected, ProjectedCatalogue};
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
@@ -70,7 +71,7 @@ impl<M: SequenceModel> Trainer<M> {
             fingerprint: self.corpus.items_fingerprint().into(),
             frozen: self.write_frozen(staged.path())?,
             files: BTreeMap::from([
-                (WEIGHTS.to_owned(), hash_of_file(&weights)?),
+                (WEIGHTS.to_owned(), hash_of_blocks(&map(&weights)?)),
                 (CATALOGUE.to_owned(), Catalogue::open(&catalogue)?.checksum().into()),
             ]),
         };
@@ -131,11 +132,6 @@ fn table_of(
         0 => Ok(table),
         _ => Err(Error::NotFinite { what: "a projected embedding", step: 0 }),
     }
-}
-
-fn hash_of_file(path: &Path) -> Result<Hash> {
-    // Read in whole: it was written a moment ago, and its parts were in memory.
-    Ok(hash_of_blocks(&std::fs::read(path).map_err(Error::io(path, "cannot read back"))?))
 }
 
 /// Whether a model can be saved as a folder: it is not there, is empty, or holds a saved model and nothing else.

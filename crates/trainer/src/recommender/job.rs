@@ -87,9 +87,10 @@ impl Job<'_> {
         file.flush()
             .and_then(|()| file.get_ref().sync_data())
             .map_err(Error::io(&partial, "cannot write"))?;
-        drop(file);
+        // The file stays locked until its mark is gone.
         std::fs::rename(&partial, self.out).map_err(Error::io(self.out, "cannot rename into place"))?;
         std::fs::remove_file(&mark).map_err(Error::io(&mark, "cannot remove"))?;
+        drop(file);
         Ok(JobReport { resumed, users: users.len() })
     }
 
@@ -102,16 +103,7 @@ impl Job<'_> {
         corpus: &Corpus,
     ) -> Result<(BufWriter<File>, Mark)> {
         let job = self.key(recommender, corpus);
-        let known = match std::fs::read(mark) {
-            // The last job was stopped between its last two steps: its file is in place, and the mark is left.
-            Ok(_) if !partial.exists() => {
-                std::fs::remove_file(mark).map_err(Error::io(mark, "cannot remove"))?;
-                None
-            }
-            Ok(bytes) => Some(serde_json::from_slice::<Mark>(&bytes).ok()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(Error::io(mark, "cannot read")(error)),
-        };
+        let begun = partial.exists();
         let fail = |doing| Error::io(partial, doing);
         let bad = |path: &Path, message: String| Error::Bundle { path: path.to_path_buf(), message };
         writable(partial, true)?;
@@ -123,10 +115,26 @@ impl Job<'_> {
                 "another job is writing it: wait for its end, or write to another file".into(),
             ));
         }
-        let length = file.metadata().map_err(fail("cannot read"))?.len();
+        let known = match std::fs::read(mark) {
+            // The last job was stopped between its last two steps: its file is in place, and the mark is left.
+            Ok(_) if !begun => {
+                std::fs::remove_file(mark).map_err(Error::io(mark, "cannot remove"))?;
+                None
+            }
+            Ok(bytes) => Some(serde_json::from_slice::<Mark>(&bytes).ok()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Error::io(mark, "cannot read")(error)),
+        };
         let header = self.format.header(self.request.explain > 0);
         let state = match known {
-            Some(Some(state)) if state.job == job && state.users <= corpus.user_count() => state,
+            Some(Some(state)) if state.job == job && state.users <= corpus.user_count() => {
+                let length = file.metadata().map_err(fail("cannot read"))?.len();
+                if length < state.bytes {
+                    let message = format!("has {length} bytes, its mark says {}: remove both", state.bytes);
+                    return Err(bad(partial, message));
+                }
+                state
+            }
             Some(_) => {
                 let message = "belongs to another job, or is damaged: remove it and the file beside it, or write to another file";
                 return Err(bad(mark, message.into()));
@@ -151,12 +159,6 @@ impl Job<'_> {
                 state
             }
         };
-        if length.max(header.len() as u64) < state.bytes {
-            return Err(bad(
-                partial,
-                format!("has {length} bytes, its mark says {}: remove both", state.bytes),
-            ));
-        }
         file.set_len(state.bytes).map_err(fail("cannot cut"))?;
         file.seek(SeekFrom::End(0)).map_err(fail("cannot go on with"))?;
         Ok((BufWriter::new(file), state))
