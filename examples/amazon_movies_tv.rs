@@ -1,9 +1,12 @@
 //! The publication's table on Amazon Movies and TV: popularity, SIM, ETA, QIN, TWIN and SEMINAR from raw reviews to a report.
 
+use std::process::ExitCode;
+
 use seminar_examples::experiment::{Preset, Source, published, run};
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     run(&Preset {
+        example: "--data data/raw --name Movies_and_TV --out out/amazon",
         title: "Amazon Movies and TV",
         source: Source::Amazon,
         defaults: &[

@@ -1,6 +1,7 @@
 //! Finds items by text or image: text to text, text to image, image to text and image to image.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
@@ -9,6 +10,7 @@ use seminar_clip_encoder::{Clip, ColourAndEdges, ItemEncoder, Weights, open_imag
 use seminar_dataset::{Corpus, Embeddings};
 use seminar_examples::device::DeviceKind;
 use seminar_examples::embed::{SEED, WIDTH, offline_texts};
+use seminar_examples::{program, say};
 
 /// Searches item embeddings.
 #[derive(Parser)]
@@ -46,8 +48,11 @@ struct Side {
     index: Box<dyn AnnIndex>,
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    program::run("--data out/corpus --query 'gift card for a birthday'", work)
+}
+
+fn work(args: Args) -> anyhow::Result<()> {
     seminar_examples::machine::start(None)?;
     let corpus = Corpus::open(&args.data)?;
     let sides = [("text", "text.emb"), ("image", "image.emb")]
@@ -70,11 +75,11 @@ fn main() -> anyhow::Result<()> {
                     vector.len()
                 );
             }
-            println!("{from} → {}", to.name);
+            say!("{from} → {}", to.name);
             let known = |id: u64| to.file.is_present(id as u32);
             for found in to.index.search_filtered(vector, args.topk, &known)? {
                 let item = found.id as u32;
-                println!(
+                say!(
                     "  {:.4}  {:<12} {}",
                     found.score,
                     corpus.item_name(item),

@@ -4,18 +4,20 @@
 //! search unit, a fusion of queries and items and a head that the crate has already.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use clap::Parser;
 use seminar_dataset::{BatchConfig, Corpus, Split};
+use seminar_examples::{program, say};
 use seminar_models::gsu::Recent;
 use seminar_models::parts::{
     Head, HeadConfig, PairFusion, PairFusionConfig, Pairs, TargetAttention, TargetAttentionConfig,
 };
 use seminar_models::{Events, Needs, Scores, SequenceModel, UniqueEvents};
-use seminar_trainer::{Modalities, Recommender, Request, Run, Silent, TrainConfig};
+use seminar_trainer::{Modalities, Recommender, Request, Run, Silent, TrainConfig, check_bundle_folder};
 use serde::{Deserialize, Serialize};
 
 /// Attention over the last K events.
@@ -99,19 +101,23 @@ struct Args {
     recommend: bool,
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    program::run("--data out/corpus --out out/last_events", work)
+}
+
+fn work(args: Args) -> anyhow::Result<()> {
     let corpus = Arc::new(Corpus::open(&args.data)?);
     let device = Device::flex();
     if !args.recommend {
+        check_bundle_folder(&args.out)?;
         train(&args, &corpus, &device)?;
     }
     let recommender = Recommender::<LastEvents>::open(&args.out, &device)?;
     let user = recommender.users_of(&corpus).history(0);
-    println!("for user `{}`:", corpus.user_name(0));
+    say!("for user `{}`:", corpus.user_name(0));
     for hit in recommender.recommend(&user, &Request { k: 5, explain: 1, ..Request::default() })? {
         let because = hit.because.first().map_or("", |event| event.id.as_str());
-        println!("  {} {:.3} {} (leans on {because})", hit.id, hit.score, hit.title);
+        say!("  {} {:.3} {} (leans on {because})", hit.id, hit.score, hit.title);
     }
     Ok(())
 }
@@ -127,7 +133,7 @@ fn train(args: &Args, corpus: &Arc<Corpus>, device: &Device) -> anyhow::Result<(
     let trainer = run.trainer::<LastEvents>(corpus, Modalities::default(), device)?;
     let mut trainer = run.train(trainer, None, &mut Silent)?;
     let evaluation = trainer.evaluate(Split::Test, &batches)?;
-    println!("losses {:.4?}", trainer.progress().fit.losses);
-    println!("test MRR {:.4}, 95 % interval {:.4?}", evaluation.metrics["MRR"], evaluation.ci95["MRR"]);
+    say!("losses {:.4?}", trainer.progress().fit.losses);
+    say!("test MRR {:.4}, 95 % interval {:.4?}", evaluation.metrics["MRR"], evaluation.ci95["MRR"]);
     Ok(trainer.save_bundle(&args.out, &run.about(&evaluation.metrics))?)
 }

@@ -1,10 +1,12 @@
 //! Encodes titles and images of a corpus into `text.emb` and `image.emb`: with CLIP from a checkpoint, or with offline encoders.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Parser;
 use seminar_examples::device::DeviceKind;
 use seminar_examples::encode::Encoding;
+use seminar_examples::program;
 
 /// Encodes the items of a corpus. A killed run continues where it stopped.
 #[derive(Parser)]
@@ -22,8 +24,11 @@ struct Args {
     device: DeviceKind,
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    program::run("--data out/corpus", work)
+}
+
+fn work(args: Args) -> anyhow::Result<()> {
     seminar_examples::machine::start(args.threads)?;
     args.encoding.run(&args.data, args.device)
 }

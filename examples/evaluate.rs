@@ -1,15 +1,17 @@
 //! Evaluates a trained model on the validation or test split, on request also among the whole catalogue.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
 use seminar_dataset::atomic::write_text;
-use seminar_dataset::{BatchConfig, Corpus, Sampling, Split, TestMode};
+use seminar_dataset::{BatchConfig, Corpus, OutputFolder, Sampling, Split, TestMode};
 use seminar_examples::args::one_of;
 use seminar_examples::device::DeviceKind;
 use seminar_examples::run::{Experiment, evaluate, trainer};
+use seminar_examples::{machine, program, say};
 use seminar_trainer::Evaluation;
 use seminar_trainer::metrics::Ties;
 use seminar_trainer::report::{Report, RunResult, leaderboard};
@@ -51,9 +53,18 @@ struct Args {
     out: Option<PathBuf>,
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
-    seminar_examples::machine::start(args.threads)?;
+/// What is written into `--out`.
+const RESULTS: [&str; 3] = ["metrics.json", "full_metrics.json", "report.html"];
+
+fn main() -> ExitCode {
+    program::run("--checkpoint out/twin --data out/corpus", work)
+}
+
+fn work(args: Args) -> anyhow::Result<()> {
+    machine::start(args.threads)?;
+    let out = args.out.clone().unwrap_or_else(|| args.checkpoint.join("evaluation"));
+    let mut folder = OutputFolder::open(&out, "evaluate")?;
+    folder.check(&RESULTS)?;
     let described = args.checkpoint.join("experiment.json");
     let text = std::fs::read_to_string(&described)
         .with_context(|| format!("cannot read {}", described.display()))?;
@@ -75,13 +86,17 @@ fn main() -> anyhow::Result<()> {
         let name = format!("{}, all items", experiment.config.kind.name());
         rows.push(RunResult::new(&name, &experiment.dataset, split, batches.test_mode, evaluation)?);
     }
-    println!("{}", leaderboard(&rows));
-    let out = args.out.unwrap_or_else(|| args.checkpoint.join("evaluation"));
+    let table = leaderboard(&rows);
+    // An older evaluation may have had a file more.
+    folder.clear()?;
+    folder.claim(&RESULTS)?;
     write_text(&out.join("metrics.json"), &format!("{:#}\n", serde_json::to_value(&rows[0])?))?;
     if let Some(full) = rows.get(1) {
         write_text(&out.join("full_metrics.json"), &format!("{:#}\n", serde_json::to_value(full)?))?;
     }
     let title = format!("{} on {}", experiment.config.kind.name(), experiment.dataset);
     let report = Report { title, rows, settings: serde_json::to_value(&experiment)?, ..Report::default() };
-    Ok(write_text(&out.join("report.html"), &report.html())?)
+    write_text(&out.join("report.html"), &report.html())?;
+    say!("{table}");
+    Ok(())
 }

@@ -1,10 +1,13 @@
 //! The publication's table on KuaiSAR: histories of 1,000 events with logged searches, from the csv files to a report.
 
+use std::process::ExitCode;
+
 use seminar_examples::experiment::{Preset, Source, published, run};
 use seminar_models::ModelKind;
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     run(&Preset {
+        example: "--data data/kuaisar --out out/kuaisar",
         title: "KuaiSAR",
         source: Source::KuaiSar,
         defaults: &[

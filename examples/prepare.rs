@@ -1,12 +1,14 @@
 //! Raw files to a corpus and the S3-Rec text files.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
-use seminar_dataset::{AmazonReviews, KuaiSar, PrepareConfig, Queries, s3rec};
+use seminar_dataset::{AmazonReviews, KuaiSar, PrepareConfig, Queries, WholeFolder, check_name, s3rec};
 use seminar_examples::args::one_of;
 use seminar_examples::prepare::{summary, write_corpus};
+use seminar_examples::{machine, program, say};
 use strum::VariantArray;
 
 /// Prepares raw files.
@@ -37,7 +39,7 @@ struct Args {
     /// Do not write the S3-Rec text files.
     #[arg(long)]
     no_text_files: bool,
-    /// Replace the output folder if it is not empty.
+    /// Replace the output folder if an earlier `prepare` wrote it and it holds nothing else.
     #[arg(long)]
     force: bool,
     /// Output folder.
@@ -52,8 +54,15 @@ enum Source {
     S3rec,
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    program::run("--source amazon --input data/gift_cards --name Gift_Cards --out out/corpus", work)
+}
+
+fn work(args: Args) -> anyhow::Result<()> {
+    machine::log(tracing::Level::INFO);
+    check_name(&args.name)?;
+    let out = WholeFolder { path: &args.out, writer: "prepare", replace: args.force, inputs: &[&args.input] };
+    out.check()?;
     let start = Instant::now();
     let raw = (args.input.as_path(), args.name.as_str());
     let (data, report) = match args.source {
@@ -78,8 +87,8 @@ fn main() -> anyhow::Result<()> {
             (prepared.data, serde_json::to_value(prepared.report)?)
         }
     };
-    let stats = write_corpus(data, &report, raw, &args.out, args.force, !args.no_text_files, start)?;
-    println!("{}", summary(&stats));
+    let stats = write_corpus(data, &report, raw, &out, !args.no_text_files, start)?;
+    say!("{}", summary(&stats));
     Ok(())
 }
 

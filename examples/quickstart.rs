@@ -1,23 +1,26 @@
 //! Bundled raw reviews → corpus → text embeddings → every model trained and evaluated → a leaderboard, and recommendations.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
 use seminar_dataset::atomic::write_text;
-use seminar_dataset::{AmazonReviews, BatchConfig, Corpus, PrepareConfig, Split};
+use seminar_dataset::{AmazonReviews, BatchConfig, Corpus, OutputFolder, PrepareConfig, Split, WholeFolder};
 use seminar_examples::device::DeviceKind;
 use seminar_examples::people::people;
 use seminar_examples::progress::TrainingBar;
 use seminar_examples::run::{Experiment, available, evaluate, trainer};
-use seminar_examples::{embed, prepare};
+use seminar_examples::{embed, machine, prepare, program, say};
 use seminar_models::{AnyConfig, AnyModel, ModelConfig, ModelKind};
 use seminar_trainer::metrics::Ties;
 use seminar_trainer::report::{Report, RunResult, leaderboard, people_html, people_text};
 use seminar_trainer::{Recommender, TrainConfig, popularity};
 use serde_json::json;
 
+/// The program that its files belong to.
+const WRITER: &str = "quickstart";
 /// Users who get recommendations at the end.
 const PEOPLE: usize = 3;
 
@@ -32,20 +35,29 @@ struct Args {
     device: DeviceKind,
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
-    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).init();
+/// What is written into `--out` beside `corpus` and `model`.
+const RESULTS: [&str; 3] = ["metrics.json", "results.json", "report.html"];
+
+fn main() -> ExitCode {
+    program::run("--out out/quickstart", work)
+}
+
+fn work(args: Args) -> anyhow::Result<()> {
+    machine::log(tracing::Level::WARN);
+    OutputFolder::open(&args.out, WRITER)?.claim(&RESULTS)?;
     let device = args.device.open()?;
 
     let start = Instant::now();
-    println!("Amazon Gift Cards, raw reviews and metadata, 5-core");
+    say!("Amazon Gift Cards, raw reviews and metadata, 5-core");
     let raw = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/gift_cards"));
     let data = args.out.join("corpus");
     let prepared = PrepareConfig::amazon().prepare(&AmazonReviews::locate(raw, "Gift_Cards")?)?;
     let report = prepared.report;
-    let stats = prepare::write_corpus(prepared.data, &report, (raw, "Gift_Cards"), &data, true, true, start)?;
-    println!("{}\n", prepare::summary(&stats));
+    let folder = WholeFolder { path: &data, writer: WRITER, replace: true, inputs: &[raw] };
+    let stats = prepare::write_corpus(prepared.data, &report, (raw, "Gift_Cards"), &folder, true, start)?;
+    say!("{}\n", prepare::summary(&stats));
     let corpus = Arc::new(Corpus::open(&data)?);
+    OutputFolder::open_input(&data, WRITER)?.claim(&["text.emb"])?;
     embed::hashed_titles(&corpus, &data.join("text.emb"))?;
 
     let batches =
@@ -79,8 +91,8 @@ fn main() -> anyhow::Result<()> {
         rows.push(row);
         settings = serde_json::to_value(&experiment)?;
     }
-    println!("Test: the last item of each user among 99 sampled ones. `text` is hashed words, not CLIP.\n");
-    println!("{}", leaderboard(&rows));
+    say!("Test: the last item of each user among 99 sampled ones. `text` is hashed words, not CLIP.\n");
+    say!("{}", leaderboard(&rows));
     let first = rows.iter().max_by(|a, b| a.metrics["MRR"].total_cmp(&b.metrics["MRR"]));
     write_text(&args.out.join("metrics.json"), &format!("{:#}\n", serde_json::to_value(first)?))?;
     let results = json!({ "dataset": "Gift_Cards", "rows": rows, "published": [] });
@@ -89,12 +101,12 @@ fn main() -> anyhow::Result<()> {
     let recommender = Recommender::<AnyModel>::open(&best, &device)?;
     let name = recommender.description().config.kind.name();
     let people = people(&recommender, &corpus, PEOPLE)?;
-    println!("What {name} proposes to {} people, and why:\n\n{}", people.len(), people_text(&people));
+    say!("What {name} proposes to {} people, and why:\n\n{}", people.len(), people_text(&people));
     let sections = vec![(format!("Recommendations by {name}"), people_html(&people))];
     let title = "Quickstart: Amazon Gift Cards".into();
     let data = serde_json::to_value(&stats)?;
     let report = Report { title, rows, settings, data, sections, ..Report::default() };
     write_text(&args.out.join("report.html"), &report.html())?;
-    println!("written: {}, with report.html and the best model", args.out.display());
+    say!("written: {}, with report.html and the best model", args.out.display());
     Ok(())
 }

@@ -1,15 +1,15 @@
 //! Recommends items to one user, or to every user of a corpus into a file.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{ArgGroup, Parser, ValueEnum};
-use indicatif::ProgressBar;
 use seminar_dataset::Corpus;
 use seminar_dataset::atomic::write_text;
 use seminar_examples::device::DeviceKind;
-use seminar_examples::progress::users_bar;
+use seminar_examples::progress::Counter;
+use seminar_examples::{program, say};
 use seminar_models::AnyModel;
 use seminar_trainer::report::{Person, people_text};
 use seminar_trainer::{Event, History, HitFormat, Job, Recommender, Request, SeenItems};
@@ -74,8 +74,11 @@ const EVENTS: usize = 3;
 /// Titles of the history shown in a table.
 const LAST: usize = 5;
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    program::run("--model out/twin/model --data out/corpus --user A1 --explain", work)
+}
+
+fn work(args: Args) -> anyhow::Result<()> {
     seminar_examples::machine::start(args.threads)?;
     check_out(&args)?;
     let recommender = Recommender::<AnyModel>::open(&args.model, &args.device.open()?)?;
@@ -115,23 +118,11 @@ fn main() -> anyhow::Result<()> {
         Form::Json => HitFormat::Json.lines(&name, &hits, args.explain)?,
     };
     match &args.out {
-        Some(out) => {
-            anyhow::ensure!(
-                args.force || !out.exists(),
-                "{} exists already; --force replaces it",
-                out.display()
-            );
-            Ok(write_text(out, &text)?)
+        Some(out) => Ok(write_text(out, &text)?),
+        None => {
+            program::print(&text);
+            Ok(())
         }
-        None => print(&text),
-    }
-}
-
-/// Writes to the terminal; the reader, such as `head`, may have closed the pipe.
-fn print(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
     }
 }
 
@@ -148,6 +139,8 @@ fn check_out(args: &Args) -> anyhow::Result<()> {
     }
     let other = std::fs::symlink_metadata(out).is_ok_and(|there| !there.is_file());
     anyhow::ensure!(!other, "--out {} is there and no regular file", out.display());
+    let taken = out.exists() && !args.force;
+    anyhow::ensure!(!taken, "--out {} exists already; --force replaces it", out.display());
     Ok(())
 }
 
@@ -193,10 +186,10 @@ fn everyone(recommender: &Recommender<AnyModel>, corpus: &Corpus, job: &Job<'_>)
     if users.unknown_items() > 0 {
         tracing::warn!("{} items of --data are unknown to the model", users.unknown_items());
     }
-    let bar: ProgressBar = users_bar(users.len() as u64);
+    let bar = Counter::new("users", users.len() as u64);
     let start = std::time::Instant::now();
-    let report = job.run(recommender, corpus, &mut |done| bar.set_position(done as u64))?;
-    bar.finish_and_clear();
+    let report = job.run(recommender, corpus, &mut |done| bar.set(done as u64))?;
+    drop(bar);
     let done = report.users - report.resumed;
     let speed = done as f64 / start.elapsed().as_secs_f64().max(1e-9);
     let peak = seminar_examples::machine::peak_rss_bytes() as f64 / 1e6;
@@ -206,5 +199,6 @@ fn everyone(recommender: &Recommender<AnyModel>, corpus: &Corpus, job: &Job<'_>)
         String::new()
     };
     let (users, out) = (report.users, job.out.display());
-    print(&format!("{users} users{resumed}; {speed:.0} users/s, peak memory {peak:.0} MB; written: {out}\n"))
+    say!("{users} users{resumed}; {speed:.0} users/s, peak memory {peak:.0} MB; written: {out}");
+    Ok(())
 }

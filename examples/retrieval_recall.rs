@@ -1,16 +1,19 @@
 //! Recall, latency and size of each search: the published experiment, and methods that it left out.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::ensure;
 use clap::Parser;
 use indicatif::ProgressBar;
 use seminar_ann_retrieval::{Metric, Vectors};
+use seminar_dataset::OutputFolder;
 use seminar_dataset::atomic::write_text;
 use seminar_examples::args::name;
 use seminar_examples::retrieval::data::{Shape, UserData, draw, learned, read_fvecs, read_table};
 use seminar_examples::retrieval::histories::{self, Family};
 use seminar_examples::retrieval::{Row, page, single, table};
+use seminar_examples::{program, say};
 
 /// Measures recall, latency and size of every search.
 #[derive(Parser)]
@@ -77,16 +80,23 @@ struct Args {
     threads: Option<usize>,
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+/// What is written into `--out`.
+const RESULTS: [&str; 3] = ["retrieval.json", "retrieval.svg", "report.html"];
+
+fn main() -> ExitCode {
+    program::run("--length 2048 --users 20 --out out/retrieval", work)
+}
+
+fn work(args: Args) -> anyhow::Result<()> {
     seminar_examples::machine::start(args.threads)?;
+    let mut folder = OutputFolder::open(&args.out, "retrieval_recall")?;
+    folder.check(&RESULTS)?;
     let counts =
         [Some(args.length), Some(args.dim), Some(args.topk), Some(args.modalities), args.users, args.targets];
     ensure!(
         counts.into_iter().flatten().all(|count| count > 0),
         "--length, --dim, --topk, --modalities, --users and --targets must be at least 1"
     );
-    std::fs::create_dir_all(&args.out)?;
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(std::time::Duration::from_millis(200));
     let single = args.vectors.is_some() || args.modalities == 1;
@@ -95,11 +105,12 @@ fn main() -> anyhow::Result<()> {
         false => user_histories(&args, &bar)?,
     };
     bar.finish_and_clear();
-    println!("{}", table(&rows));
+    folder.claim(&RESULTS)?;
     write_text(&args.out.join("retrieval.json"), &format!("{:#}\n", serde_json::json!({ "rows": rows })))?;
     write_text(&args.out.join("retrieval.svg"), &page::plot(&rows))?;
     write_text(&args.out.join("report.html"), &page::page(&rows))?;
-    println!("wrote {}", args.out.join("report.html").display());
+    say!("{}", table(&rows));
+    say!("wrote {}", args.out.join("report.html").display());
     Ok(())
 }
 

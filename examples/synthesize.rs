@@ -1,11 +1,13 @@
 //! Writes a synthetic raw data set of any size, in which users have planted interests.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use seminar_dataset::SyntheticConfig;
 use seminar_dataset::synthetic::{write_amazon, write_kuaisar};
-use seminar_examples::progress::events_bar;
+use seminar_dataset::{OutputFolder, SyntheticConfig, check_name};
+use seminar_examples::progress::Counter;
+use seminar_examples::{machine, program, say};
 
 /// Writes synthetic raw files.
 #[derive(Parser)]
@@ -42,14 +44,21 @@ struct Args {
     out: PathBuf,
 }
 
+/// What KuaiSAR's form consists of.
+const KUAISAR_FILES: [&str; 5] =
+    ["src_inter.csv", "rec_inter.csv", "item_features.csv", "user_features.csv", "social_network.csv"];
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Form {
     Amazon,
     Kuaisar,
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    program::run("--users 2000 --items 800 --events 40000 --out out/raw", work)
+}
+
+fn work(args: Args) -> anyhow::Result<()> {
     let config = SyntheticConfig {
         users: args.users,
         items: args.items,
@@ -60,13 +69,24 @@ fn main() -> anyhow::Result<()> {
         review_words: args.review_words,
         ..SyntheticConfig::default()
     };
-    let bar = events_bar(args.events);
+    machine::log(tracing::Level::INFO);
+    config.validate()?;
+    check_name(&args.name)?;
+    let files: Vec<String> = match args.form {
+        Form::Amazon => ["meta_{}.json.gz", "{}_image_vectors.tsv.gz", "{}_5.json.gz"]
+            .map(|file| file.replace("{}", &args.name))
+            .to_vec(),
+        Form::Kuaisar => KUAISAR_FILES.map(str::to_owned).to_vec(),
+    };
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    OutputFolder::open(&args.out, "synthesize")?.claim(&files)?;
+    let bar = Counter::new("events", args.events);
     match args.form {
-        Form::Amazon => write_amazon(&config, &args.out, &args.name, &|n| bar.inc(n))?,
-        Form::Kuaisar => write_kuaisar(&config, &args.out, &|n| bar.inc(n))?,
+        Form::Amazon => write_amazon(&config, &args.out, &args.name, &|n| bar.add(n))?,
+        Form::Kuaisar => write_kuaisar(&config, &args.out, &|n| bar.add(n))?,
     }
-    bar.finish_and_clear();
-    println!(
+    drop(bar);
+    say!(
         "{} events of {} users over {} items in {}",
         args.events,
         args.users,

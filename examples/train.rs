@@ -2,21 +2,24 @@
 //! of steps.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
 use clap::Parser;
 use seminar_dataset::atomic::{write_bytes, write_text};
 use seminar_dataset::{Corpus, Split, TestMode};
 use seminar_examples::args::{model_or_popularity, one_of};
 use seminar_examples::device::DeviceKind;
 use seminar_examples::progress::TrainingBar;
-use seminar_examples::run::{evaluate, trainer};
+use seminar_examples::run::{Experiment, evaluate, folder_name, trainer};
 use seminar_examples::settings::Settings;
-use seminar_models::weights;
+use seminar_examples::stop::Interrupt;
+use seminar_examples::{machine, program, say};
+use seminar_models::{ModelKind, weights};
 use seminar_trainer::metrics::Ties;
 use seminar_trainer::report::{Report, RunResult, leaderboard};
-use seminar_trainer::{Output, check_bundle_folder, popularity};
+use seminar_trainer::{Both, Error, Output, Start, check_bundle_folder, popularity};
+use serde_json::Value;
 use strum::VariantArray;
 
 /// Trains a model.
@@ -53,8 +56,11 @@ struct Args {
     #[arg(long)]
     export_weights: bool,
     /// Continue from the last checkpoint in `--out`.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "force")]
     resume: bool,
+    /// Replace the run in `--out`.
+    #[arg(long)]
+    force: bool,
     /// Steps between checkpoints. Each epoch ends with one, too.
     #[arg(long, default_value_t = 500)]
     checkpoint_every: u64,
@@ -63,43 +69,49 @@ struct Args {
     out: PathBuf,
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
-    seminar_examples::machine::start(args.threads)?;
-    let corpus = Arc::new(Corpus::open(&args.data)?);
-    let name =
-        args.data.file_name().context("--data is not the path of a folder")?.to_string_lossy().into_owned();
-    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot create {}", args.out.display()))?;
+fn main() -> ExitCode {
+    program::run("--data out/corpus --model twin --epochs 2 --out out/twin", work)
+}
+
+fn work(args: Args) -> anyhow::Result<()> {
+    machine::start(args.threads)?;
     let batches = args.settings.batches(args.seed, args.test_mode);
-    let (row, settings) = if args.model == "popularity" {
-        let evaluation = popularity(&corpus, Split::Test, &batches)?;
-        let row = RunResult::new("popularity", &name, Split::Test, batches.test_mode, evaluation)?;
-        (row, serde_json::to_value(&batches)?)
-    } else {
-        let folder = (&*corpus, args.data.as_path());
-        let mut experiment = args.settings.experiment(args.model.parse()?, folder, &name, batches)?;
-        check_bundle_folder(&args.out.join("model"))?;
-        let mut trainer = trainer(&mut experiment, &corpus, &args.data, &args.device.open()?)?;
-        if let Some(file) = &args.weights {
-            let unused = trainer.import(&weights::read(file)?, &file.display().to_string())?;
-            tracing::info!("weights read from {}; unused: {unused:?}", file.display());
-        }
-        let output = Output { folder: args.out.clone(), resume: args.resume, every: args.checkpoint_every };
-        let mut bar = TrainingBar::new(experiment.config.kind.name());
-        let mut trainer = experiment.train(trainer, Some(&output), &mut bar)?;
-        drop(bar);
-        if args.export_weights {
-            let bytes = weights::to_safetensors(&trainer.export())?;
-            let path = args.out.join("weights.safetensors");
-            write_bytes(&path, &bytes)?;
-        }
-        let batches = &experiment.train.batches;
-        let row = evaluate(&experiment, &mut trainer, &corpus, Split::Test, batches, args.ties)?;
-        trainer.save_bundle(&args.out.join("model"), &experiment.about(&row.metrics))?;
-        (row, serde_json::to_value(&experiment)?)
+    let kind: Option<ModelKind> = (args.model != "popularity").then(|| args.model.parse()).transpose()?;
+    args.settings.check(kind.as_slice(), &batches)?;
+    let idle = args.settings.without_effect(kind.as_slice());
+    if !idle.is_empty() {
+        tracing::warn!("without effect on {}: {}", args.model, idle.join(", "));
+    }
+    let start = match (args.resume, args.force) {
+        (true, _) => Start::Resume,
+        (_, true) => Start::Replace,
+        _ => Start::New,
     };
-    println!("{}", leaderboard(std::slice::from_ref(&row)));
+    let output = Output { folder: args.out.clone(), start, every: args.checkpoint_every };
+    output.open()?;
+    check_bundle_folder(&args.out.join("model"))?;
+    if args.resume && (kind.is_none() || !output.has_checkpoint()) {
+        tracing::warn!(
+            "--resume: nothing to go on from in {}: starting at the beginning",
+            args.out.display()
+        );
+    }
+    let corpus = Arc::new(Corpus::open(&args.data)?);
+    let name = folder_name(&args.data)?;
+    let (row, settings) = match kind {
+        None => {
+            let evaluation = popularity(&corpus, Split::Test, &batches)?;
+            output.claim()?;
+            let row = RunResult::new("popularity", &name, Split::Test, batches.test_mode, evaluation)?;
+            (row, serde_json::to_value(&batches)?)
+        }
+        Some(kind) => {
+            let experiment = args.settings.experiment(kind, (&corpus, &args.data), &name, batches)?;
+            train(&args, experiment, &corpus, &output)?
+        }
+    };
     write_text(&args.out.join("metrics.json"), &format!("{:#}\n", serde_json::to_value(&row)?))?;
+    let table = leaderboard(std::slice::from_ref(&row));
     let statistics = std::fs::read_to_string(args.data.join("stats.json")).unwrap_or_default();
     let report = Report {
         title: format!("{} on {name}", row.model),
@@ -109,5 +121,38 @@ fn main() -> anyhow::Result<()> {
         ..Report::default()
     };
     write_text(&args.out.join("report.html"), &report.html())?;
+    say!("{table}");
     Ok(())
+}
+
+/// Trains and evaluates, and saves the model. Returns the row of results and the run's settings.
+fn train(
+    args: &Args,
+    mut experiment: Experiment,
+    corpus: &Arc<Corpus>,
+    output: &Output,
+) -> anyhow::Result<(RunResult, Value)> {
+    let mut trainer = trainer(&mut experiment, corpus, &args.data, &args.device.open()?)?;
+    if let Some(file) = &args.weights {
+        let unused = trainer.import(&weights::read(file)?, &file.display().to_string())?;
+        tracing::info!("weights read from {}; unused: {unused:?}", file.display());
+    }
+    let mut bar = Both(TrainingBar::new(experiment.config.kind.name()), Interrupt::watch()?);
+    let trained = experiment.train(trainer, Some(output), &mut bar);
+    drop(bar);
+    if let Err(Error::Stopped { .. }) = &trained {
+        tracing::warn!(
+            "stopped; a checkpoint is in {}. The same command with --resume goes on.",
+            args.out.display()
+        );
+    }
+    let mut trainer = trained?;
+    if args.export_weights {
+        let bytes = weights::to_safetensors(&trainer.export())?;
+        write_bytes(&args.out.join("weights.safetensors"), &bytes)?;
+    }
+    let batches = &experiment.train.batches;
+    let row = evaluate(&experiment, &mut trainer, corpus, Split::Test, batches, args.ties)?;
+    trainer.save_bundle(&args.out.join("model"), &experiment.about(&row.metrics))?;
+    Ok((row, serde_json::to_value(&experiment)?))
 }

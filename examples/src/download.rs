@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use indicatif::ProgressBar;
 use seminar_dataset::atomic::write_bytes;
 use seminar_dataset::{Corpus, Failure};
 use ureq::Agent;
+
+use crate::progress::Counter;
 
 /// How images are downloaded.
 #[derive(Clone, Debug)]
@@ -43,7 +44,7 @@ impl Download {
     ///
     /// # Errors
     /// If the folder cannot be written.
-    pub fn run(&self, corpus: &Corpus, folder: &Path, bar: &ProgressBar) -> anyhow::Result<Vec<Failure>> {
+    pub fn run(&self, corpus: &Corpus, folder: &Path, bar: &Counter) -> anyhow::Result<Vec<Failure>> {
         std::fs::create_dir_all(folder)?;
         let there: std::collections::HashSet<String> = std::fs::read_dir(folder)?
             .filter_map(|entry| entry.ok()?.path().file_stem()?.to_str().map(str::to_owned))
@@ -53,7 +54,7 @@ impl Download {
                 !there.contains(corpus.item_name(item)) && corpus.image_urls(item).next().is_some()
             })
             .collect();
-        bar.set_length(wanted.len() as u64);
+        bar.set_total(wanted.len() as u64);
         let agent: Agent = Agent::config_builder().timeout_global(Some(self.timeout)).build().into();
         let (queue, failures) = (Mutex::new(wanted.into_iter()), Mutex::new(Vec::new()));
         let work = || {
@@ -63,7 +64,7 @@ impl Download {
                 if let Err(reason) = self.fetch(&agent, corpus, item, folder) {
                     failures.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((item, reason));
                 }
-                bar.inc(1);
+                bar.add(1);
                 std::thread::sleep(self.pause);
             }
         };

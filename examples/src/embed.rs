@@ -6,10 +6,11 @@ use std::sync::mpsc::sync_channel;
 
 use anyhow::Context;
 use image::DynamicImage;
-use indicatif::ProgressBar;
 use rayon::prelude::*;
 use seminar_clip_encoder::{HashedText, ItemEncoder, open_image};
 use seminar_dataset::{Corpus, EmbeddingJournal, EmbeddingTable, Failure, Precision};
+
+use crate::progress::Counter;
 
 /// Embedding dimension of the offline encoders.
 pub const WIDTH: usize = 512;
@@ -86,17 +87,17 @@ impl Embedding<'_> {
         encoder: &dyn ItemEncoder,
         words: usize,
         attributes: bool,
-        bar: &ProgressBar,
+        bar: &Counter,
     ) -> anyhow::Result<Embedded> {
         let items: Vec<u32> =
             (1..=corpus.item_count() as u32).filter(|&item| corpus.title(item).is_some()).collect();
         let mut journal = self.journal(corpus, encoder, "text.emb")?;
-        bar.set_length(items.len() as u64);
+        bar.set_total(items.len() as u64);
         for chunk in items.chunks(self.chunk).skip(journal.chunks()) {
             let (items, texts) = texts_of(corpus, chunk, words, attributes);
             let rows = encoder.encode_texts(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
             journal.append(&items, &self.scaled(rows, encoder.dim()), &[])?;
-            bar.set_position((journal.chunks() * self.chunk) as u64);
+            bar.set((journal.chunks() * self.chunk) as u64);
         }
         self.finish(journal, "text.emb", items.len())
     }
@@ -111,11 +112,11 @@ impl Embedding<'_> {
         corpus: &Corpus,
         encoder: &dyn ItemEncoder,
         folder: &Path,
-        bar: &ProgressBar,
+        bar: &Counter,
     ) -> anyhow::Result<Embedded> {
         let items = images_of(corpus, folder)?;
         let mut journal = self.journal(corpus, encoder, "image.emb")?;
-        bar.set_length(items.len() as u64);
+        bar.set_total(items.len() as u64);
         let done = journal.chunks();
         std::thread::scope(|scope| -> anyhow::Result<()> {
             let (send, receive) = sync_channel::<(Vec<(u32, DynamicImage)>, Vec<Failure>)>(1);
@@ -157,7 +158,7 @@ impl Embedding<'_> {
                     }
                 }
                 journal.append(&items, &self.scaled(rows, encoder.dim()), &failures)?;
-                bar.set_position((journal.chunks() * self.chunk) as u64);
+                bar.set((journal.chunks() * self.chunk) as u64);
             }
             Ok(())
         })?;

@@ -4,15 +4,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use seminar_clip_encoder::{Clip, ColourAndEdges, ItemEncoder, Weights};
 use seminar_dataset::atomic::write_text;
-use seminar_dataset::{Corpus, Precision};
+use seminar_dataset::{Corpus, OutputFolder, Precision};
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::device::DeviceKind;
 use crate::embed::{Embedding, SEED, WIDTH, offline_texts};
+use crate::progress::Counter;
+use crate::say;
 
 /// How titles and images are encoded.
 #[derive(Args, Clone, Debug)]
@@ -53,6 +54,8 @@ impl Encoding {
     pub fn run(&self, data: &Path, device: DeviceKind) -> anyhow::Result<()> {
         ensure!(self.words > 0 && self.chunk > 0, "--words and --chunk must be at least 1");
         let corpus = Corpus::open(data)?;
+        let mut folder = OutputFolder::open_input(data, "embed")?;
+        folder.check(&self.files())?;
         let clip = self.checkpoint.as_ref().map(|path| load(path, device)).transpose()?;
         let (fingerprint, clip) = clip.unzip();
         let settings = format!("{:?} {} {:?}", fingerprint, self.words, self.images);
@@ -63,11 +66,12 @@ impl Encoding {
             precision: if self.half { Precision::F16 } else { Precision::F32 },
             chunk: self.chunk,
         };
+        folder.claim(&self.files())?;
         #[cfg(feature = "download")]
         self.fetch(&corpus, data)?;
         let mut written = Map::new();
         if !self.no_texts {
-            let bar = bar("titles")?;
+            let bar = Counter::new("titles", 0);
             let (name, embedded) = match &clip {
                 Some(clip) => ("CLIP", embedding.texts(&corpus, clip, self.words, false, &bar)?),
                 None => {
@@ -75,12 +79,12 @@ impl Encoding {
                     ("hashed n-grams", embedding.texts(&corpus, &encoder, self.words, true, &bar)?)
                 }
             };
-            bar.finish_and_clear();
-            println!("text.emb: {} titles by {name}", embedded.encoded);
+            drop(bar);
+            say!("text.emb: {} titles by {name}", embedded.encoded);
             written.insert("text".into(), json!({ "encoder": name, "items": embedded.encoded }));
         }
         if let Some(folder) = &self.images {
-            let bar = bar("images")?;
+            let bar = Counter::new("images", 0);
             let (name, embedded) = match &clip {
                 Some(clip) => ("CLIP", embedding.images(&corpus, clip, folder, &bar)?),
                 None => {
@@ -88,9 +92,9 @@ impl Encoding {
                     ("histograms of colours and edges", embedding.images(&corpus, &descriptor, folder, &bar)?)
                 }
             };
-            bar.finish_and_clear();
+            drop(bar);
             let failed = embedded.failures.len();
-            println!(
+            say!(
                 "image.emb: {} images by {name}; {failed} could not be used (image_failures.tsv)",
                 embedded.encoded
             );
@@ -100,22 +104,26 @@ impl Encoding {
         Ok(write_text(&data.join("embeddings.json"), &format!("{:#}\n", Value::Object(written)))?)
     }
 
+    /// What is written into the corpus folder.
+    fn files(&self) -> Vec<&'static str> {
+        let texts = ["text.emb", "text.emb.partial"];
+        let images = ["image.emb", "image.emb.partial", "image_failures.tsv", "download_failures.tsv"];
+        let texts = texts.into_iter().filter(|_| !self.no_texts);
+        let images = images.into_iter().filter(|_| self.images.is_some());
+        texts.chain(images).chain(["embeddings.json"]).collect()
+    }
+
     #[cfg(feature = "download")]
     fn fetch(&self, corpus: &Corpus, data: &Path) -> anyhow::Result<()> {
         let Some(folder) = self.images.as_ref().filter(|_| self.download) else { return Ok(()) };
-        let bar = bar("downloads")?;
+        let bar = Counter::new("downloads", 0);
         let failures = crate::download::Download::default().run(corpus, folder, &bar)?;
-        bar.finish_and_clear();
+        drop(bar);
         let lines = failures.iter().map(|(item, reason)| format!("{}\t{reason}\n", corpus.item_name(*item)));
         write_text(&data.join("download_failures.tsv"), &lines.collect::<String>())?;
-        println!("{} items without an image (download_failures.tsv)", failures.len());
+        say!("{} items without an image (download_failures.tsv)", failures.len());
         Ok(())
     }
-}
-
-fn bar(what: &'static str) -> anyhow::Result<ProgressBar> {
-    let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}, {per_sec}, {eta} left")?;
-    Ok(ProgressBar::new(0).with_style(style).with_message(what))
 }
 
 /// Loads the model. Also returns a hash of its file.

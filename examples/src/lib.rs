@@ -10,10 +10,12 @@ pub mod experiment;
 pub mod machine;
 pub mod people;
 pub mod prepare;
+pub mod program;
 pub mod progress;
 pub mod retrieval;
 pub mod run;
 pub mod settings;
+pub mod stop;
 
 /// Every operation allocates and frees tensors of several megabytes. The system's allocator maps and unmaps each of them, and
 /// the page faults cost as much as the arithmetic.

@@ -1,5 +1,7 @@
 //! Memory, threads and log of this process.
 
+use std::io::IsTerminal;
+
 /// Peak resident memory in bytes; 0 on systems other than Linux.
 pub fn peak_rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -13,12 +15,23 @@ pub fn peak_rss_bytes() -> u64 {
 /// # Errors
 /// If `threads` is 0, or parallel work has begun already.
 pub fn start(threads: Option<usize>) -> anyhow::Result<()> {
-    tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::stderr).init();
+    log(tracing::Level::INFO);
     if let Some(threads) = threads {
         anyhow::ensure!((1..=1024).contains(&threads), "--threads must be from 1 to 1024, not {threads}");
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
     Ok(())
+}
+
+/// Starts the log on the standard error stream, in colours on a terminal alone.
+pub fn log(level: tracing::Level) {
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        // A closed stream is no reason to stop.
+        .log_internal_errors(false)
+        .init();
 }
 
 /// Resets [`peak_rss_bytes`], on Linux.

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Instant;
 
-use seminar_dataset::{Corpus, EmbeddingTable, Numbered, Precision, import_pth, import_tsv, write_folder};
+use seminar_dataset::{
+    Corpus, EmbeddingTable, Numbered, Precision, WholeFolder, import_pth, import_tsv, write_folder,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -23,13 +25,12 @@ pub fn write_corpus(
     data: Numbered,
     report: &impl Serialize,
     raw: (&Path, &str),
-    out: &Path,
-    force: bool,
+    out: &WholeFolder<'_>,
     text_files: bool,
     start: Instant,
 ) -> anyhow::Result<Value> {
     let (folder, name) = raw;
-    write_folder(data, out, force, text_files.then_some(name), |corpus, staged| {
+    write_folder(data, out, text_files.then_some(name), |corpus, staged| {
         let vectors = folder.join(format!("{name}_image_vectors.tsv.gz"));
         if vectors.is_file() {
             image_vectors(corpus, &vectors)?.write(&staged.join("image.emb"), Precision::F32)?;

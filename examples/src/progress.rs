@@ -1,21 +1,84 @@
-//! Progress bars on the terminal.
+//! Progress: bars on a terminal, else a line in the log every few seconds.
 
-use std::time::Instant;
+use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use seminar_trainer::{EpochInfo, Observer, Phase, StepInfo};
 
-/// A bar that counts events.
-pub fn events_bar(events: u64) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} events, {per_sec}, {eta} left");
-    ProgressBar::new(events).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+/// Time between two lines where there is no terminal.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Says at most every few seconds how far something is, where no bar can.
+#[derive(Debug)]
+struct Lines(Option<Mutex<Instant>>);
+
+impl Lines {
+    fn new() -> Self {
+        Self((!std::io::stderr().is_terminal()).then(|| Mutex::new(Instant::now())))
+    }
+
+    fn say(&self, line: impl FnOnce() -> String) {
+        let Some(last) = &self.0 else { return };
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.elapsed() >= PAUSE {
+            *last = Instant::now();
+            tracing::info!("{}", line());
+        }
+    }
 }
 
-/// A bar that counts users.
-pub fn users_bar(users: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} users, {per_sec}, {eta} left");
-    ProgressBar::new(users).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+/// Counts things done.
+#[derive(Debug)]
+pub struct Counter {
+    bar: ProgressBar,
+    what: &'static str,
+    lines: Lines,
+}
+
+impl Counter {
+    /// A counter of `what`, such as `events`, that shows itself. 0: the total is not known yet.
+    pub fn new(what: &'static str, total: u64) -> Self {
+        let style =
+            ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} {msg}, {per_sec}, {eta} left");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self { bar: ProgressBar::new(total).with_style(style).with_message(what), what, lines: Lines::new() }
+    }
+
+    /// A counter that shows nothing.
+    pub fn hidden() -> Self {
+        Self { bar: ProgressBar::hidden(), what: "", lines: Lines(None) }
+    }
+
+    /// Sets the total.
+    pub fn set_total(&self, total: u64) {
+        self.bar.set_length(total);
+    }
+
+    /// So many more are done.
+    pub fn add(&self, more: u64) {
+        self.bar.inc(more);
+        self.tell();
+    }
+
+    /// So many are done.
+    pub fn set(&self, done: u64) {
+        self.bar.set_position(done);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        let of = |total: u64| if total > 0 { format!(" of {total}") } else { String::new() };
+        let total = self.bar.length().unwrap_or(0);
+        self.lines.say(|| format!("{}{} {}", self.bar.position(), of(total), self.what));
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 /// A bar per epoch, with loss, examples per second and time left.
@@ -23,6 +86,7 @@ pub fn users_bar(users: u64) -> ProgressBar {
 pub struct TrainingBar {
     bar: ProgressBar,
     label: String,
+    lines: Lines,
     /// Examples of this epoch that this process trained on.
     seen: u64,
     /// Time of the first of them.
@@ -34,7 +98,7 @@ impl TrainingBar {
     pub fn new(label: &str) -> Self {
         let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} steps, {eta} left");
         let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, label: label.to_owned(), seen: 0, since: Instant::now() }
+        Self { bar, label: label.to_owned(), lines: Lines::new(), seen: 0, since: Instant::now() }
     }
 
     fn name(&self, phase: Phase) -> String {
@@ -53,9 +117,11 @@ impl Observer for TrainingBar {
         self.seen += info.examples;
         let speed = self.seen as f64 / self.since.elapsed().as_secs_f64().max(1e-9);
         let (name, epoch, loss) = (self.name(info.phase), info.epoch + 1, info.loss);
+        let text = format!("{name} epoch {epoch} loss {loss:.4}, {speed:.0} examples/s");
+        self.lines.say(|| format!("{text}, step {} of {}", info.step + 1, info.steps));
         self.bar.set_length(info.steps);
         self.bar.set_position(info.step + 1);
-        self.bar.set_message(format!("{name} epoch {epoch} loss {loss:.4}, {speed:.0} examples/s"));
+        self.bar.set_message(text);
     }
 
     fn epoch(&mut self, info: &EpochInfo) {

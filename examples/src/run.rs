@@ -31,6 +31,16 @@ pub fn available(corpus: &Corpus, data: &Path) -> Vec<ModalityKind> {
     modalities
 }
 
+/// The last part of a folder's path, also of `.` and the like: the name of its data set.
+///
+/// # Errors
+/// If there is no such folder, or it is the root.
+pub fn folder_name(folder: &Path) -> anyhow::Result<String> {
+    let full = folder.canonicalize().with_context(|| format!("--data: cannot open {}", folder.display()))?;
+    let name = full.file_name().with_context(|| format!("--data: {} has no name", full.display()))?;
+    Ok(name.to_string_lossy().into_owned())
+}
+
 /// Names of modalities, comma-separated.
 pub fn modality_names(modalities: &[ModalityKind]) -> String {
     let names: Vec<&str> = modalities.iter().map(Into::into).collect();

@@ -1,10 +1,10 @@
 //! Everything about a run that a command line can change: the flags of `train` and of the experiments.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use seminar_dataset::{BatchConfig, Corpus, TestMode};
-use seminar_models::{AnyConfig, ModelConfig, ModelKind, SoftSearch};
+use seminar_models::{AnyConfig, ModalityKind, ModelConfig, ModelKind, SoftSearch};
 use seminar_trainer::{AdamConfig, Decay, Schedule, TrainConfig};
 use strum::VariantArray;
 
@@ -80,8 +80,8 @@ pub struct Settings {
     /// along half a cosine.
     #[arg(long, default_value = "constant", value_parser = one_of(Decay::VARIANTS))]
     pub decay: Decay,
-    /// Step at which the learning rate reaches zero.
-    #[arg(long, default_value_t = 0)]
+    /// Step at which the learning rate reaches zero. By default the last step of the run.
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub decay_steps: u64,
     /// Weight of the L2 penalty.
     #[arg(long, default_value_t = 0.0)]
@@ -104,7 +104,51 @@ pub struct Settings {
     /// Standard deviation of initial table rows. By default 0.1; 0.02 with `--mode reference`.
     #[arg(long)]
     pub initial_deviation: Option<f32>,
+    /// Folder for tables of more than 8 GB, which lie in a file. By default the system's temporary folder.
+    #[arg(long)]
+    pub temp_dir: Option<PathBuf>,
 }
+
+/// Settings of the libraries that errors name, and the flags that set them. The longest names come first where one begins like
+/// another.
+pub const FLAGS: &[(&str, &str)] = &[
+    ("stage_one_top_k", "--stage1-topk"),
+    ("top_k", "--retrieve-topk"),
+    ("history_length", "--max-seq-length"),
+    ("batch_size", "--batch-size"),
+    ("targets_per_user", "--targets-per-user"),
+    ("training_negatives", "--training-negatives"),
+    ("hide_query", "--hide-query"),
+    ("modalities", "--modalities"),
+    ("query_weight", "--query-weight"),
+    ("dropout", "--dropout"),
+    ("pretrain_weights", "--pretrain-weights"),
+    ("pretrain_epochs", "--pretrain-epochs"),
+    ("pretrain", "--pretrain-epochs"),
+    ("soft_search", "--soft-search"),
+    ("keyword_rows", "--keyword-vocab"),
+    ("epochs", "--epochs"),
+    ("patience", "--patience"),
+    ("watch", "--watch"),
+    ("learning_rate", "--learning-rate"),
+    ("weight_decay", "--weight-decay"),
+    ("clip_norm", "--clip-norm"),
+    ("warmup", "--warmup"),
+    ("decay_steps", "--decay-steps"),
+    ("decay", "--decay"),
+    ("initial_deviation", "--initial-deviation"),
+    ("test_mode", "--test-mode"),
+    ("queries", "--queries"),
+    ("name", "--name"),
+    ("k", "--k"),
+    ("users", "--users"),
+    ("items", "--items"),
+    ("events", "--events"),
+    ("interests", "--interests"),
+    ("mean_run", "--mean-run"),
+    ("review_words", "--review-words"),
+    ("seed", "--seed"),
+];
 
 /// Repaired models, or the published ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -146,7 +190,7 @@ impl Settings {
     /// A run of `kind` on the corpus of folder `data`.
     ///
     /// # Errors
-    /// If a modality is unknown.
+    /// If a modality is unknown, or pretraining has no loss.
     pub fn experiment(
         &self,
         kind: ModelKind,
@@ -158,8 +202,82 @@ impl Settings {
             Some(names) => parse_modalities(names)?,
             None => available(corpus, data),
         };
+        let run = self.run(kind, modalities, dataset, batches);
+        if run.pretrain_epochs > 0 {
+            run.config.model.validate_pretraining()?;
+        }
+        Ok(run)
+    }
+
+    /// Checks everything that does not depend on data, before anything is opened or written.
+    ///
+    /// # Errors
+    /// Names the flag that cannot work.
+    pub fn check(&self, kinds: &[ModelKind], batches: &BatchConfig) -> anyhow::Result<()> {
+        let named = self.modalities.as_deref().map(parse_modalities).transpose()?;
+        if let Some(folder) = self.temp_dir.as_ref().filter(|folder| !folder.is_dir()) {
+            anyhow::bail!("--temp-dir: {} is no folder", folder.display());
+        }
+        for &kind in kinds {
+            let modalities = named.clone().unwrap_or_else(|| vec![ModalityKind::Id, ModalityKind::Text]);
+            let mut run = self.run(kind, modalities, "", batches.clone());
+            run.config.model.validate(batches.history_length)?;
+            let schedule = &mut run.train.adam.schedule;
+            if schedule.total == 0 {
+                // The last step of the run, which only the data decides.
+                schedule.total = u64::MAX;
+            }
+            run.train.validate()?;
+            let pretrained = kind == ModelKind::Seminar;
+            if pretrained && run.pretrain_epochs > 0 {
+                run.config.model.validate_pretraining()?;
+            }
+            if !pretrained && self.pretrain_epochs.is_some_and(|epochs| epochs > 0) && kinds.len() == 1 {
+                anyhow::bail!("--pretrain-epochs: {} has no pretraining", kind.name());
+            }
+        }
+        Ok(())
+    }
+
+    /// The flags that were given and that none of these models uses. No models: popularity, which knows none of them.
+    pub fn without_effect(&self, kinds: &[ModelKind]) -> Vec<&'static str> {
+        let (seminar, qin) = (kinds.contains(&ModelKind::Seminar), kinds.contains(&ModelKind::Qin));
+        let trained = !kinds.is_empty();
+        let pretrained = seminar && self.pretrain_epochs != Some(0);
+        let given = [
+            ("--epochs", self.epochs.is_some(), trained),
+            ("--pretrain-epochs", self.pretrain_epochs.is_some_and(|epochs| epochs > 0), seminar),
+            ("--pretrain-weights", self.pretrain_weights != [1.0; 3], pretrained),
+            ("--patience", self.patience > 0, trained),
+            ("--watch", self.watch != "MRR", trained && self.patience > 0),
+            ("--stage1-topk", self.stage1_topk.is_some(), qin),
+            ("--soft-search", self.soft_search != SoftSearch::Mhta, seminar),
+            ("--dropout", self.dropout > 0.0, trained),
+            ("--modalities", self.modalities.is_some(), trained),
+            ("--warmup", self.warmup > 0, trained),
+            ("--decay", self.decay != Decay::Constant, trained),
+            ("--decay-steps", self.decay_steps > 0, trained && self.decay != Decay::Constant),
+            ("--weight-decay", self.weight_decay != 0.0, trained),
+            ("--clip-norm", self.clip_norm != 0.0, trained),
+            ("--lazy", self.lazy, trained),
+            ("--freeze-tables", self.freeze_tables, pretrained),
+            ("--train-projections", self.train_projections, pretrained),
+            ("--freeze-modal-projections", self.freeze_modal_projections, pretrained),
+            ("--initial-deviation", self.initial_deviation.is_some(), trained),
+        ];
+        given.into_iter().filter(|&(_, given, used)| given && !used).map(|(flag, ..)| flag).collect()
+    }
+
+    /// A run of `kind` with these modalities.
+    fn run(
+        &self,
+        kind: ModelKind,
+        modalities: Vec<ModalityKind>,
+        dataset: &str,
+        batches: BatchConfig,
+    ) -> Experiment {
         let deviation = if self.published() { 0.02 } else { 0.1 };
-        Ok(Experiment {
+        Experiment {
             config: AnyConfig {
                 kind,
                 model: ModelConfig {
@@ -185,6 +303,7 @@ impl Settings {
                 keyword_rows: self.keyword_vocab,
                 published_tables: self.published(),
                 initial_deviation: self.initial_deviation.unwrap_or(deviation),
+                table_folder: self.temp_dir.clone(),
                 adam: AdamConfig {
                     learning_rate: self.learning_rate,
                     weight_decay: self.weight_decay,
@@ -197,6 +316,6 @@ impl Settings {
             },
             pretrain_epochs: self.pretrain_epochs.unwrap_or(u64::from(kind == ModelKind::Seminar)),
             dataset: dataset.to_owned(),
-        })
+        }
     }
 }

@@ -6,9 +6,9 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use indicatif::ProgressBar;
 use seminar_dataset::{Corpus, Queries, s3rec};
 use seminar_examples::download::Download;
+use seminar_examples::progress::Counter;
 
 static FLAKY: AtomicUsize = AtomicUsize::new(0);
 
@@ -63,7 +63,7 @@ fn what_comes_is_kept_and_what_does_not_is_recorded() {
         most_bytes: 100_000,
         ..Download::default()
     };
-    let failures = config.run(&corpus, &images, &ProgressBar::hidden()).unwrap();
+    let failures = config.run(&corpus, &images, &Counter::hidden()).unwrap();
     let failed: Vec<u32> = failures.iter().map(|(item, _)| *item).collect();
     assert_eq!(failed, [3, 4, 5, 6, 7], "{failures:?}");
     assert!(failures[0].1.contains("404") && failures[1].1.contains("not an image"), "{failures:?}");
@@ -72,6 +72,6 @@ fn what_comes_is_kept_and_what_does_not_is_recorded() {
     }
     // Again: what is there is not asked for.
     let before = FLAKY.load(Ordering::SeqCst);
-    config.run(&corpus, &images, &ProgressBar::hidden()).unwrap();
+    config.run(&corpus, &images, &Counter::hidden()).unwrap();
     assert_eq!(FLAKY.load(Ordering::SeqCst), before);
 }

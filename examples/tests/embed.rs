@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use image::{Rgb, RgbImage};
-use seminar_dataset::{AmazonReviews, Corpus, Embeddings, PrepareConfig};
+use seminar_dataset::{AmazonReviews, Corpus, Embeddings, PrepareConfig, WholeFolder};
 use seminar_examples::prepare::write_corpus;
 
 fn example(name: &str) -> Command {
@@ -25,7 +25,15 @@ fn gift_cards(folder: &Path) -> (PathBuf, PathBuf) {
     let prepared =
         PrepareConfig::amazon().prepare(&AmazonReviews::locate(&raw, "Gift_Cards").unwrap()).unwrap();
     let report = prepared.report;
-    write_corpus(prepared.data, &report, (&raw, "Gift_Cards"), &data, false, false, Instant::now()).unwrap();
+    write_corpus(
+        prepared.data,
+        &report,
+        (&raw, "Gift_Cards"),
+        &WholeFolder::new(&data, "test"),
+        false,
+        Instant::now(),
+    )
+    .unwrap();
     let corpus = Corpus::open(&data).unwrap();
     let images = folder.join("images");
     std::fs::create_dir(&images).unwrap();

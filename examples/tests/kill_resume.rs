@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use seminar_dataset::synthetic::write_amazon;
-use seminar_dataset::{AmazonReviews, PrepareConfig, SyntheticConfig};
+use seminar_dataset::{AmazonReviews, PrepareConfig, SyntheticConfig, WholeFolder};
 use seminar_examples::prepare::write_corpus;
 
 /// How often the run is killed.
@@ -82,8 +82,8 @@ fn a_killed_run_ends_with_the_same_bits() {
         SyntheticConfig { users: 400, items: 160, events: 8_000, review_words: 5.0, ..Default::default() };
     write_amazon(&world, &raw, "World", &|_| {}).unwrap();
     let prepared = PrepareConfig::amazon().prepare(&AmazonReviews::locate(&raw, "World").unwrap()).unwrap();
-    write_corpus(prepared.data, &prepared.report, (&raw, "World"), &data, false, true, Instant::now())
-        .unwrap();
+    let out = WholeFolder::new(&data, "test");
+    write_corpus(prepared.data, &prepared.report, (&raw, "World"), &out, true, Instant::now()).unwrap();
 
     finish(start(&data, &reference, 2, false));
     let steps = logged_steps(&reference);

@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use seminar_dataset::synthetic::{write_amazon, write_kuaisar};
 use seminar_dataset::{
     AmazonReviews, BatchConfig, Corpus, KuaiSar, PrepareConfig, Prepared, Split, Statistics, SyntheticConfig,
+    WholeFolder,
 };
 use seminar_examples::embed::hashed_titles;
 use seminar_examples::prepare::write_corpus;
@@ -32,7 +33,8 @@ fn files_of(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 fn finish(prepared: Prepared, raw: (&Path, &str), out: &Path) {
-    write_corpus(prepared.data, &prepared.report, raw, out, true, true, Instant::now()).unwrap();
+    write_corpus(prepared.data, &prepared.report, raw, &WholeFolder::new(out, "test"), true, Instant::now())
+        .unwrap();
 }
 
 #[test]
@@ -142,7 +144,8 @@ fn published_dictionaries_of_vectors_come_along() {
     let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/tiny/title_emb.pth");
     std::fs::copy(tiny, raw.join("toy_id2title_emb.pth")).unwrap();
     let toy = seminar_dataset::s3rec::import(raw, "toy", seminar_dataset::Queries::None).unwrap();
-    write_corpus(toy.data, &"toy", (raw, "toy"), &out, false, false, Instant::now()).unwrap();
+    write_corpus(toy.data, &"toy", (raw, "toy"), &WholeFolder::new(&out, "test"), false, Instant::now())
+        .unwrap();
     let vectors = seminar_dataset::Embeddings::open(&out.join("text.emb")).unwrap();
     let mut row = [0.0; 3];
     assert!(vectors.read(1, &mut row) && row == [1.0, 2.0, 3.0]);

@@ -41,6 +41,14 @@ pub enum Error {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// An output place that holds what this program did not write, or must not replace.
+    #[error("{}: {message}", path.display())]
+    Occupied {
+        /// File or folder.
+        path: PathBuf,
+        /// What is there, and what to do.
+        message: String,
+    },
     /// A gzip stream ended early or is damaged. The error's source is the decoder's answer.
     #[error("{at}: gzip data damaged or cut off after {line} whole lines", line = at.line)]
     Gzip {
@@ -127,6 +135,10 @@ impl Error {
     /// Wraps a file-system failure with its path and the attempted action.
     pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { path: path.to_path_buf(), doing, source }
+    }
+
+    pub(crate) fn occupied(path: &Path, message: impl Into<String>) -> Self {
+        Self::Occupied { path: path.to_path_buf(), message: message.into() }
     }
 
     pub(crate) fn damaged(path: &Path, message: impl Into<String>) -> Self {

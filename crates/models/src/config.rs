@@ -203,6 +203,29 @@ impl ModelConfig {
         HashBitsConfig { dim: self.width, bits: self.hash_bits, seed: self.seed }
     }
 
+    /// Checks that pretraining has a loss to minimise.
+    ///
+    /// # Errors
+    /// If all weights are 0, or alignment alone is left and there are no two modalities to align.
+    pub fn validate_pretraining(&self) -> Result<()> {
+        let fail = |message: &str| Err(Error::Config { field: "pretrain_weights", message: message.into() });
+        let [next, align, relate] = self.pretrain_weights;
+        match (next > 0.0 || relate > 0.0, align > 0.0) {
+            (false, false) => {
+                fail("all three are 0, so pretraining has no loss: set one, or pretrain for 0 epochs")
+            }
+            (false, true) if self.item_modalities() < 2 => {
+                fail("nothing to align: alignment compares the modalities of an item, and there is one only")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Modalities of items; queries are apart.
+    pub fn item_modalities(&self) -> usize {
+        self.modalities.iter().filter(|&&kind| kind != ModalityKind::Query).count()
+    }
+
     /// Checks the settings against each other and against the history's length L.
     ///
     /// # Errors
@@ -258,8 +281,8 @@ impl ModelConfig {
         if !(0.0..1.0).contains(&self.dropout) {
             return fail("dropout", format!("{} is not between 0 and 1", self.dropout));
         }
-        if self.temperature.is_nan() || self.temperature <= 0.0 {
-            return fail("temperature", format!("{} is not above 0", self.temperature));
+        if !(self.temperature.is_finite() && self.temperature > 0.0) {
+            return fail("temperature", format!("{} is not above 0 and finite", self.temperature));
         }
         if self.pretrain_weights.iter().any(|w| !(w.is_finite() && *w >= 0.0)) {
             return fail("pretrain_weights", "weights are finite and not negative".into());
@@ -271,6 +294,22 @@ impl ModelConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pretraining_needs_a_loss() {
+        use ModalityKind::{Id, Query, Text};
+        let check = |pretrain_weights, modalities: &[ModalityKind]| {
+            let modalities = modalities.to_vec();
+            ModelConfig { pretrain_weights, modalities, ..ModelConfig::default() }.validate_pretraining()
+        };
+        for weights in [[1.0; 3], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [1.0, 1.0, 0.0]] {
+            check(weights, &[Id, Query]).unwrap();
+        }
+        check([0.0, 1.0, 0.0], &[Id, Query, Text]).unwrap();
+        let nothing = check([0.0, 1.0, 0.0], &[Id, Query]).unwrap_err().to_string();
+        assert!(nothing.contains("nothing to align"), "{nothing}");
+        assert!(check([0.0; 3], &[Id, Text]).is_err());
+    }
 
     #[test]
     fn errors_name_their_field() {
@@ -293,5 +332,6 @@ mod tests {
             c.sub_vectors = 7;
         };
         assert_eq!(field_of(uneven), "sub_vectors");
+        assert_eq!(field_of(|c| c.temperature = f64::INFINITY), "temperature");
     }
 }

@@ -1,9 +1,12 @@
 //! The settings of training.
 
+use std::path::PathBuf;
+
 use seminar_dataset::BatchConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::schedule::Decay;
 use crate::table::AdamConfig;
 
 /// What [`Trainer`](crate::Trainer) does.
@@ -32,6 +35,9 @@ pub struct TrainConfig {
     pub keyword_rows: usize,
     /// Tables of more bytes are mapped from a nameless file.
     pub map_above_bytes: usize,
+    /// Where such a file is made; the system's temporary folder by default. It decides nothing of the result and is not stored.
+    #[serde(skip)]
+    pub table_folder: Option<PathBuf>,
     /// Users per batch of an evaluation; 0 chooses by catalogue size and test mode.
     pub evaluation_batch: usize,
 }
@@ -50,6 +56,7 @@ impl Default for TrainConfig {
             published_tables: false,
             keyword_rows: 0,
             map_above_bytes: 8 << 30,
+            table_folder: None,
             evaluation_batch: 0,
         }
     }
@@ -70,11 +77,22 @@ impl TrainConfig {
         if !crate::metrics::names().any(|name| name == self.watch) {
             return fail("watch", &format!("`{}` is no metric", self.watch));
         }
-        if self.adam.weight_decay < 0.0 {
-            return fail("weight_decay", "must not be negative");
+        let amounts = [
+            ("weight_decay", self.adam.weight_decay),
+            ("clip_norm", self.adam.clip_norm),
+            ("initial_deviation", self.initial_deviation),
+        ];
+        if let Some((field, value)) = amounts.iter().find(|(_, value)| !(*value >= 0.0 && value.is_finite()))
+        {
+            return fail(field, &format!("{value} is negative or not finite"));
         }
-        if self.adam.clip_norm < 0.0 {
-            return fail("clip_norm", "must not be negative");
+        let schedule = &self.adam.schedule;
+        if schedule.decay != Decay::Constant && schedule.total <= schedule.warmup {
+            let (end, warmup) = (schedule.total, schedule.warmup);
+            let message = format!(
+                "the learning rate is 0 from step {end} on, and the warm-up ends at step {warmup}: nothing is trained; a decay has to end after the warm-up"
+            );
+            return fail("decay_steps", &message);
         }
         if self.width == 0 {
             return fail("width", "must be at least 1");

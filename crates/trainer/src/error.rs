@@ -41,6 +41,20 @@ pub enum Error {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// A folder that holds a run already.
+    #[error("{}: {message}", path.display())]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+        /// What is there, and what to do.
+        message: &'static str,
+    },
+    /// An observer asked training to stop. With checkpoints, one was written first.
+    #[error("stopped after step {step}")]
+    Stopped {
+        /// Optimiser steps of this phase.
+        step: u64,
+    },
     /// A checkpoint does not fit what it is loaded into.
     #[error("{file}: {message}")]
     Checkpoint {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use seminar_dataset::{Batches, Split};
 use seminar_models::SequenceModel;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::observer::{EpochInfo, Observer, StepInfo};
 use crate::progress::{FitReport, Phase};
 use crate::trainer::Trainer;
@@ -16,8 +16,8 @@ impl<M: SequenceModel> Trainer<M> {
     /// After [`Trainer::resume`] it does what is left to do.
     ///
     /// # Errors
-    /// If the model has no pretraining, no user has enough events, a loss is not finite, or a checkpoint cannot be
-    /// written.
+    /// If the model has no pretraining, no user has enough events, a loss is not finite, the observer stops it, or a checkpoint
+    /// cannot be written.
     pub fn pretrain(&mut self, epochs: u64, observer: &mut dyn Observer) -> Result<FitReport> {
         if self.progress.phase != Phase::Pretrain {
             return Ok(self.progress.pretrain.clone());
@@ -47,7 +47,7 @@ impl<M: SequenceModel> Trainer<M> {
     /// After [`Trainer::resume`] it does what is left to do.
     ///
     /// # Errors
-    /// If the split is empty, a loss is not finite, or a checkpoint cannot be written.
+    /// If the split is empty, a loss is not finite, the observer stops it, or a checkpoint cannot be written.
     pub fn fit(&mut self, observer: &mut dyn Observer) -> Result<FitReport> {
         let batches = Batches::new(self.corpus.clone(), Split::Train, self.config.batches.clone())?;
         if self.progress.phase == Phase::Pretrain {
@@ -124,6 +124,10 @@ impl<M: SequenceModel> Trainer<M> {
             let every = self.checkpoints.as_ref().map_or(0, |checkpoints| checkpoints.every);
             if every > 0 && self.progress.step.is_multiple_of(every) && step + 1 < steps {
                 self.save_last(observer)?;
+            }
+            if observer.stop() {
+                self.save_last(observer)?;
+                return Err(Error::Stopped { step: self.progress.step });
             }
         }
         let progress = &mut self.progress;

@@ -67,7 +67,7 @@ pub use recommender::{
     Because, Candidates, CorpusHistories, Event, Filter, History, Hit, HitFormat, Item, ItemSet, Job,
     JobReport, Recommender, Request, SeenItems, Unknown,
 };
-pub use run::{Output, Run};
+pub use run::{Output, Run, Start};
 pub use schedule::{Decay, Schedule};
 pub use step_log::StepLog;
 pub use table::{AdamConfig, Table, TableConfig, TableRows};

@@ -39,6 +39,10 @@ pub trait Observer {
     fn step(&mut self, _: &StepInfo) {}
     /// After an epoch.
     fn epoch(&mut self, _: &EpochInfo) {}
+    /// Whether training should stop after this step. With checkpoints, one is written first.
+    fn stop(&self) -> bool {
+        false
+    }
     /// Before a checkpoint is written: what was told so far has to outlive a kill.
     ///
     /// # Errors
@@ -63,6 +67,10 @@ impl<O: Observer + ?Sized> Observer for &mut O {
         (**self).epoch(info);
     }
 
+    fn stop(&self) -> bool {
+        (**self).stop()
+    }
+
     fn checkpoint(&mut self) -> Result<()> {
         (**self).checkpoint()
     }
@@ -81,6 +89,10 @@ impl<A: Observer, B: Observer> Observer for Both<A, B> {
     fn epoch(&mut self, info: &EpochInfo) {
         self.0.epoch(info);
         self.1.epoch(info);
+    }
+
+    fn stop(&self) -> bool {
+        self.0.stop() || self.1.stop()
     }
 
     fn checkpoint(&mut self) -> Result<()> {

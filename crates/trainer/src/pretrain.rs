@@ -31,7 +31,7 @@ impl<M: SequenceModel> Trainer<M> {
             },
         };
         let Some(losses) = self.model.pretrain_losses(&input) else {
-            return Err(Error::Config { field: "pretrain", message: "this model has no pretraining".into() });
+            return Err(Error::Config { field: "pretrain", message: "the model has no pretraining loss: it is not pretrained, or all weights of its losses are 0".into() });
         };
         self.apply(embedded, losses.joint)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use seminar_dataset::atomic::write_text;
-use seminar_dataset::{Corpus, Embeddings};
+use seminar_dataset::{Batches, Corpus, Embeddings, MANIFEST, OutputFolder, Split};
 use seminar_models::{ModalityKind, SequenceModel};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,7 @@ use crate::embed::{Modalities, Tables};
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::observer::{Both, Observer};
+use crate::schedule::Decay;
 use crate::step_log::StepLog;
 use crate::trainer::Trainer;
 
@@ -39,10 +40,82 @@ pub struct Run<C> {
 pub struct Output {
     /// The folder.
     pub folder: PathBuf,
-    /// Go on from the last checkpoint, if there is one; else start afresh and remove older ones.
-    pub resume: bool,
+    /// What happens if it holds a run.
+    pub start: Start,
     /// Steps between checkpoints inside an epoch.
     pub every: u64,
+}
+
+/// What happens if the folder of a run holds one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// It is an error.
+    #[default]
+    New,
+    /// The run goes on from its last checkpoint, if there is one.
+    Resume,
+    /// Its files are removed once it is sure that the new run can start.
+    Replace,
+}
+
+/// The program that files in a run's folder belong to.
+const WRITER: &str = "train";
+const DESCRIPTION: &str = "experiment.json";
+const STEPS: &str = "steps.jsonl";
+const CHECKPOINTS: &str = "checkpoint";
+/// What a run writes itself.
+const FILES: [&str; 4] = [DESCRIPTION, STEPS, "checkpoint/last.ckpt", "checkpoint/best.ckpt"];
+/// What programs write about a finished run, under the same name.
+const RESULTS: [&str; 3] = ["metrics.json", "report.html", "weights.safetensors"];
+
+impl Output {
+    /// The run's folder, if a run can start in it. Nothing is written.
+    ///
+    /// # Errors
+    /// If it holds a run and [`Start::New`] is asked, or files of others stand where the run's would.
+    pub fn open(&self) -> Result<OutputFolder> {
+        let listed = self.folder.join(MANIFEST).exists();
+        // Release 0.1 kept no list of its files.
+        let old = self.start == Start::Resume && !listed && self.is_described();
+        let mut folder = match old {
+            true => OutputFolder::open_input(&self.folder, WRITER)?,
+            false => OutputFolder::open(&self.folder, WRITER)?,
+        };
+        if old {
+            folder.adopt(&[&FILES[..], &RESULTS[..]].concat());
+        }
+        folder.check(&FILES)?;
+        folder.check(&RESULTS)?;
+        if self.start == Start::New && FILES.iter().chain(&RESULTS).any(|name| folder.holds(name)) {
+            let message = "holds a run already: go on with it (--resume), replace it (--force), or choose another folder";
+            return Err(Error::Occupied { path: self.folder.clone(), message });
+        }
+        Ok(folder)
+    }
+
+    /// Whether the folder holds the description of a run.
+    fn is_described(&self) -> bool {
+        let text = std::fs::read_to_string(self.folder.join(DESCRIPTION)).unwrap_or_default();
+        serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|run| run.get("train").is_some())
+    }
+
+    /// Whether there is a checkpoint to go on from.
+    pub fn has_checkpoint(&self) -> bool {
+        CheckpointConfig { folder: self.folder.join(CHECKPOINTS), every: self.every }.last().is_file()
+    }
+
+    /// Takes the names of all files of a run, of its results too, before they are written.
+    ///
+    /// # Errors
+    /// As for [`Output::open`], or if the file system refuses.
+    pub fn claim(&self) -> Result<()> {
+        let mut folder = self.open()?;
+        if self.start == Start::Replace {
+            folder.clear()?;
+        }
+        folder.claim(&FILES)?;
+        Ok(folder.claim(&RESULTS)?)
+    }
 }
 
 impl Modalities {
@@ -76,8 +149,24 @@ impl<C> Run<C> {
     ) -> Result<Trainer<M>> {
         let device = device.clone().autodiff();
         let model = M::init(&self.config, &device)?;
-        let tables = Tables::new(&self.train, corpus, modalities)?;
-        Trainer::new(model, tables, self.train.clone(), corpus.clone(), device)
+        let config = self.settings(corpus)?;
+        let tables = Tables::new(&config, corpus, modalities)?;
+        Trainer::new(model, tables, config, corpus.clone(), device)
+    }
+
+    /// The trainer's settings. A decay of the learning rate without an end ends with the longer one of pretraining and training.
+    fn settings(&self, corpus: &Arc<Corpus>) -> Result<TrainConfig> {
+        let mut config = self.train.clone();
+        let schedule = &mut config.adam.schedule;
+        if schedule.decay != Decay::Constant && schedule.total == 0 {
+            for (split, epochs) in [(Split::Pretrain, self.pretrain_epochs), (Split::Train, config.epochs)] {
+                if epochs > 0 {
+                    let batches = Batches::new(corpus.clone(), split, config.batches.clone())?;
+                    schedule.total = schedule.total.max(epochs * batches.len() as u64);
+                }
+            }
+        }
+        Ok(config)
     }
 
     /// Pretrains and trains, or does what is left of it after a kill. With an output, settings are written to `experiment.json` once
@@ -95,20 +184,19 @@ impl<C> Run<C> {
         C: Serialize,
     {
         let Some(output) = output else { return self.go(trainer, observer) };
-        let folder = output.folder.join("checkpoint");
-        std::fs::create_dir_all(&folder).map_err(Error::io(&folder, "cannot create"))?;
-        let config = CheckpointConfig { folder, every: output.every };
-        if !output.resume {
-            for stale in [config.last(), config.best()].iter().filter(|path| path.exists()) {
-                std::fs::remove_file(stale).map_err(Error::io(stale, "cannot remove"))?;
-            }
-        }
+        output.open()?;
+        let folder = output.folder.join(CHECKPOINTS);
+        let config = CheckpointConfig { folder: folder.clone(), every: output.every };
         let mut trainer = trainer.with_checkpoints(config);
-        trainer.resume()?;
+        if output.start == Start::Resume {
+            trainer.resume()?;
+        }
+        output.claim()?;
+        std::fs::create_dir_all(&folder).map_err(Error::io(&folder, "cannot create"))?;
         let settings = serde_json::to_value(self)
             .map_err(|error| Error::Config { field: "config", message: error.to_string() })?;
-        write_text(&output.folder.join("experiment.json"), &format!("{settings:#}\n"))?;
-        let log = StepLog::open(&output.folder.join("steps.jsonl"), trainer.progress().logged_steps())?;
+        write_text(&output.folder.join(DESCRIPTION), &format!("{settings:#}\n"))?;
+        let log = StepLog::open(&output.folder.join(STEPS), trainer.progress().logged_steps())?;
         self.go(trainer, &mut Both(log, observer))
     }
 

@@ -37,7 +37,7 @@ pub struct Schedule {
     pub warmup: u64,
     /// What follows.
     pub decay: Decay,
-    /// The step at which a decay ends.
+    /// The step at which a decay ends. 0: a [`Run`](crate::Run) takes its last step.
     pub total: u64,
 }
 

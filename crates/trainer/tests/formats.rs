@@ -9,7 +9,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use seminar_dataset::{Corpus, Split};
 use seminar_models::{AnyConfig, AnyModel};
-use seminar_trainer::{Event, Hit, Modalities, Output, Phase, Recommender, Request, Run, Silent};
+use seminar_trainer::{Event, Hit, Modalities, Output, Phase, Recommender, Request, Run, Silent, Start};
 use serde::{Deserialize, Serialize};
 use small::open;
 
@@ -56,7 +56,7 @@ fn a_run_of_version_0_1_scores_and_goes_on() {
     });
     assert!(resumed.resume().unwrap());
     assert_eq!((resumed.progress().phase, resumed.progress().epoch), (Phase::Fit, 1), "in its second epoch");
-    let output = Output { folder: folder.path().to_owned(), resume: true, every: 2 };
+    let output = Output { folder: folder.path().to_owned(), start: Start::Resume, every: 2 };
     let mut ended = run.train(trainer(), Some(&output), &mut Silent).unwrap();
     assert_eq!(ended.progress().phase, Phase::Done);
     near(ended.evaluate(Split::Test, batches).unwrap().metrics["MRR"], reached.end_mrr);

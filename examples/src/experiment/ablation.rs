@@ -65,6 +65,10 @@ fn with(name: &str, base: &Experiment, change: impl FnOnce(&mut Experiment)) -> 
 fn pretraining(base: &Experiment) -> Vec<Variant> {
     let mut variants = vec![with("no pretraining", base, |run| run.pretrain_epochs = 0)];
     for (task, name) in ["next pair", "alignment", "relevance"].into_iter().enumerate() {
+        if name == "alignment" && base.config.model.item_modalities() < 2 {
+            tracing::warn!("ablations of alignment left out: nothing to align: one modality");
+            continue;
+        }
         variants.push(with(&format!("{name} alone"), base, |run| {
             let weights = &mut run.config.model.pretrain_weights;
             (0..3).filter(|&other| other != task).for_each(|other| weights[other] = 0.0);
@@ -91,6 +95,21 @@ mod tests {
     use super::*;
     use seminar_models::{AnyConfig, ModelConfig, ModelKind};
     use seminar_trainer::TrainConfig;
+
+    #[test]
+    fn alignment_is_no_task_where_there_is_nothing_to_align() {
+        let base = Experiment {
+            config: AnyConfig { kind: ModelKind::Seminar, model: ModelConfig::default() },
+            train: TrainConfig::default(),
+            pretrain_epochs: 1,
+            dataset: "toy".into(),
+        };
+        let variants = variants(Ablation::Pretraining, &base);
+        assert_eq!(variants.len(), 5);
+        for (name, run) in variants.iter().filter(|(_, run)| run.pretrain_epochs > 0) {
+            run.config.model.validate_pretraining().unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
 
     #[test]
     fn each_variant_differs_from_the_base_and_from_the_others() {

@@ -4,19 +4,21 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
 use burn::tensor::Device;
-use seminar_dataset::{BatchConfig, Corpus, Split, TestMode};
+use seminar_dataset::{BatchConfig, Corpus, OutputFolder, Split, TestMode};
 use seminar_trainer::metrics::Ties;
 use seminar_trainer::report::RunResult;
-use seminar_trainer::{Output, popularity};
+use seminar_trainer::{Both, Output, Start, popularity};
 use serde_json::{Value, json};
 
 use super::{keep, kept};
 use crate::machine;
 use crate::progress::TrainingBar;
 use crate::run::{Experiment, evaluate, trainer};
+use crate::stop::Interrupt;
 
+/// The program that a cell's files belong to: a cell is an output folder of `train`.
+pub const CELL_WRITER: &str = "train";
 /// Steps between checkpoints of a cell. Each epoch ends with one, too.
 const CHECKPOINT_EVERY: u64 = 500;
 
@@ -128,8 +130,8 @@ impl Table<'_> {
                 }
             }
             Contender::Model(variant, run) => {
-                let mut bar = TrainingBar::new(&contender.name());
-                let output = Output { folder, resume: true, every: CHECKPOINT_EVERY };
+                let mut bar = Both(TrainingBar::new(&contender.name()), Interrupt::watch()?);
+                let output = Output { folder, start: Start::Resume, every: CHECKPOINT_EVERY };
                 let mut run = run.as_ref().clone();
                 let trainer = trainer(&mut run, self.corpus, self.data, &self.device)?;
                 let mut trainer = run.train(trainer, Some(&output), &mut bar)?;
@@ -148,8 +150,7 @@ impl Table<'_> {
 }
 
 fn begin(folder: &Path) -> anyhow::Result<()> {
-    if folder.exists() {
-        std::fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-    }
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
+    let mut cell = OutputFolder::open(folder, CELL_WRITER)?;
+    cell.clear()?;
+    Ok(cell.claim(&["rows.json"])?)
 }

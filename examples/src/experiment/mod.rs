@@ -7,13 +7,16 @@ pub mod published;
 mod retrieval;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use seminar_dataset::atomic::write_text;
-use seminar_dataset::{AmazonReviews, Corpus, KuaiSar, PrepareConfig, TestMode};
+use seminar_dataset::{
+    AmazonReviews, Corpus, KuaiSar, MANIFEST, OutputFolder, PrepareConfig, TestMode, WholeFolder, check_name,
+};
 use seminar_models::{ModalityKind, ModelKind};
 use seminar_trainer::report::{Report, RunResult, summary_table};
 use serde::Serialize;
@@ -22,13 +25,14 @@ use serde_json::{Value, json};
 use strum::VariantArray;
 
 use self::ablation::{Ablation, variants};
-use self::cells::{Contender, Table};
+use self::cells::{CELL_WRITER, Contender, Table};
 use crate::args::{model_or_popularity, one_of};
 use crate::device::DeviceKind;
 use crate::encode::Encoding;
 use crate::prepare::write_corpus;
 use crate::run::parse_modalities;
 use crate::settings::Settings;
+use crate::{program, say};
 
 /// Format of the raw files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,8 @@ pub enum Source {
 /// The published experiment on one data set.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
+    /// Arguments that work, for `--help`.
+    pub example: &'static str,
     /// Name in `--help`.
     pub title: &'static str,
     /// Format of the raw files.
@@ -78,7 +84,7 @@ struct Flags {
     /// Behaviours per user in the retrieval experiment.
     #[arg(long, default_value_t = 2048)]
     retrieval_length: usize,
-    /// Delete what an earlier run kept in `--out`.
+    /// Start afresh: what an earlier run kept in `--out` is removed. Files of others stay.
     #[arg(long)]
     fresh: bool,
     /// Number of threads; one per core by default.
@@ -120,27 +126,33 @@ struct TableFlags {
 /// The first seed.
 const SEED: u64 = 42;
 
-/// Runs the experiment with the flags of the command line.
-///
-/// # Errors
-/// If flags, files or training fail.
-pub fn run(preset: &Preset) -> anyhow::Result<()> {
-    let mut command = Flags::command().about(format!("The published experiment on {}", preset.title));
+/// The program that results belong to.
+const WRITER: &str = "experiment";
+/// What is written into `--out` beside `corpus` and `cells`.
+const RESULTS: [&str; 3] = ["results.json", "retrieval.json", "report.html"];
+
+/// Runs the experiment with the flags of the command line. The result is the process's exit code.
+pub fn run(preset: &Preset) -> ExitCode {
+    let mut command = program::described(Flags::command(), preset.example)
+        .about(format!("The published experiment on {}", preset.title));
     for &(flag, value) in preset.defaults {
         command = command.mut_arg(flag, |arg| arg.required(false).default_value(value));
     }
     let flags = Flags::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    program::report(work(preset, &flags))
+}
+
+fn work(preset: &Preset, flags: &Flags) -> anyhow::Result<()> {
     crate::machine::start(flags.threads)?;
     ensure!(flags.table.seeds > 0, "--seeds must be at least 1");
-    std::fs::create_dir_all(&flags.out).with_context(|| format!("cannot create {}", flags.out.display()))?;
-    if flags.fresh {
-        for kept in ["corpus", "cells", "results.json", "retrieval.json"] {
-            remove(&flags.out.join(kept))?;
-        }
-    }
-    let mut results = Results::open(preset, &flags);
-    let data = results.stage("prepare", || corpus_folder(preset, &flags))?;
-    if wants_texts(&flags)? && !data.join("text.emb").is_file() {
+    check_name(&flags.name)?;
+    let named = flags.table.models.iter().filter(|name| *name != "popularity");
+    let kinds = named.map(|name| name.parse()).collect::<Result<Vec<ModelKind>, _>>()?;
+    flags.settings.check(&kinds, &flags.settings.batches(SEED, TestMode::Recommendation))?;
+    begin(flags)?;
+    let mut results = Results::open(preset, flags);
+    let data = results.stage("prepare", || corpus_folder(preset, flags))?;
+    if wants_texts(flags)? && !data.join("text.emb").is_file() {
         results.stage("embed", || flags.encoding.run(&data, flags.device))?;
     }
     let corpus = Arc::new(Corpus::open(&data)?);
@@ -155,7 +167,7 @@ pub fn run(preset: &Preset) -> anyhow::Result<()> {
         modes: &flags.table.test_modes,
         device: flags.device.open()?,
     };
-    let contenders = contenders(preset, &flags, &corpus, &data)?;
+    let contenders = contenders(preset, flags, &corpus, &data)?;
     for contender in &contenders {
         results.rows.extend(table.rows(contender)?);
         if let Contender::Model(_, run) = contender {
@@ -179,9 +191,25 @@ pub fn run(preset: &Preset) -> anyhow::Result<()> {
         }
     }
     results.write()?;
-    println!("{}", summary_table(&results.rows, &results.published));
-    println!("written: {}, with report.html and results.json", flags.out.display());
+    say!("{}", summary_table(&results.rows, &results.published));
+    say!("written: {}, with report.html and results.json", flags.out.display());
     Ok(())
+}
+
+/// Makes the output folder; with `--fresh`, removes what earlier runs of this program wrote there.
+fn begin(flags: &Flags) -> anyhow::Result<()> {
+    let mut folder = OutputFolder::open(&flags.out, WRITER)?;
+    folder.check(&RESULTS)?;
+    if flags.fresh {
+        folder.clear()?;
+        for cell in std::fs::read_dir(flags.out.join("cells")).into_iter().flatten() {
+            let cell = cell?.path();
+            if cell.join(MANIFEST).is_file() {
+                OutputFolder::open(&cell, CELL_WRITER)?.clear()?;
+            }
+        }
+    }
+    Ok(folder.claim(&RESULTS)?)
 }
 
 /// The corpus folder: given, kept from an earlier run, or prepared from the raw files.
@@ -191,10 +219,16 @@ fn corpus_folder(preset: &Preset, flags: &Flags) -> anyhow::Result<PathBuf> {
         return Ok(flags.data.clone());
     }
     let (out, raw) = (flags.out.join("corpus"), (flags.data.as_path(), flags.name.as_str()));
-    if prepared(&out) {
+    if prepared(&out) && !flags.fresh {
         tracing::info!("corpus: kept");
         return Ok(out);
     }
+    let folder = WholeFolder { path: &out, writer: WRITER, replace: flags.fresh, inputs: &[&flags.data] };
+    if flags.fresh && out.join(MANIFEST).is_file() {
+        // Vectors of the old corpus.
+        OutputFolder::open_input(&out, "embed")?.clear()?;
+    }
+    folder.check()?;
     let start = Instant::now();
     let made = match preset.source {
         Source::Amazon => {
@@ -202,8 +236,8 @@ fn corpus_folder(preset: &Preset, flags: &Flags) -> anyhow::Result<PathBuf> {
         }
         Source::KuaiSar => PrepareConfig::kuaisar().prepare(&KuaiSar::new(&flags.data))?,
     };
-    let stats = write_corpus(made.data, &made.report, raw, &out, true, false, start)?;
-    println!("{}", crate::prepare::summary(&stats));
+    let stats = write_corpus(made.data, &made.report, raw, &folder, false, start)?;
+    say!("{}", crate::prepare::summary(&stats));
     Ok(out)
 }
 
@@ -331,13 +365,4 @@ fn kept<T: DeserializeOwned>(path: &Path, key: &Value) -> Option<T> {
 /// Keeps rows under a key.
 fn keep(path: &Path, key: &Value, rows: &impl Serialize) -> anyhow::Result<()> {
     Ok(write_text(path, &format!("{:#}\n", json!({ "key": key, "rows": rows })))?)
-}
-
-fn remove(path: &Path) -> anyhow::Result<()> {
-    let removed = match (path.is_dir(), path.exists()) {
-        (true, _) => std::fs::remove_dir_all(path),
-        (_, true) => std::fs::remove_file(path),
-        _ => Ok(()),
-    };
-    removed.with_context(|| format!("cannot remove {}", path.display()))
 }

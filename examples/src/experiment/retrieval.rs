@@ -11,6 +11,7 @@ use super::{keep, kept};
 use crate::retrieval::trained::trained;
 use crate::retrieval::{histories, page};
 use crate::run::trainer;
+use crate::say;
 
 /// K: behaviours that a search returns.
 const TOP_K: usize = 32;
@@ -64,6 +65,6 @@ pub fn section(
             rows
         }
     };
-    println!("{}", crate::retrieval::table(&rows));
+    say!("{}", crate::retrieval::table(&rows));
     Ok(page::body(&rows))
 }

@@ -9,6 +9,7 @@ use crate::corpus::Corpus;
 use crate::error::Error;
 use crate::negatives::{NegativeSampler, Sampling};
 use crate::numbered::Numbered;
+use crate::output::{WholeFolder, check_name};
 use crate::s3rec;
 use crate::statistics::Statistics;
 
@@ -17,7 +18,7 @@ const NEGATIVES_SEED: u64 = 42;
 
 /// Writes a numbered data set as a folder: `corpus.bin`, `texts.bin` and `stats.json`, which holds the corpus's [`Statistics`].
 ///
-/// - `out`: the folder. It appears when everything is written; with `replace` it takes the place of an older one.
+/// - `out`: the folder. It appears when everything is written. It may take the place of an older one of the same writer.
 /// - `text_files`: the name of the data set if the text files of [`s3rec`] are wanted too. Test negatives that did not come with
 ///   the data are drawn uniformly.
 /// - `beside`: writes further files into the folder that it is given, and returns fields that are added to `stats.json`. It is
@@ -29,9 +30,9 @@ const NEGATIVES_SEED: u64 = 42;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let root = tempfile::tempdir()?;
 /// # let out = root.path().join("toys");
-/// use seminar_dataset::{Corpus, Error, Numbered, write_folder};
+/// use seminar_dataset::{Corpus, Error, Numbered, WholeFolder, write_folder};
 /// let data = Numbered::from_sequences([["pen", "ink", "paper"], ["ink", "paper", "glue"]]);
-/// let stats = write_folder(data, &out, false, Some("toys"), |corpus, folder| {
+/// let stats = write_folder(data, &WholeFolder::new(&out, "toy maker"), Some("toys"), |corpus, folder| {
 ///     std::fs::write(folder.join("first_item"), corpus.item_name(1))?;
 ///     Ok::<_, Box<dyn std::error::Error>>([("origin".to_owned(), "a drawer".into())].into_iter().collect())
 /// })?;
@@ -42,15 +43,16 @@ const NEGATIVES_SEED: u64 = 42;
 /// ```
 ///
 /// # Errors
-/// If `out` holds something and `replace` is false, the file system refuses, or `beside` fails. `out` is then as it was.
+/// If `out` holds something that must not be replaced, the name is a path, the file system refuses, or `beside` fails. `out` is
+/// then as it was.
 pub fn write_folder<E: From<Error>>(
     data: Numbered,
-    out: &Path,
-    replace: bool,
+    out: &WholeFolder<'_>,
     text_files: Option<&str>,
     beside: impl FnOnce(&Corpus, &Path) -> Result<Map<String, Value>, E>,
 ) -> Result<Value, E> {
-    let staged = StagedFolder::new(out, replace)?;
+    text_files.map_or(Ok(()), check_name)?;
+    let staged = StagedFolder::new(out.path, &out.replaceable()?)?;
     Corpus::write(&data, staged.path())?;
     // The corpus is mapped: from here on, the memory of the data serves what follows.
     drop(data);
@@ -65,6 +67,7 @@ pub fn write_folder<E: From<Error>>(
     stats.extend(beside(&corpus, staged.path())?);
     let stats = Value::Object(stats);
     write_text(&staged.path().join("stats.json"), &format!("{stats:#}\n"))?;
+    out.list(staged.path())?;
     staged.commit()?;
     Ok(stats)
 }
@@ -72,6 +75,7 @@ pub fn write_folder<E: From<Error>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::MANIFEST;
 
     #[test]
     fn a_folder_appears_whole_or_not_at_all() {
@@ -79,7 +83,8 @@ mod tests {
         let out = root.path().join("corpus");
         let data = || Numbered::from_sequences([["a", "b", "c"], ["b", "c", "d"]]);
         let write = |replace, text_files, fail: bool| {
-            write_folder(data(), &out, replace, text_files, |corpus, folder| match fail {
+            let folder = WholeFolder { replace, ..WholeFolder::new(&out, "test") };
+            write_folder(data(), &folder, text_files, |corpus, folder| match fail {
                 true => Err(Error::damaged(folder, "no vectors")),
                 false => Ok(Map::from_iter([("last".to_owned(), corpus.item_name(4).into())])),
             })
@@ -94,13 +99,13 @@ mod tests {
             names.sort();
             names
         };
-        assert_eq!(names(), ["corpus.bin", "stats.json", "texts.bin"]);
+        assert_eq!(names(), [MANIFEST, "corpus.bin", "stats.json", "texts.bin"]);
         let stored = std::fs::read_to_string(out.join("stats.json")).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&stored).unwrap(), stats);
         assert!(write(false, Some("toy"), false).is_err(), "an occupied folder is not replaced unasked");
         assert!(write(true, Some("toy"), true).is_err());
-        assert_eq!(names().len(), 3, "a failure leaves the old folder");
+        assert_eq!(names().len(), 4, "a failure leaves the old folder");
         write(true, Some("toy"), false).unwrap();
-        assert_eq!(names(), ["corpus.bin", "stats.json", "texts.bin", "toy.txt", "toy_sample.txt"]);
+        assert_eq!(names(), [MANIFEST, "corpus.bin", "stats.json", "texts.bin", "toy.txt", "toy_sample.txt"]);
     }
 }

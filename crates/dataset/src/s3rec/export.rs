@@ -8,6 +8,7 @@ use crate::atomic;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::negatives::NegativeSampler;
+use crate::output::check_name;
 
 /// Evaluation negatives written per user.
 const NEGATIVES: usize = 99;
@@ -17,13 +18,14 @@ const NEGATIVES: usize = 99;
 /// Sampled negatives are those that were imported; else, with a sampler, its test negatives.
 ///
 /// # Errors
-/// If the file system refuses; each file is whole or absent.
+/// If the name is a path, or the file system refuses; each file is whole or absent.
 pub fn export(
     corpus: &Corpus,
     folder: &Path,
     name: &str,
     negatives: Option<&NegativeSampler<'_>>,
 ) -> Result<()> {
+    check_name(name)?;
     let file = |ending: &str| folder.join(format!("{name}{ending}"));
     let has_queries = corpus.query_count() > 1;
     let has_item_queries = (1..=corpus.item_count() as u32).any(|item| corpus.item_query(item) != 0);

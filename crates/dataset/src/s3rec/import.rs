@@ -10,6 +10,7 @@ use super::grammar::{aligned_user, for_each_row, id, keywords, known_item, same_
 use crate::error::{Error, Result};
 use crate::ids::Vocabulary;
 use crate::numbered::{Numbered, Sampled};
+use crate::output::check_name;
 use crate::prepare::{Queries, attribute_queries};
 use crate::ragged::Ragged;
 use crate::source::{LineReader, ReadOptions};
@@ -38,6 +39,7 @@ pub struct Imported {
 /// A missing `NAME.txt`, a line that does not fit the format, files that do not fit each other, or
 /// [`Queries::Description`], which the text files cannot serve.
 pub fn import(folder: &Path, name: &str, queries: Queries) -> Result<Imported> {
+    check_name(name)?;
     let mut import = Import {
         folder,
         name,

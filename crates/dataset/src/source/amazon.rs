@@ -10,6 +10,7 @@ use super::loose::Loose;
 use super::{EventSource, python_literal};
 use crate::error::{Error, Result};
 use crate::event::{EventKind, RawEvent, RawItem};
+use crate::output::check_name;
 
 /// A review file and its metadata file.
 #[derive(Clone, Debug)]
@@ -70,6 +71,7 @@ impl AmazonReviews {
     /// # Errors
     /// If no review file of that name is there; the message lists the names tried.
     pub fn locate(folder: &Path, name: &str) -> Result<Self> {
+        check_name(name)?;
         let find = |names: &[String]| names.iter().map(|n| folder.join(n)).find(|p| p.is_file());
         let both = |stem: String| [format!("{stem}.json.gz"), format!("{stem}.json")];
         let reviews =

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{SyntheticConfig, World};
 use crate::atomic;
 use crate::error::{Error, Result};
+use crate::output::check_name;
 use crate::rng::Stream;
 
 /// Users whose reviews are written together, in order of time; a gzip member each.
@@ -32,6 +33,7 @@ pub fn write_amazon(
     progress: &dyn Fn(u64),
 ) -> Result<()> {
     config.validate()?;
+    check_name(name)?;
     std::fs::create_dir_all(folder).map_err(Error::io(folder, "cannot create"))?;
     let world = World::new(config);
     let items: Vec<u64> = (0..config.items).collect();

@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 use anyhow::{Context, ensure};
 use burn::tensor::Device;
 use seminar_ann_retrieval::{AnnIndex, ExactHistory, Flat, HistoryIndex, Metric, Persist, Vectors};
-use seminar_dataset::atomic::{StagedFolder, write_bytes, write_text};
+use seminar_dataset::atomic::{write_bytes, write_text};
 use seminar_dataset::{
-    AmazonReviews, Catalogue, Corpus, EmbeddingJournal, EmbeddingTable, Embeddings, NegativeSampler,
-    Numbered, Precision, PrepareConfig, Queries, Sampling, SyntheticConfig, s3rec, synthetic,
+    AmazonReviews, Catalogue, Corpus, EmbeddingJournal, EmbeddingTable, Embeddings, Numbered, Precision,
+    PrepareConfig, Queries, SyntheticConfig, WholeFolder, s3rec, synthetic, write_folder,
 };
 use seminar_hostile::sample;
 use seminar_models::AnyModel;
@@ -61,13 +61,10 @@ fn write_data_set(folder: &Path, state: u8) -> anyhow::Result<()> {
         }
     }
     let data = s3rec::import(source.path(), "toy", Queries::Logged)?.data;
-    let staged = StagedFolder::new(&folder.join("out"), true)?;
-    Corpus::write(&data, staged.path())?;
-    let corpus = Corpus::open(staged.path())?;
-    let sampler = NegativeSampler::new(&corpus, Sampling::Uniform, 1);
-    s3rec::export(&corpus, staged.path(), "toy", Some(&sampler))?;
-    write_text(&staged.path().join("stats.json"), &format!("{{\"users\": {}}}", corpus.user_count()))?;
-    Ok(staged.commit()?)
+    let out = folder.join("out");
+    let out = WholeFolder { replace: true, ..WholeFolder::new(&out, "test") };
+    write_folder(data, &out, Some("toy"), |_, _| anyhow::Ok(serde_json::Map::new()))?;
+    Ok(())
 }
 
 fn read_data_set(folder: &Path) -> anyhow::Result<u8> {

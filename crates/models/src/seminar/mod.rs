@@ -175,7 +175,9 @@ impl SequenceModel for Seminar {
     }
 
     fn pretrain_losses(&self, batch: &PretrainBatch) -> Option<PretrainLosses> {
-        Some(self.pretraining(batch))
+        // Without any loss there is nothing to go back from.
+        let any = self.config.pretrain_weights.iter().any(|&weight| weight > 0.0);
+        any.then(|| self.pretraining(batch))
     }
 
     fn fine_tune(mut self) -> Self {

@@ -27,7 +27,11 @@ impl Seminar {
         let alignment =
             if align > 0.0 { self.alignment(&batch.history, &modalities, chunks) } else { zero() };
         let relevance = if relate > 0.0 { self.relevance(batch, &modalities) } else { zero() };
-        let joint = next_pair.clone() * next + alignment.clone() * align + relevance.clone() * relate;
+        let mut joint = next_pair.clone() * next + alignment.clone() * align + relevance.clone() * relate;
+        if next == 0.0 && relate == 0.0 {
+            // A batch may hold nothing to align. Its loss is 0, but the step has to find a way back to the rows.
+            joint = joint + self.pair.mix(&modalities).sum() * 0.0;
+        }
         PretrainLosses { next_pair, alignment, relevance, joint }
     }
 

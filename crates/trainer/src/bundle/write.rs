@@ -20,6 +20,9 @@ use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::trainer::Trainer;
 
+/// The files of a saved model.
+const OWN: [&str; 5] = [DESCRIPTION, WEIGHTS, CATALOGUE, TEXT, IMAGE];
+
 /// What a saved model says of itself beside its settings.
 #[derive(Clone, Debug, Default)]
 pub struct About {
@@ -47,7 +50,7 @@ impl<M: SequenceModel> Trainer<M> {
         if let Some(parent) = folder.parent() {
             std::fs::create_dir_all(parent).map_err(Error::io(parent, "cannot create"))?;
         }
-        let staged = StagedFolder::new(folder, true)?;
+        let staged = StagedFolder::new(folder, &OWN.map(str::to_owned))?;
         let weights = staged.path().join(WEIGHTS);
         write_safetensors(&self.export(), &weights)?;
         let catalogue = staged.path().join(CATALOGUE);
@@ -154,8 +157,7 @@ pub fn check_bundle_folder(folder: &Path) -> Result<()> {
     if described.as_ref().and_then(|value| value.get("format")).and_then(Value::as_str) != Some(FORMAT) {
         return Err(problem(folder, "holds files that are no saved model; choose another folder"));
     }
-    let own = [DESCRIPTION, WEIGHTS, CATALOGUE, TEXT, IMAGE];
-    match names.iter().find(|name| !own.iter().any(|own| *name == own)) {
+    match names.iter().find(|name| !OWN.iter().any(|own| *name == own)) {
         None => Ok(()),
         Some(name) => {
             let name = name.to_string_lossy();

@@ -87,7 +87,7 @@ impl Tables {
                 padding_is_zero: !config.published_tables,
                 adam: config.adam.clone(),
                 map_above_bytes: config.map_above_bytes,
-                ..TableConfig::default()
+                folder: config.table_folder.clone().unwrap_or_else(std::env::temp_dir),
             })
         };
         Ok(Self {

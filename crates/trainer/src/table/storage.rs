@@ -1,5 +1,6 @@
 //! Where the numbers of a table lie: in memory, or in a file of their own where they are many.
 
+use std::fs::File;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use memmap2::MmapMut;
 
 use crate::error::{Error, Result};
 
-/// Numbers that start at zero. Pages that nobody writes take no memory, and no disk either.
+/// Numbers that start at zero. Pages that nobody writes take no memory.
 #[derive(Debug)]
 pub(super) enum Storage {
     Memory(Vec<f32>),
@@ -31,11 +32,22 @@ impl Storage {
             source,
         };
         let file = tempfile::tempfile_in(folder).map_err(fail)?;
-        file.set_len(bytes as u64).map_err(fail)?;
+        reserve(&file, bytes as u64).map_err(fail)?;
         // SAFETY: the file has no name, so no other process can write or truncate it; it has the length that is mapped.
         let map = unsafe { MmapMut::map_mut(&file) }.map_err(fail)?;
         Ok(Self::File(map))
     }
+}
+
+/// Makes the file so long, and takes the room on the disk now: a full disk is an error here, not a signal in the middle of training.
+fn reserve(file: &File, bytes: u64) -> std::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
+        // Some file systems cannot reserve.
+        Err(rustix::io::Errno::OPNOTSUPP) => {}
+        reserved => return Ok(reserved?),
+    }
+    file.set_len(bytes)
 }
 
 impl Deref for Storage {
