@@ -10,6 +10,7 @@ use seminar_clip_encoder::{Clip, ColourAndEdges, ItemEncoder, Weights, open_imag
 use seminar_dataset::{Corpus, Embeddings};
 use seminar_examples::device::DeviceKind;
 use seminar_examples::embed::{SEED, WIDTH, offline_texts};
+use seminar_examples::run::open_corpus;
 use seminar_examples::{program, say};
 
 /// Searches item embeddings.
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
 
 fn work(args: Args) -> anyhow::Result<()> {
     seminar_examples::machine::start(None)?;
-    let corpus = Corpus::open(&args.data)?;
+    let corpus = open_corpus(&args.data)?;
     let sides = [("text", "text.emb"), ("image", "image.emb")]
         .into_iter()
         .filter(|(_, file)| args.data.join(file).is_file())

@@ -11,6 +11,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use clap::Parser;
 use seminar_dataset::{BatchConfig, Corpus, Split};
+use seminar_examples::run::open_corpus;
 use seminar_examples::{program, say};
 use seminar_models::gsu::Recent;
 use seminar_models::parts::{
@@ -106,7 +107,7 @@ fn main() -> ExitCode {
 }
 
 fn work(args: Args) -> anyhow::Result<()> {
-    let corpus = Arc::new(Corpus::open(&args.data)?);
+    let corpus = Arc::new(open_corpus(&args.data)?);
     let device = Device::flex();
     if !args.recommend {
         check_bundle_folder(&args.out)?;

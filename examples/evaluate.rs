@@ -7,10 +7,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser;
 use seminar_dataset::atomic::write_text;
-use seminar_dataset::{BatchConfig, Corpus, OutputFolder, Sampling, Split, TestMode};
+use seminar_dataset::{BatchConfig, OutputFolder, Sampling, Split, TestMode};
 use seminar_examples::args::one_of;
 use seminar_examples::device::DeviceKind;
-use seminar_examples::run::{Experiment, evaluate, trainer};
+use seminar_examples::run::{Experiment, evaluate, open_corpus, trainer};
 use seminar_examples::{machine, program, say};
 use seminar_trainer::Evaluation;
 use seminar_trainer::metrics::Ties;
@@ -66,11 +66,12 @@ fn work(args: Args) -> anyhow::Result<()> {
     let mut folder = OutputFolder::open(&out, "evaluate")?;
     folder.check(&RESULTS)?;
     let described = args.checkpoint.join("experiment.json");
-    let text = std::fs::read_to_string(&described)
-        .with_context(|| format!("cannot read {}", described.display()))?;
+    let text = std::fs::read_to_string(&described).with_context(|| {
+        format!("--checkpoint: cannot read {}; give the output folder of `train`", described.display())
+    })?;
     let mut experiment: Experiment = serde_json::from_str(&text)
         .with_context(|| format!("{} is not the description of a run", described.display()))?;
-    let corpus = Arc::new(Corpus::open(&args.data)?);
+    let corpus = Arc::new(open_corpus(&args.data)?);
     let mut trainer = trainer(&mut experiment, &corpus, &args.data, &args.device.open()?)?;
     trainer.load_weights(&args.checkpoint.join("checkpoint").join("best.ckpt"))?;
 

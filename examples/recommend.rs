@@ -9,6 +9,7 @@ use seminar_dataset::Corpus;
 use seminar_dataset::atomic::write_text;
 use seminar_examples::device::DeviceKind;
 use seminar_examples::progress::Counter;
+use seminar_examples::run::open_corpus;
 use seminar_examples::{program, say};
 use seminar_models::AnyModel;
 use seminar_trainer::report::{Person, people_text};
@@ -82,7 +83,7 @@ fn work(args: Args) -> anyhow::Result<()> {
     seminar_examples::machine::start(args.threads)?;
     check_out(&args)?;
     let recommender = Recommender::<AnyModel>::open(&args.model, &args.device.open()?)?;
-    let corpus = args.data.as_deref().map(Corpus::open).transpose()?;
+    let corpus = args.data.as_deref().map(open_corpus).transpose()?;
     let request = Request {
         k: args.k,
         query: args.query.clone(),

@@ -97,6 +97,11 @@ fn work(args: Args) -> anyhow::Result<()> {
         counts.into_iter().flatten().all(|count| count > 0),
         "--length, --dim, --topk, --modalities, --users and --targets must be at least 1"
     );
+    let weights = args.weights.as_deref().unwrap_or(&[1.0]);
+    ensure!(
+        weights.iter().all(|weight| weight.is_finite()) && weights.iter().any(|&weight| weight != 0.0),
+        "--weights must be finite, and one of them not 0"
+    );
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(std::time::Duration::from_millis(200));
     let single = args.vectors.is_some() || args.modalities == 1;

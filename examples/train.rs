@@ -11,7 +11,7 @@ use seminar_dataset::{Corpus, Split, TestMode};
 use seminar_examples::args::{model_or_popularity, one_of};
 use seminar_examples::device::DeviceKind;
 use seminar_examples::progress::TrainingBar;
-use seminar_examples::run::{Experiment, evaluate, folder_name, trainer};
+use seminar_examples::run::{Experiment, evaluate, folder_name, open_corpus, trainer};
 use seminar_examples::settings::Settings;
 use seminar_examples::stop::Interrupt;
 use seminar_examples::{machine, program, say};
@@ -96,7 +96,7 @@ fn work(args: Args) -> anyhow::Result<()> {
             args.out.display()
         );
     }
-    let corpus = Arc::new(Corpus::open(&args.data)?);
+    let corpus = Arc::new(open_corpus(&args.data)?);
     let name = folder_name(&args.data)?;
     let (row, settings) = match kind {
         None => {

@@ -6,13 +6,14 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use seminar_clip_encoder::{Clip, ColourAndEdges, ItemEncoder, Weights};
 use seminar_dataset::atomic::write_text;
-use seminar_dataset::{Corpus, OutputFolder, Precision};
+use seminar_dataset::{OutputFolder, Precision};
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::device::DeviceKind;
 use crate::embed::{Embedding, SEED, WIDTH, offline_texts};
 use crate::progress::Counter;
+use crate::run::open_corpus;
 use crate::say;
 
 /// How titles and images are encoded.
@@ -53,7 +54,10 @@ impl Encoding {
     /// If the checkpoint cannot be used, images cannot be listed, or a file cannot be written.
     pub fn run(&self, data: &Path, device: DeviceKind) -> anyhow::Result<()> {
         ensure!(self.words > 0 && self.chunk > 0, "--words and --chunk must be at least 1");
-        let corpus = Corpus::open(data)?;
+        if let Some(folder) = &self.images {
+            ensure!(self.fetches() || folder.is_dir(), "--images: {} is no folder", folder.display());
+        }
+        let corpus = open_corpus(data)?;
         let mut folder = OutputFolder::open_input(data, "embed")?;
         folder.check(&self.files())?;
         let clip = self.checkpoint.as_ref().map(|path| load(path, device)).transpose()?;
@@ -102,6 +106,14 @@ impl Encoding {
             written.insert("image".into(), entry);
         }
         Ok(write_text(&data.join("embeddings.json"), &format!("{:#}\n", Value::Object(written)))?)
+    }
+
+    /// Whether the folder of images is made.
+    fn fetches(&self) -> bool {
+        #[cfg(feature = "download")]
+        return self.download;
+        #[cfg(not(feature = "download"))]
+        false
     }
 
     /// What is written into the corpus folder.

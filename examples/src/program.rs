@@ -65,11 +65,14 @@ pub fn message(error: &anyhow::Error) -> String {
     parts.join(": ")
 }
 
-/// Replaces the name of a setting at the start of an error by its flag.
+/// Replaces the name of a setting by its flag: at the start of an error, and where a checkpoint was made with another value.
 fn with_flag(text: String) -> String {
     let flag = FLAGS.iter().find_map(|(field, flag)| {
-        let rest = text.strip_prefix(field)?.strip_prefix(": ")?;
-        Some(format!("{flag}: {rest}"))
+        if let Some(rest) = text.strip_prefix(field).and_then(|rest| rest.strip_prefix(": ")) {
+            return Some(format!("{flag}: {rest}"));
+        }
+        let (before, rest) = text.split_once(&format!("was made with {field} = "))?;
+        Some(format!("{before}was made with {flag} = {rest}"))
     });
     flag.unwrap_or(text)
 }

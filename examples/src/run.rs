@@ -31,6 +31,21 @@ pub fn available(corpus: &Corpus, data: &Path) -> Vec<ModalityKind> {
     modalities
 }
 
+/// Opens a corpus folder.
+///
+/// # Errors
+/// If it is none, or damaged.
+pub fn open_corpus(folder: &Path) -> anyhow::Result<Corpus> {
+    anyhow::ensure!(folder.exists(), "--data: {} does not exist", folder.display());
+    let there = folder.join("corpus.bin").is_file();
+    anyhow::ensure!(
+        there,
+        "--data: no corpus.bin in {}: give a folder that `prepare` wrote",
+        folder.display()
+    );
+    Ok(Corpus::open(folder)?)
+}
+
 /// The last part of a folder's path, also of `.` and the like: the name of its data set.
 ///
 /// # Errors
@@ -70,6 +85,11 @@ pub fn trainer(
     device: &Device,
 ) -> anyhow::Result<Trainer<AnyModel>> {
     let config = &mut run.config.model;
+    for (kind, file) in [(ModalityKind::Text, "text.emb"), (ModalityKind::Image, "image.emb")] {
+        let missing = config.has(kind) && !data.join(file).is_file();
+        let (kind, data) = (<&str>::from(kind), data.display());
+        anyhow::ensure!(!missing, "--modalities: `{kind}` needs {data}/{file}, which `embed` writes");
+    }
     let modalities = Modalities::of_folder(data, &config.modalities)?;
     config.text_width = modalities.text.as_ref().map_or(config.text_width, Embeddings::dim);
     config.image_width = modalities.image.as_ref().map_or(config.image_width, Embeddings::dim);

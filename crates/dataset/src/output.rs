@@ -92,7 +92,7 @@ impl OutputFolder {
                 Some(other) => format!("written by {other}"),
                 None => format!("not written by {}", self.writer),
             };
-            let message = format!("exists already, {whose}: choose another output folder, or move the file");
+            let message = format!("exists already, {whose}: move the file, or choose another output folder");
             return Err(Error::occupied(&path, message));
         }
         Ok(())

@@ -159,14 +159,37 @@ impl<C> Run<C> {
         let mut config = self.train.clone();
         let schedule = &mut config.adam.schedule;
         if schedule.decay != Decay::Constant && schedule.total == 0 {
-            for (split, epochs) in [(Split::Pretrain, self.pretrain_epochs), (Split::Train, config.epochs)] {
-                if epochs > 0 {
-                    let batches = Batches::new(corpus.clone(), split, config.batches.clone())?;
-                    schedule.total = schedule.total.max(epochs * batches.len() as u64);
-                }
-            }
+            schedule.total = self.steps(corpus)?;
         }
         Ok(config)
+    }
+
+    /// Steps of the longer one of pretraining and training.
+    fn steps(&self, corpus: &Arc<Corpus>) -> Result<u64> {
+        let mut most = 0;
+        for (split, epochs) in [(Split::Pretrain, self.pretrain_epochs), (Split::Train, self.train.epochs)] {
+            if epochs > 0 {
+                let batches = Batches::new(corpus.clone(), split, self.train.batches.clone())?;
+                most = most.max(epochs.saturating_mul(batches.len() as u64));
+            }
+        }
+        Ok(most)
+    }
+
+    /// A warm-up that is longer than the run would end before the learning rate is what was asked for.
+    fn check_warmup(&self, corpus: &Arc<Corpus>) -> Result<()> {
+        let warmup = self.train.adam.schedule.warmup;
+        if warmup == 0 {
+            return Ok(());
+        }
+        let steps = self.steps(corpus)?;
+        if steps > 0 && warmup >= steps {
+            let message = format!(
+                "{warmup} steps are as many as the whole run has ({steps}): the learning rate never gets there"
+            );
+            return Err(Error::Config { field: "warmup", message });
+        }
+        Ok(())
     }
 
     /// Pretrains and trains, or does what is left of it after a kill. With an output, settings are written to `experiment.json` once
@@ -183,6 +206,7 @@ impl<C> Run<C> {
     where
         C: Serialize,
     {
+        self.check_warmup(trainer.corpus())?;
         let Some(output) = output else { return self.go(trainer, observer) };
         output.open()?;
         let folder = output.folder.join(CHECKPOINTS);

@@ -62,6 +62,12 @@ impl Default for SyntheticConfig {
 
 /// Fewest events of a user, so that nobody falls to the 5-core.
 pub(crate) const MIN_EVENTS: u64 = 5;
+/// Most events: sums over them stay far from the end of the numbers.
+const MOST_EVENTS: u64 = 1 << 48;
+/// Most interests of a user: each is drawn for each user.
+const MOST_INTERESTS: u64 = 4096;
+/// Most numbers of an image vector.
+const MOST_NUMBERS: usize = 1 << 16;
 
 impl SyntheticConfig {
     /// Checks the settings.
@@ -76,19 +82,27 @@ impl SyntheticConfig {
         if self.items < 8 || self.items > u64::from(u32::MAX) {
             return fail("items", format!("{} is not between 8 and 2^32", self.items));
         }
-        if self.events < MIN_EVENTS * self.users {
-            return fail("events", format!("{} is under {MIN_EVENTS} for each user", self.events));
+        if self.events < MIN_EVENTS * self.users || self.events > MOST_EVENTS {
+            let message =
+                format!("{} is not between {MIN_EVENTS} for each user and {MOST_EVENTS}", self.events);
+            return fail("events", message);
         }
-        if self.interests == 0 || self.image_dim == 0 {
-            return fail("interests", "interests and image_dim must be at least 1".into());
+        if !(1..=MOST_INTERESTS).contains(&self.interests) {
+            return fail("interests", format!("{} is not between 1 and {MOST_INTERESTS}", self.interests));
+        }
+        if !(1..=MOST_NUMBERS).contains(&self.image_dim) {
+            return fail("image_dim", format!("{} is not between 1 and {MOST_NUMBERS}", self.image_dim));
         }
         for (field, value) in [("continuation", self.continuation), ("noise", self.noise)] {
             if !(0.0..=1.0).contains(&value) {
                 return fail(field, format!("{value} is no probability"));
             }
         }
-        if !(self.mean_run >= 1.0 && self.review_words >= 0.0 && self.review_words < 1e5) {
-            return fail("mean_run", "a run has one event or more, a review up to 100,000 words".into());
+        if !(self.mean_run >= 1.0 && self.mean_run.is_finite()) {
+            return fail("mean_run", format!("{} is not a number from 1", self.mean_run));
+        }
+        if !(self.review_words >= 0.0 && self.review_words < 1e5) {
+            return fail("review_words", format!("{} is not between 0 and 100,000", self.review_words));
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ impl Storage {
         }
         let fail = |source| Error::Io {
             path: folder.to_path_buf(),
-            doing: "cannot make a nameless file for a table",
+            doing: "cannot hold the file of a table; choose another folder with --temp-dir (`table_folder` in the library)",
             source,
         };
         let file = tempfile::tempfile_in(folder).map_err(fail)?;
@@ -41,6 +41,13 @@ impl Storage {
 
 /// Makes the file so long, and takes the room on the disk now: a full disk is an error here, not a signal in the middle of training.
 fn reserve(file: &File, bytes: u64) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let disk = rustix::fs::fstatvfs(file)?;
+        if disk.f_bavail.saturating_mul(disk.f_frsize) < bytes {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+    }
     #[cfg(target_os = "linux")]
     match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
         // Some file systems cannot reserve.

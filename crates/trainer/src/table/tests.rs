@@ -107,6 +107,19 @@ fn run(mut table: Table, eager: bool) -> Vec<f32> {
     table.read(&(0..2000).collect::<Vec<_>>())
 }
 
+#[cfg(unix)]
+#[test]
+fn a_table_larger_than_its_disk_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = rustix::fs::statvfs(folder.path()).unwrap();
+    let rows = (disk.f_bavail * disk.f_frsize / (3 * 4 * 64)) as usize + 1_000_000;
+    let config =
+        TableConfig { rows, width: 64, folder: folder.path().to_path_buf(), ..TableConfig::default() };
+    let error = Storage::new(config.rows * 3 * config.width, 1000, &config.folder).unwrap_err();
+    assert!(error.to_string().contains("--temp-dir"), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
 #[test]
 fn results_do_not_depend_on_threads_or_on_when_rows_are_read_or_on_where_they_lie() {
     let new = || table(2000, 4, AdamConfig::default());
