@@ -132,3 +132,54 @@ fn the_messages_of_the_troubleshooting_page_exist() {
     }
     assert_eq!(missing, [""; 0], "parts that no message has");
 }
+
+/// The lines of the first `toml` block of a page.
+fn dependencies(page: &str) -> Vec<String> {
+    let (_, block) =
+        page.split_once("```toml\n[dependencies]\n").expect("the page shows its lines in Cargo.toml");
+    let (block, _) = block.split_once("```").expect("the block ends");
+    block.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn front_pages_show_dependencies_with_versions_and_features_that_exist() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
+    let workspace = std::fs::read_to_string(crates.join("../Cargo.toml")).unwrap();
+    let burn = workspace.lines().find(|line| line.starts_with("burn = ")).unwrap();
+    let (own, _) = env!("CARGO_PKG_VERSION").rsplit_once('.').unwrap();
+    for name in ["dataset", "models", "trainer", "ann-retrieval", "clip-encoder"] {
+        let code = std::fs::read_to_string(crates.join(name).join("src/lib.rs")).unwrap();
+        let docs: String = code
+            .lines()
+            .map_while(|line| line.strip_prefix("//!"))
+            .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line)))
+            .collect();
+        let readme = std::fs::read_to_string(crates.join(name).join("README.md")).unwrap();
+        let lines = dependencies(&docs);
+        assert_eq!(lines, dependencies(&readme), "{name}: two front pages");
+        assert!(lines[0].starts_with(&format!("seminar-{name} = ")), "{name}: {lines:?}");
+        let manifest = std::fs::read_to_string(crates.join(name).join("Cargo.toml")).unwrap();
+        let declared: Vec<&str> = match manifest.split_once("[features]\n") {
+            Some((_, rest)) => {
+                rest.lines().map_while(|line| line.split_once(" = ")).map(|(name, _)| name).collect()
+            }
+            None => Vec::new(),
+        };
+        for line in &lines {
+            let version = line.split('"').nth(1).unwrap();
+            match line.starts_with("burn") {
+                true => assert!(burn.contains(&format!("\"{version}.")), "{name}: {line}"),
+                false => assert_eq!(version, own, "{name}: {line}"),
+            }
+            if let Some((_, features)) =
+                line.split_once("features = [").filter(|_| line.starts_with("seminar"))
+            {
+                let asked = features.split('"').nth(1).unwrap();
+                assert!(declared.contains(&asked), "{name}: {line}, there are {declared:?}");
+            }
+        }
+        for feature in declared {
+            assert!(docs.contains(&format!("`{feature}`")), "{name}: feature {feature} is not explained");
+        }
+    }
+}

@@ -1,5 +1,11 @@
 //! Finding the nearest vectors and the most relevant behaviours of a long history: exactly, and by short codes.
 //!
+//! ```toml
+//! [dependencies]
+//! seminar-ann-retrieval = "0.1"
+//! ```
+//! It has no features.
+//!
 //! ```
 //! use seminar_ann_retrieval::{AnnIndex, Flat, Metric, Vectors};
 //!

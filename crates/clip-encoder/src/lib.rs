@@ -1,5 +1,12 @@
 //! Item texts and images to vectors.
 //!
+//! ```toml
+//! [dependencies]
+//! seminar-clip-encoder = { version = "0.1", features = ["flex"] }
+//! burn = { version = "0.22", default-features = false }    # devices, for CLIP
+//! ```
+//! A backend for CLIP is a feature: `flex` (plain Rust on the processor, `Device::flex()`), `tch` (LibTorch), `wgpu`, `cuda`. None is on by default; the other encoders need none.
+//!
 //! [`ItemEncoder`] is the trait of encoders. [`Clip`] runs a published CLIP checkpoint; [`HashedText`] and
 //! [`ColourAndEdges`] need no download.
 //!

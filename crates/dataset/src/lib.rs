@@ -1,5 +1,11 @@
 //! Raw shopping and video logs in, batches of plain integers out.
 //!
+//! ```toml
+//! [dependencies]
+//! seminar-dataset = "0.1"
+//! ```
+//! It has no features.
+//!
 //! One way through the crate, one call per step:
 //!
 //! ```text

@@ -1,5 +1,12 @@
 //! SEMINAR and its baselines behind one trait.
 //!
+//! ```toml
+//! [dependencies]
+//! seminar-models = { version = "0.1", features = ["flex"] }
+//! burn = { version = "0.22", default-features = false }    # tensors and devices
+//! ```
+//! A backend is a feature: `flex` (plain Rust on the processor, `Device::flex()`), `tch` (LibTorch), `wgpu`, `cuda`. None is on by default.
+//!
 //! Shapes are written with B users, L events of history, C candidates per user, D width, H heads, K kept events,
 //! U unique events of a batch.
 //!

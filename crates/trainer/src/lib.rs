@@ -1,5 +1,14 @@
 //! Trains any [`SequenceModel`](seminar_models::SequenceModel) on a prepared corpus and ranks its candidates.
 //!
+//! ```toml
+//! [dependencies]
+//! seminar-trainer = { version = "0.1", features = ["flex"] }
+//! seminar-models = "0.1"                                    # the models and their settings
+//! seminar-dataset = "0.1"                                   # corpora and batches
+//! burn = { version = "0.22", default-features = false }    # devices
+//! ```
+//! A backend is a feature: `flex` (plain Rust on the processor, `Device::flex()`), `tch` (LibTorch), `wgpu`, `cuda`. None is on by default.
+//!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
