@@ -29,6 +29,7 @@ pub fn write_corpus(
     start: Instant,
 ) -> anyhow::Result<Value> {
     let (folder, name) = raw;
+    let numbers = data.item_numbers.clone();
     write_folder(data, out, force, text_files.then_some(name), |corpus, staged| {
         let vectors = folder.join(format!("{name}_image_vectors.tsv.gz"));
         if vectors.is_file() {
@@ -37,7 +38,7 @@ pub fn write_corpus(
         for (published, own) in [("title", "text.emb"), ("image", "image.emb")] {
             let path = folder.join(format!("{name}_id2{published}_emb.pth"));
             if path.is_file() {
-                published_vectors(corpus, &path)?.write(&staged.join(own), Precision::F32)?;
+                published_vectors(corpus, &path, &numbers)?.write(&staged.join(own), Precision::F32)?;
             }
         }
         let fields = [
@@ -59,14 +60,18 @@ fn image_vectors(corpus: &Corpus, path: &Path) -> anyhow::Result<EmbeddingTable>
     Ok(table)
 }
 
-/// Reads vectors by item id, as the published code saves them.
-fn published_vectors(corpus: &Corpus, path: &Path) -> anyhow::Result<EmbeddingTable> {
-    let items = 1..=corpus.item_count() as u32;
-    let (table, others) =
-        import_pth(path, corpus.item_count(), |key| key.parse().ok().filter(|id| items.contains(id)))?;
+/// Reads vectors by item number, as the published code saves them. `numbers` holds the number of each item, see
+/// [`Numbered::item_numbers`].
+fn published_vectors(corpus: &Corpus, path: &Path, numbers: &[u32]) -> anyhow::Result<EmbeddingTable> {
+    let items = corpus.item_count();
+    let ids: HashMap<u32, u32> = match numbers {
+        [] => (1..=items as u32).map(|id| (id, id)).collect(),
+        numbers => numbers.iter().copied().zip(1..).collect(),
+    };
+    let (table, others) = import_pth(path, items, |key| ids.get(&key.parse().ok()?).copied())?;
     if others > 0 {
         tracing::warn!(
-            "{}: {others} vectors ignored: their keys are not item ids of the corpus",
+            "{}: {others} vectors ignored: their keys are no item numbers of the data set",
             path.display()
         );
     }
