@@ -15,6 +15,7 @@ use seminar_models::parts::{
     Head, HeadConfig, PairFusion, PairFusionConfig, Pairs, TargetAttention, TargetAttentionConfig,
 };
 use seminar_models::{Events, Needs, Scores, SequenceModel, UniqueEvents};
+use seminar_trainer::report::{RunResult, leaderboard};
 use seminar_trainer::{Modalities, Recommender, Request, Run, Silent, TrainConfig};
 use serde::{Deserialize, Serialize};
 
@@ -128,6 +129,7 @@ fn train(args: &Args, corpus: &Arc<Corpus>, device: &Device) -> anyhow::Result<(
     let mut trainer = run.train(trainer, None, &mut Silent)?;
     let evaluation = trainer.evaluate(Split::Test, &batches)?;
     println!("losses {:.4?}", trainer.progress().fit.losses);
-    println!("test MRR {:.4}, 95 % interval {:.4?}", evaluation.metrics["MRR"], evaluation.ci95["MRR"]);
-    Ok(trainer.save_bundle(&args.out, &run.about(&evaluation.metrics))?)
+    let row = RunResult::new("last events", &run.dataset, Split::Test, batches.test_mode, evaluation)?;
+    println!("{}", leaderboard(std::slice::from_ref(&row)));
+    Ok(trainer.save_bundle(&args.out, &run.about(&row.metrics))?)
 }

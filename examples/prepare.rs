@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::{Parser, ValueEnum};
 use seminar_dataset::{AmazonReviews, KuaiSar, PrepareConfig, Queries, s3rec};
 use seminar_examples::args::one_of;
-use seminar_examples::prepare::{summary, write_corpus};
+use seminar_examples::prepare::{Raw, summary, write_corpus};
 use strum::VariantArray;
 
 /// Prepares raw files.
@@ -55,10 +55,11 @@ enum Source {
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let start = Instant::now();
-    let raw = (args.input.as_path(), args.name.as_str());
+    let mut item_numbers = Vec::new();
     let (data, report) = match args.source {
         Source::S3rec => {
             let imported = s3rec::import(&args.input, &args.name, args.queries.unwrap_or(Queries::Logged))?;
+            item_numbers = imported.item_numbers;
             (imported.data, serde_json::to_value(imported.report)?)
         }
         Source::Amazon => {
@@ -78,6 +79,7 @@ fn main() -> anyhow::Result<()> {
             (prepared.data, serde_json::to_value(prepared.report)?)
         }
     };
+    let raw = Raw { folder: &args.input, name: &args.name, item_numbers: &item_numbers };
     let stats = write_corpus(data, &report, raw, &args.out, args.force, !args.no_text_files, start)?;
     println!("{}", summary(&stats));
     Ok(())

@@ -10,26 +10,42 @@ use serde_json::{Value, json};
 
 use crate::machine::peak_rss_bytes;
 
+/// The raw files of a data set.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw<'a> {
+    /// Their folder.
+    pub folder: &'a Path,
+    /// The name that they begin with.
+    pub name: &'a str,
+    /// The number that they give each item, by id from 1; empty where it is the id.
+    pub item_numbers: &'a [u32],
+}
+
+impl<'a, P: AsRef<Path> + ?Sized> From<(&'a P, &'a str)> for Raw<'a> {
+    fn from((folder, name): (&'a P, &'a str)) -> Self {
+        Self { folder: folder.as_ref(), name, item_numbers: &[] }
+    }
+}
+
 /// Writes the corpus, the text files and `stats.json` of a numbered data set into `out`.
 ///
-/// `raw` is the folder and name of the raw files. Vectors beside them are written as embedding files: image vectors
+/// Vectors beside the `raw` files are written as embedding files: image vectors
 /// (`NAME_image_vectors.tsv.gz`) and the published dictionaries of title and image vectors (`NAME_id2title_emb.pth`,
 /// `NAME_id2image_emb.pth`). `report` holds what was counted while preparing. With `text_files` the S3-Rec files are written,
 /// too. `seconds` in `stats.json` count from `start`.
 ///
 /// # Errors
 /// If a file of vectors does not fit the corpus, or `out` cannot be written.
-pub fn write_corpus(
+pub fn write_corpus<'a>(
     data: Numbered,
     report: &impl Serialize,
-    raw: (&Path, &str),
+    raw: impl Into<Raw<'a>>,
     out: &Path,
     force: bool,
     text_files: bool,
     start: Instant,
 ) -> anyhow::Result<Value> {
-    let (folder, name) = raw;
-    let numbers = data.item_numbers.clone();
+    let Raw { folder, name, item_numbers } = raw.into();
     write_folder(data, out, force, text_files.then_some(name), |corpus, staged| {
         let vectors = folder.join(format!("{name}_image_vectors.tsv.gz"));
         if vectors.is_file() {
@@ -38,7 +54,7 @@ pub fn write_corpus(
         for (published, own) in [("title", "text.emb"), ("image", "image.emb")] {
             let path = folder.join(format!("{name}_id2{published}_emb.pth"));
             if path.is_file() {
-                published_vectors(corpus, &path, &numbers)?.write(&staged.join(own), Precision::F32)?;
+                published_vectors(corpus, &path, item_numbers)?.write(&staged.join(own), Precision::F32)?;
             }
         }
         let fields = [
@@ -60,8 +76,7 @@ fn image_vectors(corpus: &Corpus, path: &Path) -> anyhow::Result<EmbeddingTable>
     Ok(table)
 }
 
-/// Reads vectors by item number, as the published code saves them. `numbers` holds the number of each item, see
-/// [`Numbered::item_numbers`].
+/// Reads vectors by item number, as the published code saves them. `numbers` as [`Raw::item_numbers`].
 fn published_vectors(corpus: &Corpus, path: &Path, numbers: &[u32]) -> anyhow::Result<EmbeddingTable> {
     let items = corpus.item_count();
     let ids: HashMap<u32, u32> = match numbers {

@@ -11,8 +11,6 @@ use crate::words::keywords;
 pub struct Numbered {
     /// The number that text files write for each user.
     pub user_numbers: Vec<u32>,
-    /// The number that the source's files give each item, by id from 1, where it is not the id; else empty. Not kept in a corpus.
-    pub item_numbers: Vec<u32>,
     /// Start of each user's events, and the end of the last.
     pub user_offsets: Vec<u64>,
     /// Item of each event, oldest first within a user.

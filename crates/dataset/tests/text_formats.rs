@@ -7,7 +7,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use seminar_dataset::s3rec::{self, Imported};
-use seminar_dataset::{Corpus, Example, NegativeSampler, Numbered, Queries, Sampling, Split};
+use seminar_dataset::{Corpus, Example, NegativeSampler, Queries, Sampling, Split};
 
 const TOY: [(&str, &str); 6] = [
     (".txt", "1 1 2 3 2 4\n2 2 5 1 3 4\n"),
@@ -85,8 +85,8 @@ fn what_does_not_fit_is_an_error_with_its_line() {
 }
 
 /// What each user of an imported data set did, in the files' item numbers.
-fn by_number(data: &Numbered) -> Vec<Vec<u32>> {
-    let number = |&id: &u32| data.item_numbers.get(id as usize - 1).copied().unwrap_or(id);
+fn by_number(Imported { data, item_numbers, .. }: &Imported) -> Vec<Vec<u32>> {
+    let number = |&id: &u32| item_numbers[id as usize - 1];
     data.user_offsets
         .windows(2)
         .map(|range| data.event_items[range[0] as usize..range[1] as usize].iter().map(number).collect())
@@ -97,9 +97,10 @@ fn by_number(data: &Numbered) -> Vec<Vec<u32>> {
 fn a_number_alone_takes_no_memory() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), &[(".txt", "1 1 1429494 3 2\n7 2 3 1 5 4 2147483648\n")]);
-    let data = s3rec::import(folder.path(), "toy", Queries::None).unwrap().data;
-    assert_eq!((data.item_count(), &data.item_numbers), (7, &vec![1, 1_429_494, 3, 2, 5, 4, 1 << 31]));
-    assert_eq!(by_number(&data), [vec![1, 1_429_494, 3, 2], vec![2, 3, 1, 5, 4, 1 << 31]]);
+    let imported = s3rec::import(folder.path(), "toy", Queries::None).unwrap();
+    let data = &imported.data;
+    assert_eq!((data.item_count(), &imported.item_numbers[..]), (7, &[1, 1_429_494, 3, 2, 5, 4, 1 << 31][..]));
+    assert_eq!(by_number(&imported), [vec![1, 1_429_494, 3, 2], vec![2, 3, 1, 5, 4, 1 << 31]]);
     assert_eq!(data.texts.items.row(1), b"1429494", "the number is the name");
 }
 
@@ -116,9 +117,10 @@ fn every_file_of_sparse_numbers_is_renumbered_alike() {
         TOY[5],
     ];
     write(sparse.path(), &renamed);
-    let import = |folder: &Path| s3rec::import(folder, "toy", Queries::Logged).unwrap().data;
-    let (dense, mut sparse) = (import(dense.path()), import(sparse.path()));
-    assert_eq!(std::mem::take(&mut sparse.item_numbers), [70, 7, 900, 31, 1000]);
+    let import = |folder: &Path| s3rec::import(folder, "toy", Queries::Logged).unwrap();
+    let (dense, sparse) = (import(dense.path()), import(sparse.path()));
+    assert_eq!((dense.item_numbers, sparse.item_numbers), (vec![1, 2, 3, 4, 5], vec![70, 7, 900, 31, 1000]));
+    let (dense, mut sparse) = (dense.data, sparse.data);
     assert_eq!(sparse.texts.items.values, b"707900311000");
     sparse.texts.items = dense.texts.items.clone();
     assert_eq!(sparse, dense);
@@ -131,9 +133,9 @@ fn items_that_a_file_lists_belong_to_the_catalogue() {
     // 3 fills the gap of the events; 8 lies behind another.
     let files = [(".txt", "1 1 2 4\n2 4 5 6\n"), ("_items.jsonl", items), ("_sample.txt", "1 8 5\n2 3\n")];
     write(folder.path(), &files);
-    let Imported { data, report } = s3rec::import(folder.path(), "toy", Queries::None).unwrap();
+    let Imported { data, item_numbers, report } = s3rec::import(folder.path(), "toy", Queries::None).unwrap();
     assert_eq!(report.notes["listed items that no event has"], 2);
-    assert_eq!(data.item_numbers, [1, 2, 3, 4, 5, 6, 8]);
+    assert_eq!(item_numbers, [1, 2, 3, 4, 5, 6, 8]);
     assert_eq!((data.texts.items.row(2), data.texts.titles.row(6)), (&b"B3"[..], &b"Ink"[..]));
     assert_eq!(data.sampled.unwrap().items.values, [7, 5, 3]);
 }
@@ -172,24 +174,25 @@ proptest! {
         let items: String = listed.iter().map(|item| format!("{{\"item\":{item}}}\n")).collect();
         let files = [(".txt", lines.as_str()), ("_items.jsonl", &items)];
         write(folder.path(), &files[..if listed.is_empty() { 1 } else { 2 }]);
-        let data = s3rec::import(folder.path(), "toy", Queries::Logged).unwrap().data;
+        let imported = s3rec::import(folder.path(), "toy", Queries::Logged).unwrap();
+        let Imported { data, item_numbers, .. } = &imported;
 
         let used: BTreeSet<u32> = sequences.iter().flatten().copied().collect();
         let all: BTreeSet<u32> = used.iter().chain(&listed).copied().collect();
         prop_assert_eq!(data.item_count(), all.len());
-        prop_assert_eq!(by_number(&data), &sequences[..]);
-        let number = |id: u32| data.item_numbers.get(id as usize - 1).copied().unwrap_or(id);
+        prop_assert_eq!(by_number(&imported), &sequences[..]);
+        let number = |id: u32| item_numbers[id as usize - 1];
         if all.iter().copied().eq(1..=all.len() as u32) {
-            prop_assert!(data.item_numbers.is_empty(), "without gaps, numbers stay");
+            prop_assert!(item_numbers.is_sorted(), "without gaps, numbers stay");
         } else if used.last() > (1..).take_while(|n| all.contains(n)).last().as_ref() {
             let mut order: Vec<u32> = Vec::new();
             for &item in sequences.iter().flatten().chain(&listed) {
                 if !order.contains(&item) { order.push(item) }
             }
-            prop_assert_eq!(&data.item_numbers, &order);
+            prop_assert_eq!(item_numbers, &order);
         }
 
-        Corpus::write(&data, folder.path()).unwrap();
+        Corpus::write(data, folder.path()).unwrap();
         let corpus = Corpus::open(folder.path()).unwrap();
         let sampling = if popular { Sampling::Popularity } else { Sampling::Uniform };
         let sampler = NegativeSampler::new(&corpus, sampling, seed);

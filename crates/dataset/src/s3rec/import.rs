@@ -27,8 +27,10 @@ pub struct ImportReport {
 /// An imported data set.
 #[derive(Clone, Debug)]
 pub struct Imported {
-    /// The data. Items keep the files' numbers where these have no gaps; else see [`Numbered::item_numbers`].
+    /// The data. Items keep the files' numbers where these have no gaps; else they are numbered anew, in order of first appearance.
     pub data: Numbered,
+    /// The number that the files give each item: entry `i` is that of id `i + 1`.
+    pub item_numbers: Vec<u32>,
     /// What was noticed.
     pub report: ImportReport,
 }
@@ -65,7 +67,7 @@ pub fn import(folder: &Path, name: &str, queries: Queries) -> Result<Imported> {
         }
     }
     import.samples(queries == Queries::Logged)?;
-    Ok(Imported { data: import.data, report: import.report })
+    Ok(Imported { data: import.data, item_numbers: import.items.numbers, report: import.report })
 }
 
 struct Import<'a> {
@@ -201,7 +203,6 @@ impl Import<'_> {
         }
         if !items.are_ids() {
             note(&mut self.report, "item numbers with gaps: items were numbered anew");
-            data.item_numbers.clone_from(&items.numbers);
         }
         self.items = items;
     }
