@@ -99,7 +99,10 @@ fn a_number_alone_takes_no_memory() {
     write(folder.path(), &[(".txt", "1 1 1429494 3 2\n7 2 3 1 5 4 2147483648\n")]);
     let imported = s3rec::import(folder.path(), "toy", Queries::None).unwrap();
     let data = &imported.data;
-    assert_eq!((data.item_count(), &imported.item_numbers[..]), (7, &[1, 1_429_494, 3, 2, 5, 4, 1 << 31][..]));
+    assert_eq!(
+        (data.item_count(), &imported.item_numbers[..]),
+        (7, &[1, 1_429_494, 3, 2, 5, 4, 1 << 31][..])
+    );
     assert_eq!(by_number(&imported), [vec![1, 1_429_494, 3, 2], vec![2, 3, 1, 5, 4, 1 << 31]]);
     assert_eq!(data.texts.items.row(1), b"1429494", "the number is the name");
 }
@@ -112,7 +115,10 @@ fn every_file_of_sparse_numbers_is_renumbered_alike() {
         (".txt", "1 70 7 900 7 31\n2 7 1000 70 900 31\n"),
         TOY[1],
         ("_item2attributes.json", r#"{"70": [1, 2], "900": [3], "1000": []}"#),
-        ("_id2dummy_query.json", r#"{"70": "7,8,2", "7": "3", "900": "1,2,2,4,5", "31": "3", "1000": "6,7"}"#),
+        (
+            "_id2dummy_query.json",
+            r#"{"70": "7,8,2", "7": "3", "900": "1,2,2,4,5", "31": "3", "1000": "6,7"}"#,
+        ),
         ("_sample.txt", "1 1000 1000\n2 7 31 31\n"),
         TOY[5],
     ];

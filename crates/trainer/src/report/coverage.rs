@@ -78,10 +78,8 @@ pub(super) fn html(rows: &[Covered<'_>]) -> String {
     let apart = apart(rows);
     if !apart.is_empty() {
         let names: String = METRICS.iter().map(|name| format!("<th>{name}</th>")).collect();
-        let _ = write!(
-            html,
-            "<div class=\"wide\"><table><tr><th>few candidates</th><th>users</th>{names}</tr>"
-        );
+        let _ =
+            write!(html, "<div class=\"wide\"><table><tr><th>few candidates</th><th>users</th>{names}</tr>");
         for (name, users, figures) in apart {
             let cells: String = figures.iter().map(|value| format!("<td>{value}</td>")).collect();
             let _ = write!(html, "<tr><td>{}</td><td>{users}</td>{cells}</tr>", escape(&name));

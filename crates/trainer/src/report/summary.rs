@@ -119,7 +119,9 @@ pub fn summarise(rows: &[RunResult]) -> Vec<Summary> {
     let mut summaries: Vec<Summary> = groups.iter().map(|group| Summary::of(group)).collect();
     let place = |mode: TestMode| TestMode::VARIANTS.iter().position(|&known| known == mode);
     summaries.sort_by(|a, b| {
-        place(a.test_mode).cmp(&place(b.test_mode)).then_with(|| falling(a.metrics.get("MRR"), b.metrics.get("MRR")))
+        place(a.test_mode)
+            .cmp(&place(b.test_mode))
+            .then_with(|| falling(a.metrics.get("MRR"), b.metrics.get("MRR")))
     });
     summaries
 }
