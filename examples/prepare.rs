@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::{Parser, ValueEnum};
 use seminar_dataset::{AmazonReviews, KuaiSar, PrepareConfig, Queries, WholeFolder, check_name, s3rec};
 use seminar_examples::args::one_of;
-use seminar_examples::prepare::{summary, write_corpus};
+use seminar_examples::prepare::{Raw, summary, write_corpus};
 use seminar_examples::{machine, program, say};
 use strum::VariantArray;
 
@@ -64,10 +64,11 @@ fn work(args: Args) -> anyhow::Result<()> {
     let out = WholeFolder { path: &args.out, writer: "prepare", replace: args.force, inputs: &[&args.input] };
     out.check()?;
     let start = Instant::now();
-    let raw = (args.input.as_path(), args.name.as_str());
+    let mut item_numbers = Vec::new();
     let (data, report) = match args.source {
         Source::S3rec => {
             let imported = s3rec::import(&args.input, &args.name, args.queries.unwrap_or(Queries::Logged))?;
+            item_numbers = imported.item_numbers;
             (imported.data, serde_json::to_value(imported.report)?)
         }
         Source::Amazon => {
@@ -87,6 +88,7 @@ fn work(args: Args) -> anyhow::Result<()> {
             (prepared.data, serde_json::to_value(prepared.report)?)
         }
     };
+    let raw = Raw { folder: &args.input, name: &args.name, item_numbers: &item_numbers };
     let stats = write_corpus(data, &report, raw, &out, !args.no_text_files, start)?;
     say!("{}", summary(&stats));
     Ok(())

@@ -46,7 +46,8 @@ struct Args {
     /// each candidate's own item (pair).
     #[arg(long, default_value = "recommendation", value_parser = one_of(TestMode::VARIANTS))]
     test_mode: TestMode,
-    /// Rank of a target that ties with negatives: the mean of the tied ranks, the best (optimistic) or the worst (pessimistic).
+    /// Targets that tie with negatives: expected metrics over random orders of the tied (mean), the best place (optimistic) or the
+    /// worst (pessimistic).
     #[arg(long, default_value = "mean", value_parser = one_of(Ties::VARIANTS))]
     ties: Ties,
     /// File of initial weights under the published names: `.safetensors` or PyTorch `.pt`.
@@ -100,7 +101,7 @@ fn work(args: Args) -> anyhow::Result<()> {
     let name = folder_name(&args.data)?;
     let (row, settings) = match kind {
         None => {
-            let evaluation = popularity(&corpus, Split::Test, &batches)?;
+            let evaluation = popularity(&corpus, Split::Test, &batches, args.ties)?;
             output.claim()?;
             let row = RunResult::new("popularity", &name, Split::Test, batches.test_mode, evaluation)?;
             (row, serde_json::to_value(&batches)?)

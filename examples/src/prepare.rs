@@ -12,24 +12,41 @@ use serde_json::{Value, json};
 
 use crate::machine::peak_rss_bytes;
 
+/// The raw files of a data set.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw<'a> {
+    /// Their folder.
+    pub folder: &'a Path,
+    /// The name that they begin with.
+    pub name: &'a str,
+    /// The number that they give each item, by id from 1; empty where it is the id.
+    pub item_numbers: &'a [u32],
+}
+
+impl<'a, P: AsRef<Path> + ?Sized> From<(&'a P, &'a str)> for Raw<'a> {
+    fn from((folder, name): (&'a P, &'a str)) -> Self {
+        Self { folder: folder.as_ref(), name, item_numbers: &[] }
+    }
+}
+
 /// Writes the corpus, the text files and `stats.json` of a numbered data set into `out`.
 ///
-/// `raw` is the folder and name of the raw files. Vectors beside them are written as embedding files: image vectors
+/// Vectors beside the `raw` files are written as embedding files: image vectors
 /// (`NAME_image_vectors.tsv.gz`) and the published dictionaries of title and image vectors (`NAME_id2title_emb.pth`,
 /// `NAME_id2image_emb.pth`). `report` holds what was counted while preparing. With `text_files` the S3-Rec files are written,
 /// too. `seconds` in `stats.json` count from `start`.
 ///
 /// # Errors
 /// If a file of vectors does not fit the corpus, or `out` cannot be written.
-pub fn write_corpus(
+pub fn write_corpus<'a>(
     data: Numbered,
     report: &impl Serialize,
-    raw: (&Path, &str),
+    raw: impl Into<Raw<'a>>,
     out: &WholeFolder<'_>,
     text_files: bool,
     start: Instant,
 ) -> anyhow::Result<Value> {
-    let (folder, name) = raw;
+    let Raw { folder, name, item_numbers } = raw.into();
     write_folder(data, out, text_files.then_some(name), |corpus, staged| {
         let vectors = folder.join(format!("{name}_image_vectors.tsv.gz"));
         if vectors.is_file() {
@@ -38,7 +55,7 @@ pub fn write_corpus(
         for (published, own) in [("title", "text.emb"), ("image", "image.emb")] {
             let path = folder.join(format!("{name}_id2{published}_emb.pth"));
             if path.is_file() {
-                published_vectors(corpus, &path)?.write(&staged.join(own), Precision::F32)?;
+                published_vectors(corpus, &path, item_numbers)?.write(&staged.join(own), Precision::F32)?;
             }
         }
         let fields = [
@@ -60,14 +77,17 @@ fn image_vectors(corpus: &Corpus, path: &Path) -> anyhow::Result<EmbeddingTable>
     Ok(table)
 }
 
-/// Reads vectors by item id, as the published code saves them.
-fn published_vectors(corpus: &Corpus, path: &Path) -> anyhow::Result<EmbeddingTable> {
-    let items = 1..=corpus.item_count() as u32;
-    let (table, others) =
-        import_pth(path, corpus.item_count(), |key| key.parse().ok().filter(|id| items.contains(id)))?;
+/// Reads vectors by item number, as the published code saves them. `numbers` as [`Raw::item_numbers`].
+fn published_vectors(corpus: &Corpus, path: &Path, numbers: &[u32]) -> anyhow::Result<EmbeddingTable> {
+    let items = corpus.item_count();
+    let ids: HashMap<u32, u32> = match numbers {
+        [] => (1..=items as u32).map(|id| (id, id)).collect(),
+        numbers => numbers.iter().copied().zip(1..).collect(),
+    };
+    let (table, others) = import_pth(path, items, |key| ids.get(&key.parse().ok()?).copied())?;
     if others > 0 {
         tracing::warn!(
-            "{}: {others} vectors ignored: their keys are not item ids of the corpus",
+            "{}: {others} vectors ignored: their keys are no item numbers of the data set",
             path.display()
         );
     }

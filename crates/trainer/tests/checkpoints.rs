@@ -232,6 +232,8 @@ fn the_whole_catalogue_is_ranked_as_one_by_one() {
     let ties = seminar_trainer::metrics::Ties::Mean;
     let full = trainer.rank_in_catalogue(Split::Test, &batches, ties, USERS).unwrap();
     assert_eq!(full.users().len(), USERS);
+    let users: Vec<u32> = full.users().iter().map(|ranked| ranked.user).collect();
+    assert!(users.is_sorted() && users[USERS - 1] >= USERS as u32, "a sample of all users: {users:?}");
     let mut negatives = full.negatives().iter();
     let mut exact = 0;
     for (ranked, positive) in full.users().iter().zip(full.positives()) {

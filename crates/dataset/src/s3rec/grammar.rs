@@ -22,20 +22,18 @@ impl Place<'_> {
     }
 }
 
-/// Hands over each line's user number and its other fields, of which there is at least one.
+/// Hands over each line's user number and its other fields. A user may have none: no events, or no negatives.
 pub(super) fn for_each_row(
     path: &Path,
-    mut row: impl FnMut(Place<'_>, u32, std::str::Split<'_, char>) -> Result<()>,
+    mut row: impl FnMut(Place<'_>, u32, std::str::SplitTerminator<'_, char>) -> Result<()>,
 ) -> Result<()> {
     let mut reader = LineReader::open(path, &ReadOptions::default())?;
     let mut empty = true;
     while let Some(line) = reader.next_line()? {
         let place = Place { path, line: line.number, byte: line.byte };
-        let Some((user, rest)) = line.text.split_once(' ') else {
-            return Err(place.error("a user without any item"));
-        };
+        let (user, rest) = line.text.split_once(' ').unwrap_or((&line.text, ""));
         let user = id(user).map_err(|m| place.error(m))?;
-        row(place, user, rest.trim_end().split(' '))?;
+        row(place, user, rest.trim_end().split_terminator(' '))?;
         empty = false;
     }
     if empty { Err(Error::format(path, 0, 0, "the file holds no line of data")) } else { Ok(()) }
@@ -59,15 +57,6 @@ pub(super) fn keywords(field: &str) -> std::result::Result<Vec<u32>, String> {
         _ => Err(format!("`{field}` where keyword ids joined by commas are expected")),
     };
     field.split(',').map(word).collect()
-}
-
-/// The number of an item that events have.
-pub(super) fn known_item(item: &str, items: usize) -> std::result::Result<u32, String> {
-    let number = id(item)?;
-    if number as usize > items {
-        return Err(format!("item {number} is not among the {items} items of the events"));
-    }
-    Ok(number)
 }
 
 /// Checks that a line's user is the one in this row of `NAME.txt`, and returns the row.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::entries::for_each_entry;
-use super::grammar::{aligned_user, for_each_row, id, keywords, known_item, same_length, too_many};
+use super::grammar::{aligned_user, for_each_row, id, keywords, same_length, too_many};
+use super::numbers::ItemNumbers;
 use crate::error::{Error, Result};
 use crate::ids::Vocabulary;
 use crate::numbered::{Numbered, Sampled};
@@ -27,8 +28,10 @@ pub struct ImportReport {
 /// An imported data set.
 #[derive(Clone, Debug)]
 pub struct Imported {
-    /// The data, under the files' own item numbers.
+    /// The data. Items keep the files' numbers where these have no gaps; else they are numbered anew, in order of first appearance.
     pub data: Numbered,
+    /// The number that the files give each item: entry `i` is that of id `i + 1`.
+    pub item_numbers: Vec<u32>,
     /// What was noticed.
     pub report: ImportReport,
 }
@@ -45,12 +48,14 @@ pub fn import(folder: &Path, name: &str, queries: Queries) -> Result<Imported> {
         name,
         data: Numbered::default(),
         report: ImportReport::default(),
+        items: ItemNumbers::default(),
         words: Words::default(),
     };
     import.data.queries.push([]);
     import.sequences()?;
     import.attributes()?;
-    import.items()?;
+    let described = import.descriptions()?;
+    import.number_items(described);
     match queries {
         Queries::Logged => {
             import.dummy_queries()?;
@@ -64,20 +69,25 @@ pub fn import(folder: &Path, name: &str, queries: Queries) -> Result<Imported> {
         }
     }
     import.samples(queries == Queries::Logged)?;
-    Ok(Imported { data: import.data, report: import.report })
+    Ok(Imported { data: import.data, item_numbers: import.items.numbers, report: import.report })
 }
-
-/// Largest item number that a file may have, however few events it holds.
-const LEAST_ITEMS: usize = 100_000;
-/// Largest item number per event in files with more events than that.
-const ITEMS_PER_EVENT: usize = 8;
 
 struct Import<'a> {
     folder: &'a Path,
     name: &'a str,
     data: Numbered,
     report: ImportReport,
+    items: ItemNumbers,
     words: Words,
+}
+
+/// A line of `NAME_items.jsonl`.
+#[derive(Deserialize)]
+struct Description {
+    item: u32,
+    asin: Option<String>,
+    title: Option<String>,
+    image_url: Option<String>,
 }
 
 /// Rows of the query table by their keywords.
@@ -112,44 +122,39 @@ impl Import<'_> {
             let message = format!("neither {0}.txt nor {0}.txt.gz is here", self.name);
             return Err(Error::format(self.folder, 0, 0, message));
         };
-        let data = &mut self.data;
+        let (data, report) = (&mut self.data, &mut self.report);
         data.user_offsets.push(0);
         for_each_row(&path, |place, user, fields| {
+            let before = data.event_items.len();
             for field in fields {
-                let item = id(field).map_err(|m| place.error(m))?;
-                data.event_items.push(item);
+                data.event_items.push(id(field).map_err(|m| place.error(m))?);
+            }
+            if data.event_items.len() == before {
+                note(report, "users without any item");
             }
             data.user_numbers.push(user);
             data.user_offsets.push(data.event_items.len() as u64);
             Ok(())
         })?;
-        let items = data.event_items.iter().max().map_or(0, |&i| i as usize);
         let events = data.event_items.len();
-        // Everything below has a place for each item number: a number alone must not decide how much memory is taken.
-        if items > LEAST_ITEMS.max(ITEMS_PER_EVENT * events) {
-            let message =
-                format!("item {items} in {events} events: items are numbered from 1, without large gaps");
-            return Err(Error::format(&path, 0, 0, message));
+        if events == 0 {
+            return Err(Error::format(&path, 0, 0, "no user has an item; a line is `user item item …`"));
         }
         for range in data.user_offsets.windows(2) {
             data.event_times.extend(0..(range[1] - range[0]) as i64);
         }
         data.event_kinds = vec![0; events];
         data.event_queries = vec![0; events];
-        data.item_queries = vec![0; items + 1];
         data.texts.users = data.user_numbers.iter().map(|n| n.to_string().into_bytes()).collect();
-        data.texts.items = (1..=items).map(|n| n.to_string().into_bytes()).collect();
-        data.texts.titles = (0..items).map(|_| []).collect();
-        data.texts.image_urls = data.texts.titles.clone();
         Ok(())
     }
 
+    /// Attributes, under the file's item numbers.
     fn attributes(&mut self) -> Result<()> {
         let Some(path) = self.find("_item2attributes.json") else { return Ok(()) };
-        let items = self.data.item_count();
         let data = &mut self.data;
         for_each_entry(&path, |item: String, list: Vec<u32>| {
-            let item = known_item(&item, items)?;
+            let item = id(&item)?;
             if list.contains(&0) {
                 return Err(format!("item {item}: attribute 0 is the padding"));
             }
@@ -159,45 +164,56 @@ impl Import<'_> {
         })
     }
 
-    fn items(&mut self) -> Result<()> {
-        #[derive(Deserialize)]
-        struct Item {
-            item: u32,
-            asin: Option<String>,
-            title: Option<String>,
-            image_url: Option<String>,
-        }
-        let Some(path) = self.find("_items.jsonl") else { return Ok(()) };
-        let items = self.data.item_count();
-        let mut texts: Vec<[String; 3]> = vec![Default::default(); items];
+    fn descriptions(&mut self) -> Result<Vec<Description>> {
+        let Some(path) = self.find("_items.jsonl") else { return Ok(Vec::new()) };
+        let mut all = Vec::new();
         let mut reader = LineReader::open(&path, &ReadOptions::default())?;
         while let Some(line) = reader.next_line()? {
-            let parsed: Item = serde_json::from_str(&line.text)
-                .map_err(|e| Error::format(&path, line.number, line.byte, e.to_string()))?;
-            match texts.get_mut((parsed.item as usize).wrapping_sub(1)) {
-                Some(slot) => {
-                    *slot = [parsed.asin, parsed.title, parsed.image_url].map(Option::unwrap_or_default);
-                }
-                None => note(&mut self.report, "described items that no event has"),
-            }
+            let error = |message| Error::format(&path, line.number, line.byte, message);
+            let described: Description =
+                serde_json::from_str(&line.text).map_err(|e| error(e.to_string()))?;
+            id(&described.item.to_string()).map_err(error)?;
+            all.push(described);
         }
-        let own = &mut self.data.texts;
-        let names = texts.iter().enumerate().map(|(i, t)| match t[0].as_str() {
-            "" => (i + 1).to_string().into_bytes(),
-            asin => asin.as_bytes().to_vec(),
-        });
-        own.items = names.collect();
-        own.titles = texts.iter().map(|t| t[1].bytes()).collect();
-        own.image_urls = texts.iter().map(|t| t[2].bytes()).collect();
-        Ok(())
+        Ok(all)
+    }
+
+    /// Gives every item of the catalogue its id, and what was said of it under its number.
+    fn number_items(&mut self, described: Vec<Description>) {
+        let data = &mut self.data;
+        let listed: Vec<u32> =
+            data.attribute_items.iter().copied().chain(described.iter().map(|d| d.item)).collect();
+        let items = ItemNumbers::new(&data.event_items, &listed);
+        data.event_items.iter_mut().chain(&mut data.attribute_items).for_each(|item| items.renumber(item));
+        data.item_queries = vec![0; items.len() + 1];
+        let mut texts: Vec<[String; 3]> =
+            items.numbers.iter().map(|number| [number.to_string(), String::new(), String::new()]).collect();
+        for Description { mut item, asin, title, image_url } in described {
+            items.renumber(&mut item);
+            let [name, own_title, own_image] = &mut texts[item as usize - 1];
+            if let Some(asin) = asin.filter(|asin| !asin.is_empty()) {
+                *name = asin;
+            }
+            (*own_title, *own_image) = (title.unwrap_or_default(), image_url.unwrap_or_default());
+        }
+        let column = |at: usize| texts.iter().map(|own| own[at].bytes()).collect();
+        (data.texts.items, data.texts.titles, data.texts.image_urls) = (column(0), column(1), column(2));
+        let mut without_events = vec![true; items.len()];
+        data.event_items.iter().for_each(|&item| without_events[item as usize - 1] = false);
+        for _ in without_events.into_iter().filter(|&without| without) {
+            note(&mut self.report, "listed items that no event has");
+        }
+        if !items.are_ids() {
+            note(&mut self.report, "item numbers with gaps: items were numbered anew");
+        }
+        self.items = items;
     }
 
     fn dummy_queries(&mut self) -> Result<()> {
         let Some(path) = self.find("_id2dummy_query.json") else { return Ok(()) };
-        let items = self.data.item_count();
-        let (data, words) = (&mut self.data, &mut self.words);
+        let (data, items, words) = (&mut self.data, &self.items, &mut self.words);
         for_each_entry(&path, |item: String, query: String| {
-            let item = known_item(&item, items)?;
+            let item = items.id(&item)?;
             data.item_queries[item as usize] = words.row(&keywords(&query)?, &mut data.queries);
             Ok(())
         })
@@ -230,8 +246,7 @@ impl Import<'_> {
 
     fn samples(&mut self, with_queries: bool) -> Result<()> {
         let Some(path) = self.find("_sample.txt") else { return Ok(()) };
-        let (data, report) = (&mut self.data, &mut self.report);
-        let items = data.item_count();
+        let (data, items, report) = (&self.data, &self.items, &mut self.report);
         let mut sampled = Sampled::default();
         let mut user = 0;
         for_each_row(&path, |place, number, fields| {
@@ -240,12 +255,7 @@ impl Import<'_> {
                 &data.event_items[data.user_offsets[index] as usize..data.user_offsets[index + 1] as usize];
             let mut row = Vec::with_capacity(99);
             for field in fields {
-                let item = id(field).map_err(|m| place.error(m))?;
-                if item as usize > items {
-                    return Err(
-                        place.error(format!("item {item} is not among the {items} items of the events"))
-                    );
-                }
+                let item = items.id(field).map_err(|m| place.error(m))?;
                 if own.contains(&item) {
                     note(report, "sampled negatives in the user's history");
                 }

@@ -9,6 +9,9 @@
 //! | `NAME_sample.txt`, `NAME_sample_queries.txt` | `user` and 99 negatives, or their queries |
 //! | `NAME_items.jsonl` | only read: `item`, `asin`, `title`, `image_url` of each item, where it is there |
 //!
+//! Item numbers are names: the catalogue is the items that sequences hold or that the two item files (`_item2attributes.json`,
+//! `_items.jsonl`) list. Where the numbers have gaps, items are numbered anew.
+//!
 //! Every file may be gzip (`.gz` after its name) when read. These are strict formats: what does not fit is an
 //! error with its line.
 
@@ -16,6 +19,7 @@ mod entries;
 mod export;
 mod grammar;
 mod import;
+mod numbers;
 
 pub use export::export;
 pub use import::{ImportReport, Imported, import};
