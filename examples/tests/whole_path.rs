@@ -53,7 +53,7 @@ fn same_input_same_bytes_with_any_number_of_threads() {
         })
         .into();
     assert!(made[0] == made[1]);
-    assert_eq!(made[0].1.len(), 9, "corpus, texts, image vectors and six text files");
+    assert_eq!(made[0].1.len(), 10, "corpus, texts, image vectors, six text files and the list of them");
 }
 
 #[test]
