@@ -7,7 +7,27 @@
 //! seminar-dataset = "0.1"                                   # corpora and batches
 //! burn = { version = "0.22", default-features = false }    # devices
 //! ```
+//! A saved model opens without the corpus and recommends:
+//!
+//! ```no_run
+//! use burn::tensor::Device;
+//! use seminar_models::AnyModel;
+//! use seminar_trainer::{Recommender, Request};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let recommender = Recommender::<AnyModel>::open("out/quickstart/model", &Device::flex())?;
+//! let user = recommender.history(["B0091JKVU0", "B00CHQ7I2S"])?; // external ids, oldest first
+//! assert!(user.unknown().is_empty(), "ids that the model does not know are passed over, and listed here");
+//! for hit in recommender.recommend(&user, &Request { k: 10, ..Default::default() })? {
+//!     println!("{} {:.3} {}", hit.id, hit.score, hit.title);
+//! }
+//! # Ok(()) }
+//! ```
+//! Build with `--release`: without optimisation a request takes seconds.
+//!
 //! A backend is a feature: `flex` (plain Rust on the processor, `Device::flex()`), `tch` (LibTorch), `wgpu`, `cuda`. None is on by default.
+//!
+//! Such a model is trained on a corpus:
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

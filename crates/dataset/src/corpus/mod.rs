@@ -118,7 +118,8 @@ impl Corpus {
     ///
     /// # Errors
     /// If a file is missing, damaged in any way, or the two do not belong together.
-    pub fn open(folder: &Path) -> Result<Self> {
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref();
         let file = Container::open(&folder.join("corpus.bin"), CORPUS)?;
         let texts = TextFile::open(&folder.join("texts.bin"))?;
         let names = file.column::<u64>("names")?;
