@@ -28,6 +28,7 @@
 
 mod bpe;
 mod checkpoint;
+mod clean;
 mod clip;
 mod descriptor;
 mod encoder;
@@ -38,6 +39,7 @@ mod preprocess;
 
 pub use bpe::Tokenizer;
 pub use checkpoint::{Array, Weights};
+pub use clean::clean_text;
 pub use clip::{Clip, ClipConfig, VisionConfig};
 pub use descriptor::ColourAndEdges;
 pub use encoder::ItemEncoder;
