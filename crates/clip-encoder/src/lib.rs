@@ -40,7 +40,7 @@ mod preprocess;
 pub use bpe::Tokenizer;
 pub use checkpoint::{Array, Weights};
 pub use clean::clean_text;
-pub use clip::{Clip, ClipConfig, VisionConfig};
+pub use clip::{Activation, Clip, ClipConfig, ClipSettings, VisionConfig};
 pub use descriptor::ColourAndEdges;
 pub use encoder::ItemEncoder;
 pub use error::{Error, Result};
