@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use seminar_ann_retrieval::{AnnIndex, Flat, HnswConfig, Metric, Vectors};
-use seminar_clip_encoder::{Clip, ColourAndEdges, ItemEncoder, Weights, open_image};
+use seminar_clip_encoder::{ColourAndEdges, ItemEncoder, open_image};
 use seminar_dataset::{Corpus, Embeddings};
+use seminar_examples::clip::Checkpoint;
 use seminar_examples::device::DeviceKind;
 use seminar_examples::embed::{SEED, WIDTH, offline_texts};
 
@@ -25,9 +26,9 @@ struct Args {
     /// Query item of the corpus, by its name in the log. Its embeddings are the queries.
     #[arg(long)]
     item: Option<String>,
-    /// File of the CLIP weights that made the embeddings. Without it, the offline encoders are used.
-    #[arg(long)]
-    checkpoint: Option<PathBuf>,
+    /// The CLIP checkpoint that made the embeddings, with the same settings.
+    #[command(flatten)]
+    checkpoint: Checkpoint,
     /// Results per direction.
     #[arg(long, default_value_t = 5)]
     topk: usize,
@@ -59,7 +60,7 @@ fn main() -> anyhow::Result<()> {
     let queries = queries(&args, &corpus, &sides)?;
     ensure!(!queries.is_empty(), "give --query TEXT, --image FILE or --item NAME");
     // Only CLIP puts texts and images into one space.
-    let joined = args.checkpoint.is_some();
+    let joined = args.checkpoint.checkpoint.is_some();
     for (from, vector) in &queries {
         for to in sides.iter().filter(|to| joined || to.name == *from) {
             if to.index.dim() != vector.len() {
@@ -117,10 +118,7 @@ fn queries(args: &Args, corpus: &Corpus, sides: &[Side]) -> anyhow::Result<Vec<(
     if args.query.is_none() && args.image.is_none() {
         return Ok(queries);
     }
-    let clip = match &args.checkpoint {
-        Some(path) => Some(Clip::new(&Weights::read(path)?, &args.device.open()?)?),
-        None => None,
-    };
+    let clip = args.checkpoint.load(args.device)?.map(|(_, clip)| clip);
     if let Some(text) = &args.query {
         let vector = match &clip {
             Some(clip) => clip.encode_texts(&[text])?,

@@ -3,7 +3,7 @@
 
 use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::DynamicImage;
+use image::{DynamicImage, GrayImage, RgbImage, RgbaImage};
 
 use crate::error::{Error, Result};
 
@@ -12,19 +12,74 @@ pub(crate) const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 /// Standard deviation of each channel.
 pub(crate) const DEVIATION: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
-/// The input of a model of this image size, `[3, size, size]`.
+/// Reach of the bicubic kernel, in pixels of the coarser side.
+const REACH: f64 = 2.0;
+
+/// The input of a model of this image size, `[3, size, size]`: as published, the short side is resized to `size`, and the centre
+/// is cut out. Only the part of the image that the centre shows is resized, so memory does not grow with its longer side.
 ///
 /// # Errors
-/// If the image has no pixel, or a side so much longer than the other that the resized image would not fit in memory.
+/// If the image has no pixel, or `size` is 0.
 pub fn preprocess(image: &DynamicImage, size: usize) -> Result<Vec<f32>> {
     let (width, height) = (image.width(), image.height());
     let short = width.min(height);
-    // As torchvision computes it: the long side is cut down to a whole number.
-    let scaled = |side: u32| (size as u64 * u64::from(side) / u64::from(short.max(1))) as u32;
-    let (new_width, new_height) = (scaled(width), scaled(height));
-    if short == 0 || size == 0 || u64::from(new_width) * u64::from(new_height) > 1 << 28 {
+    if short == 0 || size == 0 {
         return Err(Error::Image(format!("{width} x {height} pixels cannot be resized to {size}")));
     }
+    let [across, down] = [width, height].map(|side| Axis::new(side, short, size));
+    let centre = if across.unchanged && down.unchanged {
+        // Pillow leaves an image of the right size as it is, the colours under transparency included.
+        image.crop_imm(across.start, down.start, across.length, down.length)
+    } else {
+        resize(&image.crop_imm(across.start, down.start, across.length, down.length), &across, &down, size)?
+    };
+    let centre = centre.to_rgb8();
+    let mut pixels = vec![0.0; 3 * size * size];
+    for (channel, plane) in pixels.chunks_exact_mut(size * size).enumerate() {
+        for (value, pixel) in plane.iter_mut().zip(centre.pixels()) {
+            *value = (f32::from(pixel.0[channel]) / 255.0 - MEAN[channel]) / DEVIATION[channel];
+        }
+    }
+    Ok(pixels)
+}
+
+/// What the centre takes of one side of an image.
+struct Axis {
+    /// First pixel that the centre depends on.
+    start: u32,
+    /// Number of pixels that it depends on.
+    length: u32,
+    /// Where it begins, in pixels from `start`.
+    offset: f64,
+    /// How many pixels it covers.
+    covered: f64,
+    /// Whether the side keeps its length.
+    unchanged: bool,
+}
+
+impl Axis {
+    fn new(side: u32, short: u32, size: usize) -> Self {
+        // As torchvision computes it: the long side is cut down to a whole number.
+        let new = size as u64 * u64::from(side) / u64::from(short);
+        // Python's rounding of halves: to the even number.
+        let first = ((new - size as u64) as f64 / 2.0).round_ties_even();
+        let scale = f64::from(side) / new as f64;
+        let (begin, end) = (first * scale, (first + size as f64) * scale);
+        if new == u64::from(side) {
+            let (start, length) = (first as u32, size as u32);
+            return Self { start, length, offset: 0.0, covered: f64::from(length), unchanged: true };
+        }
+        // One pixel more than the kernel reaches, against rounding.
+        let margin = REACH * scale.max(1.0) + 1.0;
+        let start = (begin - margin).floor().max(0.0) as u32;
+        let last = ((end + margin).ceil() as u32).min(side);
+        let offset = begin - f64::from(start);
+        Self { start, length: last - start, offset, covered: end - begin, unchanged: false }
+    }
+}
+
+/// Resizes what both sides cover to a square.
+fn resize(image: &DynamicImage, across: &Axis, down: &Axis, size: usize) -> Result<DynamicImage> {
     // An image is resized in its own channels and only then turned to RGB: transparency takes part in the averages.
     let (pixel, mut bytes) = match image {
         DynamicImage::ImageLuma8(_) | DynamicImage::ImageLuma16(_) => {
@@ -38,32 +93,27 @@ pub fn preprocess(image: &DynamicImage, size: usize) -> Result<Vec<f32>> {
         bytes.as_chunks_mut().0.iter_mut().for_each(premultiply);
     }
     let fail = |what: &dyn std::fmt::Display| Error::Image(what.to_string());
-    let source = Image::from_vec_u8(width, height, bytes, pixel).map_err(|e| fail(&e))?;
+    let side = size as u32;
+    let source = Image::from_vec_u8(across.length, down.length, bytes, pixel).map_err(|e| fail(&e))?;
     let options =
         ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom)).use_alpha(false);
     // Across first, then down, as Pillow does it: in between, overshoot is cut to bytes, so the order shows.
-    let mut across = Image::new(new_width, height, pixel);
-    Resizer::new().resize(&source, &mut across, &options).map_err(|e| fail(&e))?;
-    let mut target = Image::new(new_width, new_height, pixel);
-    Resizer::new().resize(&across, &mut target, &options).map_err(|e| fail(&e))?;
+    let mut narrow = Image::new(side, down.length, pixel);
+    let part = options.crop(across.offset, 0.0, across.covered, f64::from(down.length));
+    Resizer::new().resize(&source, &mut narrow, &part).map_err(|e| fail(&e))?;
+    let mut target = Image::new(side, side, pixel);
+    let part = options.crop(0.0, down.offset, f64::from(side), down.covered);
+    Resizer::new().resize(&narrow, &mut target, &part).map_err(|e| fail(&e))?;
     if transparent {
         target.buffer_mut().as_chunks_mut().0.iter_mut().for_each(unmultiply);
     }
-    // Python's rounding of halves: to the even number.
-    let start = |long: u32| ((long as usize - size) as f64 / 2.0).round_ties_even() as usize;
-    let (left, top) = (start(new_width), start(new_height));
-    let channels = pixel.size();
-    let mut pixels = vec![0.0; 3 * size * size];
-    for (channel, plane) in pixels.chunks_exact_mut(size * size).enumerate() {
-        for (y, row) in plane.chunks_exact_mut(size).enumerate() {
-            for (x, value) in row.iter_mut().enumerate() {
-                let at = ((top + y) * new_width as usize + left + x) * channels;
-                let byte = target.buffer()[at + channel.min(channels - 1)];
-                *value = (f32::from(byte) / 255.0 - MEAN[channel]) / DEVIATION[channel];
-            }
-        }
-    }
-    Ok(pixels)
+    let bytes = target.into_vec();
+    let resized = match pixel {
+        PixelType::U8 => GrayImage::from_raw(side, side, bytes).map(DynamicImage::from),
+        PixelType::U8x4 => RgbaImage::from_raw(side, side, bytes).map(DynamicImage::from),
+        _ => RgbImage::from_raw(side, side, bytes).map(DynamicImage::from),
+    };
+    resized.ok_or_else(|| Error::Image(format!("{size} x {size} pixels of a resized image are missing")))
 }
 
 /// Colours times opacity, rounded as Pillow does.
@@ -96,6 +146,5 @@ mod tests {
             assert!(pixels[channel * 256..][..256].iter().all(|x| (x - expected).abs() < 1e-5));
         }
         assert!(preprocess(&DynamicImage::new_rgb8(0, 4), 16).is_err());
-        assert!(preprocess(&DynamicImage::new_luma8(1, 60_000), 4096).is_err());
     }
 }
