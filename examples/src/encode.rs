@@ -55,7 +55,8 @@ impl Encoding {
         ensure!(self.words > 0 && self.chunk > 0, "--words and --chunk must be at least 1");
         let corpus = Corpus::open(data)?;
         let clip = self.checkpoint.load(device)?;
-        let model = clip.as_ref().map(|(path, clip)| hash(path).map(|hash| (hash, clip.config()))).transpose()?;
+        let model =
+            clip.as_ref().map(|(path, clip)| hash(path).map(|hash| (hash, clip.config()))).transpose()?;
         // The last word names the cleaning of texts: progress of an earlier one is not continued.
         let settings = format!("{model:?} {} {:?} ftfy", self.words, self.images);
         let clip = clip.map(|(_, clip)| clip);

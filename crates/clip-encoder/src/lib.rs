@@ -25,6 +25,9 @@
 //! let images = clip.encode_images(&[open_image("card.jpg".as_ref())?])?;
 //! # Ok::<(), seminar_clip_encoder::Error>(())
 //! ```
+//!
+//! Models that are not OpenAI's may need [`ClipSettings`], or their configuration beside the file. Texts are cleaned by
+//! [`clean_text`]; [`open_image`] says which colours a picture has.
 
 mod bpe;
 mod checkpoint;

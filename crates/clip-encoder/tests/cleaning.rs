@@ -75,10 +75,11 @@ fn made(fragments: &Fragments, number: u64) -> String {
 /// Titles of the bundled item files, empty where there is none.
 fn titles() -> Vec<String> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data");
-    let lines = ["s3rec/Beauty_items.jsonl.gz", "gift_cards/meta_Gift_Cards.json.gz"].iter().flat_map(|name| {
-        let file = std::fs::File::open(data.join(name)).unwrap();
-        BufReader::new(MultiGzDecoder::new(file)).lines()
-    });
+    let lines =
+        ["s3rec/Beauty_items.jsonl.gz", "gift_cards/meta_Gift_Cards.json.gz"].iter().flat_map(|name| {
+            let file = std::fs::File::open(data.join(name)).unwrap();
+            BufReader::new(MultiGzDecoder::new(file)).lines()
+        });
     let title = |line: std::io::Result<String>| {
         let item: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
         item["title"].as_str().unwrap_or_default().to_owned()

@@ -153,10 +153,9 @@ fn the_activation_is_assumed_aloud_or_set_or_read() {
     let (text, image) = (json!({ "width": 64, "heads": 1 }), json!({ "width": 64, "layers": 2 }));
     let open_clip = json!({ "embed_dim": 32, "text_cfg": text, "vision_cfg": image });
     let quick = json!({ "text_cfg": text, "vision_cfg": image, "quick_gelu": true });
-    let tower = |activation: &str| json!({ "hidden_act": activation, "hidden_size": 64, "num_attention_heads": 1 });
-    let hugging_face = |activation: &str| {
-        json!({ "model_type": "clip", "text_config": tower(activation), "vision_config": tower(activation) })
-    };
+    let tower =
+        |activation: &str| json!({ "hidden_act": activation, "hidden_size": 64, "num_attention_heads": 1 });
+    let hugging_face = |activation: &str| json!({ "model_type": "clip", "text_config": tower(activation), "vision_config": tower(activation) });
     for (name, value, activation) in [
         ("config.json", hugging_face("gelu"), Activation::Gelu),
         ("config.json", hugging_face("quick_gelu"), Activation::QuickGelu),
@@ -172,7 +171,10 @@ fn the_activation_is_assumed_aloud_or_set_or_read() {
     // What is set goes before what is read; a file of something else says nothing.
     std::fs::write(path.with_file_name("config.json"), hugging_face("gelu").to_string()).unwrap();
     let set = ClipSettings { activation: Some(Activation::QuickGelu), ..Default::default() };
-    check(&Clip::with_settings(&Weights::read(&path).unwrap(), set, &device()).unwrap(), Activation::QuickGelu);
+    check(
+        &Clip::with_settings(&Weights::read(&path).unwrap(), set, &device()).unwrap(),
+        Activation::QuickGelu,
+    );
     let other = json!({ "model_type": "bert", "hidden_act": "gelu", "hidden_size": 768 });
     assert!(open(&path, Some(("config.json", &other))).unwrap().assumption().is_some());
 }
@@ -192,9 +194,7 @@ fn heads_are_set_or_read_or_the_model_is_refused() {
         check(&Clip::with_settings(&Weights::read(&path).unwrap(), set, &device()).unwrap(), heads);
     }
     let text = json!({ "width": 64, "heads": 1 });
-    let open_clip = |head: usize| {
-        json!({ "quick_gelu": true, "text_cfg": text, "vision_cfg": { "width": 320, "layers": 2, "head_width": head } })
-    };
+    let open_clip = |head: usize| json!({ "quick_gelu": true, "text_cfg": text, "vision_cfg": { "width": 320, "layers": 2, "head_width": head } });
     let hugging_face = json!({ "vision_config": { "hidden_size": 320, "num_attention_heads": 4 } });
     check(&open(&path, Some(("config.json", &hugging_face))).unwrap(), 4);
     check(&open(&path, Some(("open_clip_config.json", &json!({ "model_cfg": open_clip(80) })))).unwrap(), 4);
@@ -210,9 +210,7 @@ fn configurations_that_do_not_fit_are_refused_by_name() {
         config[section][key] = value;
         config
     };
-    let preparation = |key: &str, value: Value| {
-        json!({ "model_cfg": open_clip("text_cfg", "heads", json!(1)), "preprocess_cfg": { key: value } })
-    };
+    let preparation = |key: &str, value: Value| json!({ "model_cfg": open_clip("text_cfg", "heads", json!(1)), "preprocess_cfg": { key: value } });
     for (value, word) in [
         (tower("hidden_act", json!("gelu_new")), "`gelu_new`"),
         (tower("hidden_size", json!(512)), "512"),

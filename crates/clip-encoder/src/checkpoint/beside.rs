@@ -72,11 +72,7 @@ fn of_clip(value: &Value, weights: &Weights) -> Read<Option<ClipSettings>> {
 }
 
 /// `open_clip`'s form. Its defaults count: GELU, eight heads in the text tower, heads of 64 in the image tower.
-fn open_clip(
-    model: &Value,
-    preparation: &Value,
-    weights: &Weights,
-) -> Read<ClipSettings> {
+fn open_clip(model: &Value, preparation: &Value, weights: &Weights) -> Read<ClipSettings> {
     let (text, image) = (&model["text_cfg"], &model["vision_cfg"]);
     for (section, name, harmless) in OTHERWISE {
         let field = if section == "preprocess_cfg" { &preparation[name] } else { &model[section][name] };
@@ -104,8 +100,7 @@ fn open_clip(
     same("vision_cfg.width", width, image_width(weights))?;
     // A ResNet's last layer is 32 times as wide as its first.
     let width = if residual { width * 32 } else { width };
-    let activation =
-        if model["quick_gelu"] == true { Activation::QuickGelu } else { Activation::Gelu };
+    let activation = if model["quick_gelu"] == true { Activation::QuickGelu } else { Activation::Gelu };
     Ok(ClipSettings {
         activation: Some(activation),
         text_heads: Some(text_heads),
@@ -114,10 +109,7 @@ fn open_clip(
 }
 
 /// Hugging Face's form. Only what is written counts.
-fn hugging_face(
-    [text, image]: [&Value; 2],
-    weights: &Weights,
-) -> Read<ClipSettings> {
+fn hugging_face([text, image]: [&Value; 2], weights: &Weights) -> Read<ClipSettings> {
     let mut activation = None;
     for (section, tower) in [("text_config", text), ("vision_config", image)] {
         if let Some(name) = tower["hidden_act"].as_str() {
@@ -128,7 +120,10 @@ fn hugging_face(
             activation = Some(own);
         }
         if tower["layer_norm_eps"].as_f64().is_some_and(|epsilon| (epsilon - 1e-5).abs() > 1e-9) {
-            return Err(format!("`{section}.layer_norm_eps` is {}: only 1e-5 is supported", tower["layer_norm_eps"]));
+            return Err(format!(
+                "`{section}.layer_norm_eps` is {}: only 1e-5 is supported",
+                tower["layer_norm_eps"]
+            ));
         }
     }
     let told = |tower: &Value| number(tower, "hidden_size");

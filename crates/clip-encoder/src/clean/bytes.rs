@@ -20,7 +20,8 @@ pub(super) fn restore_spaces(bytes: &[u8]) -> Option<Vec<u8>> {
         words.push(byte);
         let after = &bytes[at..];
         let begins = |word: &[u8]| after[2..].starts_with(word);
-        if after.starts_with(b"\xC3 ") && ![&b" "[..], b"quele", b"quela", b"quilo", b"s "].into_iter().any(begins)
+        if after.starts_with(b"\xC3 ")
+            && ![&b" "[..], b"quele", b"quela", b"quilo", b"s "].into_iter().any(begins)
         {
             words.push(0xA0);
         }
@@ -85,9 +86,7 @@ fn damaged(bytes: &[u8]) -> Option<usize> {
     match *bytes {
         [0xC2..=0xDF, LOST, ..] | [0xC2 | 0xC3, b'?', ..] => Some(2),
         // A pair of surrogates, each a sequence of its own.
-        [0xED, 0xA0..=0xAF, b, 0xED, 0xB0..=0xBF, d, ..]
-            if part(b) && part(d) && (lost(b) || lost(d)) =>
-        {
+        [0xED, 0xA0..=0xAF, b, 0xED, 0xB0..=0xBF, d, ..] if part(b) && part(d) && (lost(b) || lost(d)) => {
             Some(6)
         }
         [0xE0..=0xEF, b, c, ..] if once(&[b, c]) => Some(3),

@@ -25,8 +25,9 @@ pub(super) fn simplify(text: &str) -> String {
         }
     }
     static ESCAPES: OnceLock<Regex> = OnceLock::new();
-    let escapes = ESCAPES
-        .get_or_init(|| Regex::new(r"\x1B\[[\d;]*[A-Za-z]").expect("the pattern is a constant that compiles"));
+    let escapes = ESCAPES.get_or_init(|| {
+        Regex::new(r"\x1B\[[\d;]*[A-Za-z]").expect("the pattern is a constant that compiles")
+    });
     let mut plain = escapes.replace_all(&plain, "").into_owned();
     plain.retain(|c| !without_meaning(c));
     plain

@@ -108,7 +108,8 @@ pub(super) fn kinds(c: char) -> Kinds {
         _ => Kinds::NO_LATIN,
     };
     // Separators of files and records are white space to Python.
-    let space = if c.is_whitespace() || matches!(c, '\u{1C}'..='\u{1F}') { Kinds::SPACE } else { Kinds::NONE };
+    let space =
+        if c.is_whitespace() || matches!(c, '\u{1C}'..='\u{1F}') { Kinds::SPACE } else { Kinds::NONE };
     let word = if word(c) { Kinds::WORD } else { Kinds::NONE };
     let in_line = if c == '\n' { Kinds::NONE } else { Kinds::IN_LINE };
     own | latin | space | word | in_line

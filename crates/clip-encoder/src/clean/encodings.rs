@@ -205,7 +205,10 @@ mod tests {
 
     #[test]
     fn roles_do_not_overlap_between_lengths() {
-        assert_eq!(["\u{C3}", "\u{E2}", "\u{F0}", "a"].map(|c| sequence_length(c.chars().next().unwrap())), [2, 3, 4, 0]);
+        assert_eq!(
+            ["\u{C3}", "\u{E2}", "\u{F0}", "a"].map(|c| sequence_length(c.chars().next().unwrap())),
+            [2, 3, 4, 0]
+        );
         assert!(continues(' ') && !continues_strictly(' ') && continues_strictly('\u{2122}'));
     }
 }

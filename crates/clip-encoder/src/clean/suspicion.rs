@@ -35,8 +35,10 @@ const QUOTES: Kinds = OPENING.or(CLOSING);
 /// What a bad character does not stand beside.
 const LOUD: Kinds = ACCENTED.or(BOX).or(QUOTES).or(CURRENCY).or(NUMERIC).or(LAW);
 /// Second bytes of Arabic letters, in Windows-1252.
-const ARABIC: Place =
-    Place(Kinds::COMMON.or(CURRENCY).or(BAD).or(NUMERIC).or(OPENING), "\u{178}\u{160}\u{AE}\u{B0}\u{B5}\u{BB}");
+const ARABIC: Place = Place(
+    Kinds::COMMON.or(CURRENCY).or(BAD).or(NUMERIC).or(OPENING),
+    "\u{178}\u{160}\u{AE}\u{B0}\u{B5}\u{BB}",
+);
 /// Second bytes of letters of Greek and Cyrillic.
 const BETWEEN: Kinds = C1.or(BAD).or(QUOTES).or(CURRENCY);
 
@@ -74,11 +76,7 @@ const RULES: &[&[Place]] = &[
     &[one("\u{C3}"), one("\u{A0}\u{A1}")],
     &[any(Kinds::LOWER_LATIN), one("\u{C2}\u{C3}"), one(" ")],
     &[any(Kinds::LOWER_LATIN), any(Kinds::SPACE), one("\u{C2}\u{C3}"), one(" ")],
-    &[
-        Place(Kinds::LOWER_LATIN.or(CLOSING), ".,?!"),
-        one("\u{C2}"),
-        Place(QUOTES, " "),
-    ],
+    &[Place(Kinds::LOWER_LATIN.or(CLOSING), ".,?!"), one("\u{C2}"), Place(QUOTES, " ")],
     // Hebrew, Arabic and Indian letters in Windows-1252.
     &[one("\u{D7}"), one("\u{B2}\u{B3}")],
     &[one("\u{D8}\u{D9}"), ARABIC, one("\u{D8}\u{D9}"), ARABIC],
@@ -112,11 +110,7 @@ const RULES: &[&[Place]] = &[
         Place(LATIN, " "),
     ],
     &[one("\u{3B2}"), one("\u{20AC}"), one("\u{2122}\u{A0}\u{386}\u{AD}\u{AE}\u{B0}")],
-    &[
-        one("\u{392}\u{393}\u{39E}\u{39F}"),
-        Place(BETWEEN, "\u{B0}"),
-        one("\u{392}\u{393}\u{39E}\u{39F}"),
-    ],
+    &[one("\u{392}\u{393}\u{39E}\u{39F}"), Place(BETWEEN, "\u{B0}"), one("\u{392}\u{393}\u{39E}\u{39F}")],
     &[one("\u{101}"), one("\u{20AC}")],
 ];
 

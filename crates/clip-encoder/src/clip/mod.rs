@@ -126,7 +126,8 @@ impl ItemEncoder for Clip {
         // of similar length go into one batch.
         let tokens = |text: &&str| {
             let mut tokens = tokenizer.encode(text, self.config.context);
-            tokens.truncate(tokens.iter().position(|&token| token == END).map_or(tokens.len(), |end| end + 1));
+            tokens
+                .truncate(tokens.iter().position(|&token| token == END).map_or(tokens.len(), |end| end + 1));
             tokens
         };
         let tokens: Vec<Vec<u32>> = texts.par_iter().map(tokens).collect();

@@ -70,7 +70,9 @@ impl Tower {
         };
         match told {
             Some(heads) if heads > 0 && width.is_multiple_of(heads) => Ok(heads),
-            Some(heads) => Err(format!("the {name} tower is {width} wide and cannot be split into {heads} heads ({flag})")),
+            Some(heads) => Err(format!(
+                "the {name} tower is {width} wide and cannot be split into {heads} heads ({flag})"
+            )),
             None => match self.published_head(width) {
                 Some(head) => Ok(width / head),
                 None => Err(format!(
@@ -104,7 +106,10 @@ mod tests {
 
     #[test]
     fn heads_are_told_or_known_or_refused() {
-        assert_eq!([768, 1024, 1280, 1408, 1664].map(|w| Tower::Image.heads(w, None).unwrap()), [12, 16, 16, 16, 16]);
+        assert_eq!(
+            [768, 1024, 1280, 1408, 1664].map(|w| Tower::Image.heads(w, None).unwrap()),
+            [12, 16, 16, 16, 16]
+        );
         assert_eq!([512, 1024, 1280].map(|w| Tower::Text.heads(w, None).unwrap()), [8, 16, 20]);
         assert_eq!(Tower::Pooling.heads(2048, None).unwrap(), 32);
         assert_eq!(Tower::Image.heads(320, Some(4)).unwrap(), 4);

@@ -35,12 +35,18 @@ pub fn open_image(path: &Path) -> Result<DynamicImage> {
     let format = image::guess_format(&bytes).map_err(|e| fail(e.to_string()))?;
     let reader = || ImageReader::with_format(Cursor::new(bytes.as_slice()), format);
     if !whole::ends(format, &bytes) {
-        return Err(fail(format!("cut off: the file ends after {} bytes, before its picture does", bytes.len())));
+        return Err(fail(format!(
+            "cut off: the file ends after {} bytes, before its picture does",
+            bytes.len()
+        )));
     }
     let most = (bytes.len() as u64).saturating_mul(PIXELS_PER_BYTE).clamp(LEAST_PIXELS, MOST_PIXELS);
     let (width, height) = reader().into_dimensions().map_err(|e| fail(e.to_string()))?;
     if u64::from(width) * u64::from(height) > most {
-        return Err(fail(format!("{width} x {height} pixels are more than {most}, in {} bytes", bytes.len())));
+        return Err(fail(format!(
+            "{width} x {height} pixels are more than {most}, in {} bytes",
+            bytes.len()
+        )));
     }
     let mut reader = reader();
     let mut limits = Limits::default();

@@ -16,11 +16,21 @@ pub(super) fn ends(format: ImageFormat, bytes: &[u8]) -> bool {
 }
 
 fn be(bytes: &[u8], at: usize, count: usize) -> Option<usize> {
-    Some(bytes.get(at..at.checked_add(count)?)?.iter().fold(0, |number, &byte| number << 8 | usize::from(byte)))
+    Some(
+        bytes
+            .get(at..at.checked_add(count)?)?
+            .iter()
+            .fold(0, |number, &byte| number << 8 | usize::from(byte)),
+    )
 }
 
 fn le(bytes: &[u8], at: usize, count: usize) -> Option<usize> {
-    Some(bytes.get(at..at.checked_add(count)?)?.iter().rfold(0, |number, &byte| number << 8 | usize::from(byte)))
+    Some(
+        bytes
+            .get(at..at.checked_add(count)?)?
+            .iter()
+            .rfold(0, |number, &byte| number << 8 | usize::from(byte)),
+    )
 }
 
 /// The end of the marker "end of image". Segments are skipped by their lengths, since they may hold pictures of their own.
