@@ -75,7 +75,10 @@ impl Axis {
         let start = (begin - margin).floor().max(0.0) as u32;
         let last = ((end + margin).ceil() as u32).min(side);
         let offset = begin - f64::from(start);
-        Self { start, length: last - start, offset, covered: end - begin, unchanged: false }
+        let length = last - start;
+        // Rounding may carry the end a last bit beyond the image.
+        let covered = (end - begin).min(f64::from(length) - offset);
+        Self { start, length, offset, covered, unchanged: false }
     }
 }
 
@@ -152,6 +155,17 @@ mod tests {
         }
         assert!(preprocess(&DynamicImage::new_rgb8(0, 4), 16).is_err());
         assert!(preprocess(&image, 0).is_err());
+    }
+
+    #[test]
+    fn the_window_stays_inside_the_image() {
+        for (side, size) in (1..3_000u32).flat_map(|side| [16, 224, 336].map(|size| (side, size))) {
+            for short in [1, 7, 31, 300, side].into_iter().filter(|&short| short <= side) {
+                let axis = Axis::new(side, short, size);
+                assert!(axis.start + axis.length <= side && axis.offset >= 0.0, "{side}, {short} to {size}");
+                assert!(axis.offset + axis.covered <= f64::from(axis.length), "{side}, {short} to {size}");
+            }
+        }
     }
 
     /// A picture of noise over slopes, in the given channels.
