@@ -1,6 +1,7 @@
 //! Code that the example binaries share: corpus folders, embedding files, training runs, tables, progress bars.
 
 pub mod args;
+pub mod clip;
 pub mod device;
 #[cfg(feature = "download")]
 pub mod download;

@@ -108,7 +108,14 @@ fn the_messages_of_the_troubleshooting_page_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let page = std::fs::read_to_string(root.join("docs/troubleshooting.md")).unwrap();
     let mut code = String::new();
-    for folder in ["crates/dataset/src", "crates/models/src", "crates/trainer/src", "examples"] {
+    let folders = [
+        "crates/clip-encoder/src",
+        "crates/dataset/src",
+        "crates/models/src",
+        "crates/trainer/src",
+        "examples",
+    ];
+    for folder in folders {
         source(&root.join(folder), &mut code);
     }
     // Messages of the operating system, and names that a message is made with.
