@@ -16,7 +16,7 @@ use seminar_examples::settings::Settings;
 use seminar_models::weights;
 use seminar_trainer::metrics::Ties;
 use seminar_trainer::report::{Report, RunResult, leaderboard};
-use seminar_trainer::{Output, check_bundle_folder, popularity};
+use seminar_trainer::{Output, check_bundle_folder, popularity, read_weights};
 use strum::VariantArray;
 
 /// Trains a model.
@@ -46,9 +46,13 @@ struct Args {
     /// Rank of a target that ties with negatives: the mean of the tied ranks, the best (optimistic) or the worst (pessimistic).
     #[arg(long, default_value = "mean", value_parser = one_of(Ties::VARIANTS))]
     ties: Ties,
-    /// File of initial weights under the published names: `.safetensors` or PyTorch `.pt`.
+    /// File of initial weights under the published names: `.safetensors` or PyTorch `.pt`. All tensors have to fit; rows of tables
+    /// find their items by name where the file has names.
     #[arg(long)]
     weights: Option<PathBuf>,
+    /// Take of `--weights` what fits, and say what is skipped.
+    #[arg(long, requires = "weights")]
+    lenient_weights: bool,
     /// Write `weights.safetensors` under the published names after training.
     #[arg(long)]
     export_weights: bool,
@@ -81,8 +85,14 @@ fn main() -> anyhow::Result<()> {
         check_bundle_folder(&args.out.join("model"))?;
         let mut trainer = trainer(&mut experiment, &corpus, &args.data, &args.device.open()?)?;
         if let Some(file) = &args.weights {
-            let unused = trainer.import(&weights::read(file)?, &file.display().to_string())?;
-            tracing::info!("weights read from {}; unused: {unused:?}", file.display());
+            let (state, name) = (read_weights(file)?, file.display().to_string());
+            let taken = match args.lenient_weights {
+                true => trainer.import_leniently(&state, &name)?,
+                false => trainer.import(&state, &name).map_err(|error| {
+                    anyhow::anyhow!("{error}\n`--lenient-weights` takes what fits and says what it skips")
+                })?,
+            };
+            tracing::info!("weights read from {name}: {taken}");
         }
         let output = Output { folder: args.out.clone(), resume: args.resume, every: args.checkpoint_every };
         let mut bar = TrainingBar::new(experiment.config.kind.name());
