@@ -141,7 +141,15 @@ impl<M: SequenceModel> Trainer<M> {
         let mut rows = Vec::new();
         for (at, (name, (_, table))) in TABLE_NAMES.into_iter().zip(&tables).enumerate() {
             let ids = from.as_ref().map(|from| from.tables()[at]);
-            let wanted = Wanted { name, table, matching: taken.matching, from: ids, to: to.tables()[at], has_eos: HAS_EOS[at] };
+            let wanted = Wanted {
+                name,
+                table,
+                matching: taken.matching,
+                from: ids,
+                to: to.tables()[at],
+                has_eos: HAS_EOS[at],
+                may_have_spare_rows: name == TABLE_NAMES[1],
+            };
             let map = wanted.map(&state, &mut misfits);
             if let Some(map) = &map {
                 *taken.rows()[at] = map.taken;
@@ -204,6 +212,8 @@ struct Wanted<'a> {
     from: Option<&'a Ids>,
     to: &'a Ids,
     has_eos: bool,
+    /// Whether there may be rows after the last id, as in a keyword table of a set size.
+    may_have_spare_rows: bool,
 }
 
 impl Wanted<'_> {
@@ -219,21 +229,23 @@ impl Wanted<'_> {
         let (len, width) = (self.table.len(), self.table.width());
         let expected = vec![len, width];
         // The keyword tables of two runs may have different numbers of rows for the same words.
-        let by_name = self.matching == RowMatching::Names || array.shape != expected;
+        let found = array.true_shape();
+        let by_name = self.matching == RowMatching::Names || found != expected;
         let map = match self.from.filter(|_| by_name) {
             Some(from) => {
                 let least = from.count + 1 + usize::from(self.has_eos);
-                let fits = array.shape.len() == 2 && array.shape[0] >= least && array.shape[1] == width;
+                let fits = |rows: usize| rows == least || (self.may_have_spare_rows && rows > least);
+                let fits = found.len() == 2 && fits(found[0]) && found[1] == width;
                 fits.then(|| RowMap::by_name(from, self.to, len, self.has_eos)).ok_or(vec![least, width])
             }
-            None if array.shape == expected => Ok(RowMap::identity(len, self.to.count)),
+            None if found == expected => Ok(RowMap::identity(len, self.to.count)),
             None => Err(expected),
         };
         let not_finite = array.not_finite();
         if not_finite > 0 {
             misfits.not_finite.push((self.name.to_owned(), not_finite));
         }
-        let misshapen = |expected| Misshapen { name: self.name.to_owned(), found: array.shape.clone(), expected };
+        let misshapen = |expected| Misshapen { name: self.name.to_owned(), found, expected };
         map.map_err(|expected| misfits.misshapen.push(misshapen(expected))).ok()
     }
 

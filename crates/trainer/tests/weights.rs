@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use proptest::prelude::*;
+use seminar_dataset::container::{Container, ContainerWriter};
 use seminar_dataset::{Batch, BatchConfig, Corpus, Numbered, Split};
 use seminar_models::weights::{self, StateDict};
 use seminar_models::{AnyModel, ModalityKind, ModelConfig, ModelKind, SequenceModel};
@@ -213,7 +214,8 @@ fn every_row_follows_its_name(before: &[Vec<String>], after: &[Vec<String>]) {
     // A seed of its own: rows that no step touched keep the values of the run that they come from.
     let mut other_seed = config();
     other_seed.batches.seed = 7;
-    let new = by_name(&trainer_of(ModelKind::Twin, other_seed.clone(), &after).export());
+    let new = trainer_of(ModelKind::Twin, other_seed.clone(), &after).export();
+    let new = by_name(&new);
     for (config, fresh) in [(config(), &fresh), (other_seed, &new)] {
         for from_file in [true, false] {
             let mut other = trainer_of(ModelKind::Twin, config.clone(), &after);
@@ -373,26 +375,69 @@ fn weights_score_alike_whatever_only_training_looks_at() {
     assert_eq!(changed, 7, "a field above for each");
 }
 
+/// A checkpoint with one number replaced by NaN, and a checksum that fits.
+fn spoil(from: &Path, to: &Path, number: f32) {
+    let file = Container::open(from, b"ckpt    ").unwrap();
+    let nan = |bytes: &mut [u8]| {
+        let at = bytes.windows(4).position(|own| own == number.to_le_bytes()).expect("the number is there");
+        bytes[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    };
+    let bytes = |name: &str| file.get(&file.column::<u8>(name).unwrap()).to_vec();
+    let mut model = bytes("model");
+    let tables: Vec<(Vec<u8>, Vec<u32>, Vec<u32>, Vec<f32>)> = ["item", "word", "attr"]
+        .iter()
+        .map(|table| {
+            let numbers = |part: &str| file.get(&file.column::<u32>(&format!("{table}.{part}")).unwrap()).to_vec();
+            let mut values = file.get(&file.column::<f32>(&format!("{table}.values")).unwrap()).to_vec();
+            let spoiled = values.iter_mut().find(|value| **value == number);
+            spoiled.into_iter().for_each(|value| *value = f32::NAN);
+            (bytes(&format!("{table}.names")), numbers("ids"), numbers("current"), values)
+        })
+        .collect();
+    if !tables.iter().any(|table| table.3.iter().any(|value| value.is_nan())) {
+        nan(&mut model);
+    }
+    let (meta, optimizer) = (bytes("meta"), bytes("optimizer"));
+    let mut writer = ContainerWriter::new(b"ckpt    ")
+        .section("meta", &meta)
+        .section("model", &model)
+        .section("optimizer", &optimizer);
+    for (table, (names, ids, current, values)) in ["item", "word", "attr"].iter().zip(&tables) {
+        writer = writer
+            .section(format!("{table}.names"), names)
+            .section(format!("{table}.ids"), ids)
+            .section(format!("{table}.current"), current)
+            .section(format!("{table}.values"), values);
+    }
+    writer.write(to).unwrap();
+}
+
 #[test]
 fn checkpoints_that_hold_no_numbers_are_refused_by_the_tensors_name() {
     let (_data, corpus) = support::corpus();
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let with = |folder: &Path| CheckpointConfig { folder: folder.to_owned(), every: 0 };
-    let mut first = trainer(&corpus).with_checkpoints(with(folder.path()));
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints = CheckpointConfig { folder: folder.path().to_owned(), every: 0 };
+    let mut first = trainer(&corpus).with_checkpoints(checkpoints.clone());
     first.fit(&mut Silent).unwrap();
-    let whole = first.export();
-    // A checkpoint of weights that are damaged in memory: the writer does not look.
-    for name in [ITEMS, WORDS, "wO.weight", "wQ_list.1.bias"] {
-        let mut damaged = trainer(&corpus).with_checkpoints(with(other.path()));
-        damaged.import(&whole, "memory").unwrap();
-        damaged.spoil(name);
-        damaged.save_weights(&other.path().join("best.ckpt")).unwrap();
+    let (whole, spoiled) = (first.export(), folder.path().join("spoiled.ckpt"));
+    for (name, array) in &whole {
+        // The first row of a table is padding.
+        let number = array.values[if name.contains("embeddings") { 8 } else { 0 }];
+        spoil(&checkpoints.best(), &spoiled, number);
         let mut loading = trainer(&corpus);
         let before = loading.export();
-        let error = loading.load_weights(&other.path().join("best.ckpt")).unwrap_err().to_string();
-        assert!(error.contains(&format!("`{name}` holds 1 number")) && error.contains("NaN"), "{error}");
+        let error = loading.load_weights(&spoiled).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{name}` holds 1 numbers")) && error.contains("NaN"), "{name}: {error}");
         assert!(loading.export() == before);
     }
+    // The run as it stands: the same, and it does not go on.
+    let last = folder.path().join("last.ckpt");
+    spoil(&checkpoints.last(), &spoiled, whole[ITEMS].values[8]);
+    std::fs::rename(&spoiled, &last).unwrap();
+    let mut resumed = trainer(&corpus).with_checkpoints(checkpoints);
+    let before = resumed.export();
+    let error = resumed.resume().unwrap_err().to_string();
+    assert!(error.contains(ITEMS) && resumed.export() == before, "{error}");
 }
 
 #[test]

@@ -118,8 +118,8 @@ pub fn load_matching<M: Module>(model: M, state: &StateDict) -> (M, Misfits) {
                 self.misfits.missing.push(name);
                 return param;
             };
-            if array.shape != expected {
-                let found = array.shape.clone();
+            let found = array.true_shape();
+            if found != expected {
                 self.misfits.misshapen.push(Misshapen { name, found, expected });
                 return param;
             }

@@ -13,6 +13,12 @@ pub struct Array {
 }
 
 impl Array {
+    /// The shape, if there are as many numbers as it says; else that of a list of all there are.
+    pub fn true_shape(&self) -> Vec<usize> {
+        let size = self.shape.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim));
+        if size == Some(self.values.len()) { self.shape.clone() } else { vec![self.values.len()] }
+    }
+
     /// How many of the numbers are NaN or infinite.
     pub fn not_finite(&self) -> usize {
         self.values.iter().filter(|value| !value.is_finite()).count()
