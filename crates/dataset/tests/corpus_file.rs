@@ -94,18 +94,24 @@ fn what_a_hand_made_data_set_lacks_is_named_before_anything_is_written() {
         ("user_offsets", |d| d.user_numbers.push(7)),
         ("event_times", |d| d.event_times.clear()),
         ("event_kinds", |d| d.event_kinds.push(0)),
-        ("event_queries", |d| drop(d.event_queries.pop())),
-        ("event_queries", |d| d.event_queries[0] = 3),
+        ("event_queries", |d| {
+            d.event_queries.pop();
+        }),
+        ("event_queries", |d| d.event_queries[0] = 4),
         ("event_items", |d| d.event_items[4] = 4),
         ("event_items", |d| d.event_items[0] = 0),
-        ("event_items", |d| drop(d.item_queries.pop())),
+        ("event_items", |d| {
+            d.item_queries.pop();
+        }),
         ("queries", |d| d.queries = Ragged::default()),
         ("queries", |d| d.queries.offsets[1] = 1),
         ("queries", |d| d.queries.offsets.clear()),
         ("sampled.items", |d| d.sampled.as_mut().unwrap().items.values[0] = 4),
         ("sampled.items", |d| d.sampled.as_mut().unwrap().items.push([])),
-        ("sampled.queries", |d| d.sampled.as_mut().unwrap().queries[1] = 3),
-        ("sampled.queries", |d| drop(d.sampled.as_mut().unwrap().queries.pop())),
+        ("sampled.queries", |d| d.sampled.as_mut().unwrap().queries[1] = 4),
+        ("sampled.queries", |d| {
+            d.sampled.as_mut().unwrap().queries.pop();
+        }),
         ("texts.titles", |d| d.texts.titles = Ragged::default()),
         ("texts.image_urls", |d| d.texts.image_urls = Ragged::default()),
         ("texts.users", |d| d.texts.users.push(*b"more")),
