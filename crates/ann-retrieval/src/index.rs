@@ -137,7 +137,10 @@ pub trait Persist: Sized {
 /// Refuses an index of vectors without numbers: codecs of any width can be made.
 pub(crate) fn check_width(dim: usize) -> Result<()> {
     match dim {
-        0 => Err(Error::Config { field: "dim", message: "vectors have at least 1 number, this index 0".into() }),
+        0 => Err(Error::Config {
+            field: "dim",
+            message: "vectors have at least 1 number, this index 0".into(),
+        }),
         _ => Ok(()),
     }
 }

@@ -218,11 +218,12 @@ impl ModelConfig {
     }
 
     /// The largest values: far beyond what is of use, so that a wrong or forged setting is an error and no lack of memory.
-    fn bounds(&self) -> [(&'static str, usize, usize); 9] {
+    fn bounds(&self) -> [(&'static str, usize, usize); 10] {
         [
             ("width", self.width, 1 << 13),
             ("heads", self.heads, 1 << 8),
             ("top_k", self.top_k, 1 << 24),
+            ("stage_one_top_k", self.stage_one_top_k, 1 << 24),
             ("hash_bits", self.hash_bits, 1 << 16),
             ("text_width", self.text_width, 1 << 16),
             ("image_width", self.image_width, 1 << 16),

@@ -287,9 +287,7 @@ fn moved(rows: &TableRows, map: &RowMap, initial: &TableConfig) -> TableRows {
 fn check_finite(path: &Path, name: &str, values: &[f32]) -> Result<()> {
     match values.iter().filter(|value| !value.is_finite()).count() {
         0 => Ok(()),
-        count => {
-            Err(problem(path, format!("`{name}` holds {count} numbers that are NaN or infinite")))
-        }
+        count => Err(problem(path, format!("`{name}` holds {count} numbers that are NaN or infinite"))),
     }
 }
 

@@ -158,7 +158,11 @@ impl<M: SequenceModel> Trainer<M> {
         }
         if !lenient {
             if !misfits.is_empty() {
-                let other = if taken.prefix.is_empty() { String::new() } else { format!(" (without `{}`)", taken.prefix) };
+                let other = if taken.prefix.is_empty() {
+                    String::new()
+                } else {
+                    format!(" (without `{}`)", taken.prefix)
+                };
                 return Err(fail(format!("{misfits}{other}")));
             }
             if taken.matching == RowMatching::Names && taken.items.kept == 0 {
@@ -200,7 +204,10 @@ pub(crate) fn no_item_in_common(from: Option<&Vocabulary>, to: &Vocabulary) -> S
 fn named(state: &StateDict, origin: Option<&Origin>) -> Option<Vocabulary> {
     state.row_names.get(TABLE_NAMES[0])?;
     let counts = origin.map(|origin| origin.counts).unwrap_or_default();
-    Some(Vocabulary::new(counts, TABLE_NAMES.map(|table| state.row_names.get(table).cloned().unwrap_or_default())))
+    Some(Vocabulary::new(
+        counts,
+        TABLE_NAMES.map(|table| state.row_names.get(table).cloned().unwrap_or_default()),
+    ))
 }
 
 /// One table that rows are wanted for.

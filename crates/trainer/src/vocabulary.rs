@@ -208,8 +208,14 @@ mod tests {
         let (rows, taken) = pairs(&numbered(3), &numbered(5));
         assert_eq!(rows, [(0, 0), (1, 1), (2, 2), (3, 3), (6, 4)]);
         assert_eq!(taken, RowsTaken { kept: 3, moved: 0, fresh: 2, dropped: 0 });
-        assert_eq!(pairs(&numbered(2), &ids(&["a"])).1, RowsTaken { kept: 0, moved: 0, fresh: 1, dropped: 2 });
+        assert_eq!(
+            pairs(&numbered(2), &ids(&["a"])).1,
+            RowsTaken { kept: 0, moved: 0, fresh: 1, dropped: 2 }
+        );
         // Attributes have no EOS, and a table may have fewer rows than asked for.
-        assert_eq!(RowMap::by_name(&numbered(3), &numbered(3), 4, false).pairs, [(0, 0), (1, 1), (2, 2), (3, 3)]);
+        assert_eq!(
+            RowMap::by_name(&numbered(3), &numbered(3), 4, false).pairs,
+            [(0, 0), (1, 1), (2, 2), (3, 3)]
+        );
     }
 }

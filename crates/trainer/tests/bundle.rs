@@ -202,8 +202,75 @@ fn weights_that_are_no_numbers_are_named_on_opening() {
         std::fs::remove_file(&path).unwrap();
         weights::write_safetensors(&state, &path).unwrap();
         name_weights(&model);
-        says(&refusal(&model), &["weights.safetensors", &format!("`{name}` holds 1 numbers"), "NaN or infinite"]);
+        says(
+            &refusal(&model),
+            &["weights.safetensors", &format!("`{name}` holds 1 numbers"), "NaN or infinite"],
+        );
     }
+}
+
+#[test]
+fn forged_settings_that_ask_for_absurd_memory_are_refused_by_their_name() {
+    let saved = Saved::new();
+    let of_model = [
+        "width",
+        "heads",
+        "top_k",
+        "stage_one_top_k",
+        "hash_bits",
+        "text_width",
+        "image_width",
+        "centroids",
+        "alignment_rows",
+    ];
+    let of_batches = [
+        "batch_size",
+        "history_length",
+        "query_length",
+        "targets_per_user",
+        "training_negatives",
+        "evaluation_negatives",
+    ];
+    for huge in [1u64 << 33, 1 << 50, u64::MAX] {
+        for field in of_model {
+            let (_folder, model) = saved.copy();
+            forge(&model, |value| value["config"]["model"][field] = huge.into());
+            says(&refusal(&model), &[field, &huge.to_string()]);
+        }
+        for field in of_batches {
+            let (_folder, model) = saved.copy();
+            forge(&model, |value| value["train"]["batches"][field] = huge.into());
+            says(&refusal(&model), &[field, &huge.to_string()]);
+        }
+        let (_folder, model) = saved.copy();
+        forge(&model, |value| value["train"]["width"] = huge.into());
+        says(&refusal(&model), &["width", &huge.to_string()]);
+    }
+}
+
+#[test]
+fn scores_that_overflow_are_errors_that_name_the_item() {
+    let saved = Saved::new();
+    let (_folder, model) = saved.copy();
+    let path = model.join("weights.safetensors");
+    let mut state = weights::read(&path).unwrap();
+    // `item-6` has the number 7. Its numbers are finite, its scores are not.
+    state.get_mut("item_embeddings.weight").unwrap().values[7 * 8..8 * 8].fill(f32::MAX);
+    std::fs::remove_file(&path).unwrap();
+    weights::write_safetensors(&state, &path).unwrap();
+    name_weights(&model);
+    let opened = open(&model).unwrap();
+    let history = opened.history(["item-1", "item-2"]).unwrap();
+    let errors = [
+        opened.recommend(&history, &Request::default()).unwrap_err(),
+        opened.recommend_batch(std::slice::from_ref(&history), &Request::default()).unwrap_err(),
+        opened.score(&history, ["item-5", "item-6"]).unwrap_err(),
+        opened.similar("item-3", 5).unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(&error, Error::NotAScore { item } if item == "item-6"), "{error}");
+    }
+    assert!(opened.score(&history, ["item-5"]).unwrap()[0].unwrap().is_finite());
 }
 
 #[test]

@@ -10,7 +10,8 @@ use burn::tensor::Device;
 use seminar_dataset::{Batch, BatchConfig, Corpus, Split};
 use seminar_models::{AnyModel, ModelConfig, ModelKind, SequenceModel};
 use seminar_trainer::{
-    CheckpointConfig, Modalities, Observer, Phase, RowMatching, Silent, StepInfo, Tables, TrainConfig, Trainer,
+    CheckpointConfig, Modalities, Observer, Phase, RowMatching, Silent, StepInfo, Tables, TrainConfig,
+    Trainer,
 };
 use support::corpus;
 

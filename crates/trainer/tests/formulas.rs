@@ -120,7 +120,9 @@ impl Naive<'_> {
             return modalities[0].1.clone();
         }
         let context = match self.config.gate {
-            GateKind::Global => self.state["multi_modal_fusion_channel_emb"].values.iter().map(|&x| f64::from(x)).collect(),
+            GateKind::Global => {
+                self.state["multi_modal_fusion_channel_emb"].values.iter().map(|&x| f64::from(x)).collect()
+            }
             GateKind::PerEvent => {
                 let sum = modalities.iter().fold(vec![0.0; D], |sum, (_, row, _)| plus(&sum, row));
                 times(&sum, 1.0 / modalities.len() as f64)
@@ -129,7 +131,10 @@ impl Naive<'_> {
         let logits = self.layer("multi_modal_fusion_gating_projection", &context);
         let there: Vec<usize> = (0..modalities.len()).filter(|&m| modalities[m].2).collect();
         let weights = softmax(&there.iter().map(|&m| logits[m]).collect::<Row>());
-        there.iter().zip(weights).fold(vec![0.0; D], |sum, (&m, weight)| plus(&sum, &times(&modalities[m].1, weight)))
+        there
+            .iter()
+            .zip(weights)
+            .fold(vec![0.0; D], |sum, (&m, weight)| plus(&sum, &times(&modalities[m].1, weight)))
     }
 
     fn fusion(&self, query: &[f64], item: &[f64]) -> Row {
@@ -165,7 +170,8 @@ impl Naive<'_> {
         };
         let nearest = |part: usize| {
             let own = &x[part * width..][..width];
-            let distance = |at: &usize| plus(own, &times(&centroid(part, *at), -1.0)).iter().map(|x| x * x).sum::<f64>();
+            let distance =
+                |at: &usize| plus(own, &times(&centroid(part, *at), -1.0)).iter().map(|x| x * x).sum::<f64>();
             (0..centroids).min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap()
         };
         (0..parts).flat_map(|part| centroid(part, nearest(part))).collect()
@@ -206,7 +212,9 @@ impl Naive<'_> {
             ModelKind::Seminar => match self.config.soft_search {
                 SoftSearch::Mhta => heads(),
                 SoftSearch::Lsh => equal(),
-                SoftSearch::MultiPq => vec![events.iter().map(|event| dot(t, &self.decoded_pair(event))).collect()],
+                SoftSearch::MultiPq => {
+                    vec![events.iter().map(|event| dot(t, &self.decoded_pair(event))).collect()]
+                }
             },
         }
     }
@@ -231,10 +239,13 @@ impl Naive<'_> {
         for h in 0..self.config.heads {
             let kept = top(&relevance[h % relevance.len()], &among, self.config.top_k);
             let query = self.layer(&format!("wQ_list.{h}"), &t);
-            let score = |&l: &usize| dot(&query, &self.layer(&format!("wK_list.{h}"), &x[l])) / (D as f64).sqrt();
+            let score =
+                |&l: &usize| dot(&query, &self.layer(&format!("wK_list.{h}"), &x[l])) / (D as f64).sqrt();
             let weights = softmax(&kept.iter().map(score).collect::<Row>());
             let value = |l: usize| self.layer(&format!("wV_list.{h}"), &x[l]);
-            heads.extend(kept.iter().zip(weights).fold(vec![0.0; D], |sum, (&l, w)| plus(&sum, &times(&value(l), w))));
+            heads.extend(
+                kept.iter().zip(weights).fold(vec![0.0; D], |sum, (&l, w)| plus(&sum, &times(&value(l), w))),
+            );
         }
         let u = if events.is_empty() { vec![0.0; D] } else { self.layer("wO", &heads) };
         let hidden = self.layer("final_deep_layers.0", &[u.clone(), t.clone()].concat());
@@ -270,28 +281,31 @@ fn configs() -> impl Strategy<Value = ModelConfig> {
         vec![ModalityKind::Query, ModalityKind::Text, ModalityKind::Image, ModalityKind::Attribute],
         0..=4,
     );
-    let fusion = prop::sample::select(vec![FusionKind::WeightedAverage, FusionKind::Add, FusionKind::SoftmaxGate]);
+    let fusion =
+        prop::sample::select(vec![FusionKind::WeightedAverage, FusionKind::Add, FusionKind::SoftmaxGate]);
     let gate = prop::sample::select(vec![GateKind::Global, GateKind::PerEvent]);
-    (extra, fusion, gate, 1usize..4, 1usize..4, 0u64..1000).prop_map(|(extra, fusion, gate, heads, top_k, seed)| {
-        let modalities = std::iter::once(ModalityKind::Id).chain(extra).collect();
-        ModelConfig {
-            width: D,
-            heads,
-            top_k,
-            stage_one_top_k: top_k + 2,
-            text_width: 5,
-            image_width: 4,
-            hash_bits: 13,
-            sub_vectors: 2,
-            centroids: 5,
-            query_weight: 0.3,
-            modalities,
-            fusion,
-            gate,
-            seed,
-            ..ModelConfig::default()
-        }
-    })
+    (extra, fusion, gate, 1usize..4, 1usize..4, 0u64..1000).prop_map(
+        |(extra, fusion, gate, heads, top_k, seed)| {
+            let modalities = std::iter::once(ModalityKind::Id).chain(extra).collect();
+            ModelConfig {
+                width: D,
+                heads,
+                top_k,
+                stage_one_top_k: top_k + 2,
+                text_width: 5,
+                image_width: 4,
+                hash_bits: 13,
+                sub_vectors: 2,
+                centroids: 5,
+                query_weight: 0.3,
+                modalities,
+                fusion,
+                gate,
+                seed,
+                ..ModelConfig::default()
+            }
+        },
+    )
 }
 
 fn events(least: usize) -> impl Strategy<Value = Vec<Event>> {

@@ -77,7 +77,9 @@ fn sizes(shape: &[usize]) -> String {
 /// Heads are numbered: one line stands for all of them.
 fn of_all_heads(name: &str) -> String {
     match name.split_once("_list.") {
-        Some((list, rest)) => format!("{list}_list.h.{}", rest.split_once('.').map_or(rest, |(_, rest)| rest)),
+        Some((list, rest)) => {
+            format!("{list}_list.h.{}", rest.split_once('.').map_or(rest, |(_, rest)| rest))
+        }
         None => name.to_owned(),
     }
 }
@@ -95,7 +97,8 @@ fn table(kind: ModelKind) -> String {
         });
         for (name, array) in &whole {
             let (last, others) = without.split_last().unwrap();
-            let gone = |(words, state): &(&'static str, StateDict)| (!state.contains_key(name)).then_some(*words);
+            let gone =
+                |(words, state): &(&'static str, StateDict)| (!state.contains_key(name)).then_some(*words);
             let mut conditions: Vec<&str> = others.iter().filter_map(gone).collect();
             if conditions.is_empty() {
                 conditions.extend(gone(last));

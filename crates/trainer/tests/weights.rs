@@ -102,7 +102,9 @@ fn every_tensor_that_does_not_fit_is_named() {
     let lost = state.remove("wQ_list.0.bias").unwrap();
     state.insert("wq.0.bias".into(), lost);
     let error = refused(&mut other, &state);
-    for part in [ITEMS, "`wO.bias`", "`wO.weight` holds 3 numbers", "`wQ_list.0.bias`", "unknown: `wq.0.bias`"] {
+    for part in
+        [ITEMS, "`wO.bias`", "`wO.weight` holds 3 numbers", "`wQ_list.0.bias`", "unknown: `wq.0.bias`"]
+    {
         assert!(error.contains(part), "`{error}` does not say {part}");
     }
     other.import(&whole, "f.pt").unwrap();
@@ -132,7 +134,8 @@ fn names_are_found_in_their_wrappers_and_come_through_files() {
     let (_data, corpus, mut first) = trained();
     let whole = first.export();
     let folder = tempfile::tempdir().unwrap();
-    for prefix in ["", "module.", "model.", "_orig_mod.", "state_dict.", "model_state_dict.module.", "net.0."] {
+    for prefix in ["", "module.", "model.", "_orig_mod.", "state_dict.", "model_state_dict.module.", "net.0."]
+    {
         let rename = |name: &String| format!("{prefix}{name}");
         let mut state: StateDict = whole.iter().map(|(name, array)| (rename(name), array.clone())).collect();
         state.about.clone_from(&whole.about);
@@ -237,7 +240,11 @@ fn every_row_follows_its_name(before: &[Vec<String>], after: &[Vec<String>]) {
                 assert_eq!(vector, old.get(name).unwrap_or_else(|| &fresh[name]), "{name:?}");
             }
             let dense = |state: &StateDict| -> Vec<_> {
-                state.iter().filter(|(name, _)| !name.contains("embeddings")).map(|(_, a)| a.clone()).collect()
+                state
+                    .iter()
+                    .filter(|(name, _)| !name.contains("embeddings"))
+                    .map(|(_, a)| a.clone())
+                    .collect()
             };
             assert!(dense(&state) == dense(&exported));
         }
@@ -249,9 +256,15 @@ fn log(path: &str) -> Vec<Vec<String>> {
     let mut users: BTreeMap<String, Vec<(i64, String)>> = BTreeMap::new();
     for line in text.lines().skip(1) {
         let fields: Vec<&str> = line.split(',').collect();
-        users.entry(fields[0].to_owned()).or_default().push((fields[2].parse().unwrap(), fields[1].to_owned()));
+        users
+            .entry(fields[0].to_owned())
+            .or_default()
+            .push((fields[2].parse().unwrap(), fields[1].to_owned()));
     }
-    users.into_values().map(|events| events.into_iter().map(|(_, item)| item).collect()).collect()
+    // Twice over: users need a few events to learn from, and what comes first stays first.
+    let items =
+        |events: Vec<(i64, String)>| events.into_iter().map(|(_, item)| item).collect::<Vec<_>>().repeat(2);
+    users.into_values().map(items).collect()
 }
 
 #[test]
@@ -364,7 +377,8 @@ fn weights_score_alike_whatever_only_training_looks_at() {
                 freeze_modal_projections: true,
                 ..model()
             });
-            let evaluate = |trainer: &mut Trainer<AnyModel>| trainer.evaluate(Split::Test, &config().batches).unwrap();
+            let evaluate =
+                |trainer: &mut Trainer<AnyModel>| trainer.evaluate(Split::Test, &config().batches).unwrap();
             let figures = evaluate(&mut one);
             two.import(&one.export(), "memory").unwrap();
             assert_eq!(evaluate(&mut two), figures, "{kind:?}");
@@ -387,7 +401,8 @@ fn spoil(from: &Path, to: &Path, number: f32) {
     let tables: Vec<(Vec<u8>, Vec<u32>, Vec<u32>, Vec<f32>)> = ["item", "word", "attr"]
         .iter()
         .map(|table| {
-            let numbers = |part: &str| file.get(&file.column::<u32>(&format!("{table}.{part}")).unwrap()).to_vec();
+            let numbers =
+                |part: &str| file.get(&file.column::<u32>(&format!("{table}.{part}")).unwrap()).to_vec();
             let mut values = file.get(&file.column::<f32>(&format!("{table}.values")).unwrap()).to_vec();
             let spoiled = values.iter_mut().find(|value| **value == number);
             spoiled.into_iter().for_each(|value| *value = f32::NAN);
@@ -427,7 +442,10 @@ fn checkpoints_that_hold_no_numbers_are_refused_by_the_tensors_name() {
         let mut loading = trainer(&corpus);
         let before = loading.export();
         let error = loading.load_weights(&spoiled).unwrap_err().to_string();
-        assert!(error.contains(&format!("`{name}` holds 1 numbers")) && error.contains("NaN"), "{name}: {error}");
+        assert!(
+            error.contains(&format!("`{name}` holds 1 numbers")) && error.contains("NaN"),
+            "{name}: {error}"
+        );
         assert!(loading.export() == before);
     }
     // The run as it stands: the same, and it does not go on.
@@ -456,10 +474,7 @@ fn ids_that_the_tables_do_not_have_are_errors_that_name_them() {
             (batch(&[(1, &[])], &[(2, &[]), (id, &[])]), "candidates"),
         ] {
             let before = trainer.export();
-            let errors = [
-                trainer.embed(&bad).unwrap_err(),
-                trainer.train_step(&bad).unwrap_err(),
-            ];
+            let errors = [trainer.embed(&bad).unwrap_err(), trainer.train_step(&bad).unwrap_err()];
             for error in errors {
                 assert!(
                     matches!(&error, Error::UnknownId { what: "item", id: named, last, .. } if (*named, *last) == (id, n)),
@@ -472,12 +487,12 @@ fn ids_that_the_tables_do_not_have_are_errors_that_name_them() {
         }
     }
     for id in [words + 1, words + 2, words + 3, u32::MAX] {
-        for bad in [
-            batch(&[(1, &[1, id][..])], &[(2, &[])]),
-            batch(&[(1, &[])], &[(2, &[id][..])]),
-        ] {
+        for bad in [batch(&[(1, &[1, id][..])], &[(2, &[])]), batch(&[(1, &[])], &[(2, &[id][..])])] {
             let error = trainer.embed(&bad).unwrap_err();
-            assert!(matches!(error, Error::UnknownId { what: "keyword", id: named, .. } if named == id), "{error}");
+            assert!(
+                matches!(error, Error::UnknownId { what: "keyword", id: named, .. } if named == id),
+                "{error}"
+            );
         }
     }
     // Blocks that do not hold what they say.
@@ -486,7 +501,13 @@ fn ids_that_the_tables_do_not_have_are_errors_that_name_them() {
     cut.history.items.pop();
     let mut uneven = sound.clone();
     uneven.candidates = batch(&[], &[]).candidates;
-    for bad in [Batch::of(&[&empty], &[&empty], 3, 1), Batch::of(&[&empty], &[&empty], 3, 0), Batch::default(), cut, uneven] {
+    for bad in [
+        Batch::of(&[&empty], &[&empty], 3, 1),
+        Batch::of(&[&empty], &[&empty], 3, 0),
+        Batch::default(),
+        cut,
+        uneven,
+    ] {
         assert!(matches!(trainer.embed(&bad).unwrap_err(), Error::Config { .. }));
     }
 }

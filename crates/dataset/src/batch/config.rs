@@ -152,7 +152,9 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        BatchConfig { batch_size: 4096, history_length: 10_000, ..BatchConfig::default() }.validate().unwrap();
+        BatchConfig { batch_size: 4096, history_length: 10_000, ..BatchConfig::default() }
+            .validate()
+            .unwrap();
         assert_eq!(refused(|c| c.batch_size = usize::MAX).0, "batch_size");
         assert_eq!(refused(|c| c.history_length = 1 << 40).0, "history_length");
         assert_eq!(refused(|c| c.query_length = 1 << 20).0, "query_length");

@@ -14,12 +14,14 @@ impl Numbered {
     /// [`Error::Config`] that names the first field that cannot be, with what was expected and what came.
     pub fn check(&self) -> Result<()> {
         if self.item_queries.is_empty() {
-            let message = "is empty: it has an entry for padding and one for each item, 0 where it has no query";
+            let message =
+                "is empty: it has an entry for padding and one for each item, 0 where it has no query";
             return fail("item_queries", message.into());
         }
         let (users, items, events) = (self.user_count(), self.item_count(), self.event_items.len());
         if !offsets_fit(&self.user_offsets, users, events) {
-            let message = format!("do not lead from 0 to the {events} events in a step for each of {users} users");
+            let message =
+                format!("do not lead from 0 to the {events} events in a step for each of {users} users");
             return fail("user_offsets", message);
         }
         let aligned = [

@@ -67,9 +67,9 @@ fn views<'a>(
         let bytes = bytemuck::cast_slice(&array.values);
         Ok((name.as_str(), TensorView::new(Dtype::F32, array.shape.clone(), bytes)?))
     });
-    let names = names.iter().map(|(name, bytes)| {
-        Ok((name.as_str(), TensorView::new(Dtype::U8, vec![bytes.len()], bytes)?))
-    });
+    let names = names
+        .iter()
+        .map(|(name, bytes)| Ok((name.as_str(), TensorView::new(Dtype::U8, vec![bytes.len()], bytes)?)));
     tensors.chain(names).collect()
 }
 

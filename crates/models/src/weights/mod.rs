@@ -138,8 +138,7 @@ pub fn load_matching<M: Module>(model: M, state: &StateDict) -> (M, Misfits) {
             Param::initialized(param.id, tensor.set_require_grad(trained)).set_require_grad(trained)
         }
     }
-    let mut load =
-        Load { path: Place::default(), state, met: BTreeSet::new(), misfits: Misfits::default() };
+    let mut load = Load { path: Place::default(), state, met: BTreeSet::new(), misfits: Misfits::default() };
     let model = model.map(&mut load);
     load.misfits.unknown = state.keys().filter(|name| !load.met.contains(*name)).cloned().collect();
     (model, load.misfits)

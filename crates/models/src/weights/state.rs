@@ -64,6 +64,12 @@ impl FromIterator<(String, Array)> for StateDict {
     }
 }
 
+impl<const N: usize> From<[(String, Array); N]> for StateDict {
+    fn from(tensors: [(String, Array); N]) -> Self {
+        tensors.into_iter().collect()
+    }
+}
+
 impl IntoIterator for StateDict {
     type Item = (String, Array);
     type IntoIter = std::collections::btree_map::IntoIter<String, Array>;

@@ -26,11 +26,7 @@ pub struct Unwrapped<'a> {
 ///
 /// # Errors
 /// If two prefixes serve equally well, or two names become one; `file` names the source in the message.
-pub fn unwrap<'a>(
-    state: &'a StateDict,
-    expected: &BTreeSet<String>,
-    file: &str,
-) -> Result<Unwrapped<'a>> {
+pub fn unwrap<'a>(state: &'a StateDict, expected: &BTreeSet<String>, file: &str) -> Result<Unwrapped<'a>> {
     let fail = |message: String| Err(Error::Weights { file: file.to_owned(), message });
     let clean: Vec<(String, &String)> = state.keys().map(|name| (without_compiler(name), name)).collect();
     let mut found: BTreeMap<&str, usize> = BTreeMap::new();
@@ -54,7 +50,8 @@ pub fn unwrap<'a>(
             "holds two sets of weights, under `{prefix}` and under `{other}`: keep the one that is meant"
         ));
     }
-    let outside = |name: &String| (prefix.is_empty() || !name.starts_with(prefix)) && !expected.contains(name);
+    let outside =
+        |name: &String| (prefix.is_empty() || !name.starts_with(prefix)) && !expected.contains(name);
     let aside = clean.iter().filter(|(name, _)| outside(name) && is_other_state(name));
     let aside: BTreeSet<&String> = aside.map(|(_, name)| *name).collect();
     let set_aside = aside.iter().map(|&name| name.clone()).collect();
@@ -70,7 +67,9 @@ pub fn unwrap<'a>(
         // A name outside the prefix keeps all of itself, unless that is taken.
         let own = strip(clean);
         if renamed.insert(own.clone(), state[*name].clone()).is_some() {
-            return fail(format!("two tensors are both `{own}` without what stands before it, `{name}` one of them"));
+            return fail(format!(
+                "two tensors are both `{own}` without what stands before it, `{name}` one of them"
+            ));
         }
     }
     let prefix = prefix.to_owned();
@@ -143,7 +142,10 @@ mod tests {
         assert_eq!((plain.prefix.as_str(), plain.state["a"].values[0]), ("model.", 2.0));
         let two = state(&["student.a", "student.b", "teacher.a", "teacher.b"]);
         let error = unwrap(&two, &expected, "f.pt").unwrap_err().to_string();
-        assert!(error.contains("f.pt") && error.contains("`student.`") && error.contains("`teacher.`"), "{error}");
+        assert!(
+            error.contains("f.pt") && error.contains("`student.`") && error.contains("`teacher.`"),
+            "{error}"
+        );
         let same = state(&["module.a", "module._orig_mod.a", "module.b"]);
         assert!(unwrap(&same, &expected, "f").unwrap_err().to_string().contains("`a`"));
         // Nothing is expected to be found: everything stays as it is.

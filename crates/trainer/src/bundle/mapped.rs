@@ -42,9 +42,13 @@ impl WeightFile {
         for (name, place) in &places {
             let numbers = map[place.range.clone()].as_chunks::<4>().0;
             let bad = |bytes: &&[u8; 4]| !f32::from_le_bytes(**bytes).is_finite();
-            let count: usize = numbers.par_chunks(NUMBERS).map(|numbers| numbers.iter().filter(bad).count()).sum();
+            let count: usize =
+                numbers.par_chunks(NUMBERS).map(|numbers| numbers.iter().filter(bad).count()).sum();
             if count > 0 {
-                return Err(problem(path, format!("`{name}` holds {count} numbers that are NaN or infinite")));
+                return Err(problem(
+                    path,
+                    format!("`{name}` holds {count} numbers that are NaN or infinite"),
+                ));
             }
         }
         Ok(Self { map: Arc::new(map), places })

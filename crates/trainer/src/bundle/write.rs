@@ -52,7 +52,9 @@ impl<M: SequenceModel> Trainer<M> {
         let state = self.export_unnamed();
         for (name, array) in &state {
             if array.not_finite() > 0 {
-                let message = format!("`{name}` holds NaN or infinity: the training diverged, and there is no model to save");
+                let message = format!(
+                    "`{name}` holds NaN or infinity: the training diverged, and there is no model to save"
+                );
                 return Err(problem(folder, message));
             }
         }

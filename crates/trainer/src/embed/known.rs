@@ -37,7 +37,10 @@ impl Known {
     pub fn check(self, batch: &Batch, eos: Eos) -> Result<()> {
         let Batch { history, candidates, .. } = batch;
         if history.rows != candidates.rows {
-            return size("candidates", format!("of {} users, histories of {}", candidates.rows, history.rows));
+            return size(
+                "candidates",
+                format!("of {} users, histories of {}", candidates.rows, history.rows),
+            );
         }
         self.block("history", history, eos == Eos::Everywhere)?;
         self.block("candidates", candidates, eos != Eos::Nowhere)
@@ -46,7 +49,10 @@ impl Known {
     fn block(self, field: &'static str, block: &IdBlock, eos: bool) -> Result<()> {
         let IdBlock { rows, width, query_length, items, queries } = block;
         if items.is_empty() || *query_length == 0 {
-            return size(field, format!("{rows} × {width} events with {query_length} keywords: nothing to embed"));
+            return size(
+                field,
+                format!("{rows} × {width} events with {query_length} keywords: nothing to embed"),
+            );
         }
         if items.len() != rows * width || queries.len() != items.len() * query_length {
             return size(
