@@ -104,7 +104,7 @@ fn numbers_that_overflow_when_rotated_are_errors() {
     let config = PqConfig { sub_vectors: 2, ..Default::default() };
     for (count, value) in [(8, f32::MAX), (8, f32::MIN), (200, f32::MAX / 1.2)] {
         let rows = Vectors::new(2, vec![value; count]).unwrap();
-        let error = Rotated::build_pq(&rows, &config, Metric::L2, 1).err().expect("a rotated row overflows");
+        let error = Rotated::build_pq(&rows, &config, Metric::L2, 1).expect_err("a rotated row overflows");
         assert!(!error.to_string().is_empty());
     }
     // A rotation of small rows does not rotate large ones.

@@ -78,7 +78,8 @@ fn what_a_hand_made_data_set_lacks_is_named_before_anything_is_written() {
         data.sampled = Some(Sampled { items, queries: vec![0, 1, 2] });
         data
     };
-    let cases: [(&str, fn(&mut Numbered)); 33] = [
+    type Change = fn(&mut Numbered);
+    let cases: [(&str, Change); 33] = [
         ("attribute_items", |d| d.attribute_items = vec![9, 1]),
         ("attribute_items", |d| d.attribute_items = vec![1, u32::MAX]),
         ("attribute_items", |d| d.attribute_items = vec![0, 1]),

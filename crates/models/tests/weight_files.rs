@@ -50,7 +50,7 @@ fn wrapped(to: &Path, names: &[String], prefix: &str, keys: &[&str]) {
     let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     for at in 0..from.len() {
         let mut entry = from.by_index(at).unwrap();
-        let name = entry.name().to_owned();
+        let name = entry.name().unwrap().into_owned();
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).unwrap();
         if name.ends_with("data.pkl") {

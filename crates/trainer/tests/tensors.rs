@@ -50,8 +50,10 @@ fn full(soft_search: SoftSearch) -> ModelConfig {
     }
 }
 
+type Change = fn(&mut ModelConfig);
+
 /// What takes a tensor away, and the words for its presence.
-const CONDITIONS: [(&str, fn(&mut ModelConfig)); 8] = [
+const CONDITIONS: [(&str, Change); 8] = [
     ("modality `text`", |config| config.modalities.retain(|&kind| kind != ModalityKind::Text)),
     ("modality `image`", |config| config.modalities.retain(|&kind| kind != ModalityKind::Image)),
     ("modality `attribute`", |config| config.modalities.retain(|&kind| kind != ModalityKind::Attribute)),

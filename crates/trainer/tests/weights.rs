@@ -262,8 +262,10 @@ fn log(path: &str) -> Vec<Vec<String>> {
             .push((fields[2].parse().unwrap(), fields[1].to_owned()));
     }
     // Twice over: users need a few events to learn from, and what comes first stays first.
-    let items =
-        |events: Vec<(i64, String)>| events.into_iter().map(|(_, item)| item).collect::<Vec<_>>().repeat(2);
+    let items = |events: Vec<(i64, String)>| -> Vec<String> {
+        let once: Vec<String> = events.into_iter().map(|(_, item)| item).collect();
+        [once.clone(), once].concat()
+    };
     users.into_values().map(items).collect()
 }
 
@@ -398,7 +400,8 @@ fn spoil(from: &Path, to: &Path, number: f32) {
     };
     let bytes = |name: &str| file.get(&file.column::<u8>(name).unwrap()).to_vec();
     let mut model = bytes("model");
-    let tables: Vec<(Vec<u8>, Vec<u32>, Vec<u32>, Vec<f32>)> = ["item", "word", "attr"]
+    type Sections = (Vec<u8>, Vec<u32>, Vec<u32>, Vec<f32>);
+    let tables: Vec<Sections> = ["item", "word", "attr"]
         .iter()
         .map(|table| {
             let numbers =

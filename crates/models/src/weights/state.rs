@@ -87,3 +87,12 @@ impl<'a> IntoIterator for &'a StateDict {
         self.tensors.iter()
     }
 }
+
+impl<'a> IntoIterator for &'a mut StateDict {
+    type Item = (&'a String, &'a mut Array);
+    type IntoIter = std::collections::btree_map::IterMut<'a, String, Array>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.tensors.iter_mut()
+    }
+}
