@@ -74,7 +74,8 @@ fn work(args: Args) -> anyhow::Result<()> {
         .with_context(|| format!("{} is not the description of a run", described.display()))?;
     let corpus = Arc::new(open_corpus(&args.data)?);
     let mut trainer = trainer(&mut experiment, &corpus, &args.data, &args.device.open()?)?;
-    trainer.load_weights(&args.checkpoint.join("checkpoint").join("best.ckpt"))?;
+    let taken = trainer.load_weights(&args.checkpoint.join("checkpoint").join("best.ckpt"))?;
+    tracing::info!("weights of {}: {taken}", args.checkpoint.display());
 
     let sampling =
         if args.popular_negatives { Sampling::Popularity } else { experiment.train.batches.sampling };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context;
 use clap::Parser;
 use seminar_dataset::atomic::{write_bytes, write_text};
 use seminar_dataset::{Corpus, Split, TestMode};
@@ -18,7 +19,7 @@ use seminar_examples::{machine, program, say};
 use seminar_models::{ModelKind, weights};
 use seminar_trainer::metrics::Ties;
 use seminar_trainer::report::{Report, RunResult, leaderboard};
-use seminar_trainer::{Both, Error, Output, Start, check_bundle_folder, popularity};
+use seminar_trainer::{Both, Error, Output, Start, check_bundle_folder, popularity, read_weights};
 use serde_json::Value;
 use strum::VariantArray;
 
@@ -50,9 +51,13 @@ struct Args {
     /// worst (pessimistic).
     #[arg(long, default_value = "mean", value_parser = one_of(Ties::VARIANTS))]
     ties: Ties,
-    /// File of initial weights under the published names: `.safetensors` or PyTorch `.pt`.
+    /// File of initial weights under the published names: `.safetensors` or PyTorch `.pt`. All tensors have to fit; rows of tables
+    /// find their items by name where the file has names.
     #[arg(long)]
     weights: Option<PathBuf>,
+    /// Take of `--weights` what fits, and say what is skipped.
+    #[arg(long, requires = "weights")]
+    lenient_weights: bool,
     /// Write `weights.safetensors` under the published names after training.
     #[arg(long)]
     export_weights: bool,
@@ -135,8 +140,14 @@ fn train(
 ) -> anyhow::Result<(RunResult, Value)> {
     let mut trainer = trainer(&mut experiment, corpus, &args.data, &args.device.open()?)?;
     if let Some(file) = &args.weights {
-        let unused = trainer.import(&weights::read(file)?, &file.display().to_string())?;
-        tracing::info!("weights read from {}; unused: {unused:?}", file.display());
+        let (state, name) = (read_weights(file)?, file.display().to_string());
+        let taken = match args.lenient_weights {
+            true => trainer.import_leniently(&state, &name)?,
+            false => trainer
+                .import(&state, &name)
+                .context("--weights: `--lenient-weights` takes what fits and says what it skips")?,
+        };
+        tracing::info!("weights read from {name}: {taken}");
     }
     let mut bar = Both(TrainingBar::new(experiment.config.kind.name()), Interrupt::watch()?);
     let trained = experiment.train(trainer, Some(output), &mut bar);

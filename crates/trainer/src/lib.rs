@@ -79,15 +79,19 @@ pub mod report;
 mod run;
 mod schedule;
 mod scorer;
+mod scoring;
 mod step_log;
 mod table;
+mod taken;
 mod trainer;
+mod vocabulary;
 
 pub use bundle::{About, Description, FrozenFile, Hash, check_bundle_folder};
 pub use checkpoint::CheckpointConfig;
 pub use config::TrainConfig;
 pub use embed::{AttributeLists, EmbeddedBatch, Modalities, RowGradients, Tables, TablesSnapshot};
 pub use error::{Error, Result};
+pub use exchange::read_weights;
 pub use metrics::{Evaluation, Metrics};
 pub use observer::{Both, EpochInfo, Observer, Silent, StepInfo};
 pub use popularity::popularity;
@@ -100,7 +104,9 @@ pub use run::{Output, Run, Start};
 pub use schedule::{Decay, Schedule};
 pub use step_log::StepLog;
 pub use table::{AdamConfig, Table, TableConfig, TableRows};
+pub use taken::{RowMatching, WeightsTaken};
 pub use trainer::Trainer;
+pub use vocabulary::RowsTaken;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
