@@ -42,7 +42,7 @@ fn work(args: Args) -> anyhow::Result<()> {
     }
     let written = write_pages(root)?;
     for path in &written {
-        say!("written: {}", path.display());
+        say!("written: {}", path.strip_prefix(root).unwrap_or(path).display());
     }
     if written.is_empty() {
         say!("the pages are up to date");

@@ -180,11 +180,13 @@ mod tests {
         let section = Section::parse("t", TABLE).unwrap();
         let mut figures = Figures::default();
         figures.put(&section, measurement("1", &["a"]));
-        let measured = |section: &Section| section.rows.iter().map(|row| figures.of(section, row).is_some());
-        assert!(measured(&section).eq([true, false]));
+        let measured = |section: &Section| {
+            section.rows.iter().map(|row| figures.of(section, row).is_some()).collect::<Vec<_>>()
+        };
+        assert_eq!(measured(&section), [true, false]);
         for (from, to) in [("x LABEL", "y LABEL"), ("\"s\"", "\"t\""), ("run", "setup = [\"z\"]\nrun")] {
             let other = Section::parse("t", &TABLE.replace(from, to)).unwrap();
-            assert!(measured(&other).eq([false, false]), "{to}");
+            assert_eq!(measured(&other), [false, false], "{to}");
         }
     }
 }

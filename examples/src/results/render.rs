@@ -11,6 +11,8 @@ use super::section::{Cell, Column, Format, Origin, Published, Row, Section, is_o
 
 /// Commands longer than this go on in a further line.
 const WIDTH: usize = 140;
+/// The program that measures, without its flags.
+const MEASURE: &str = "cargo run --release --example results --";
 
 const HEAD: &str = "# Results
 
@@ -34,11 +36,13 @@ pub fn page(sections: &[(Section, Figures)]) -> String {
         }
         let rows: Vec<&Row> = section.rows.iter().filter(|row| figures.of(section, row).is_none()).collect();
         if !rows.is_empty() {
-            missing += &format!("\n{}", not_measured(section, &rows));
+            missing += &not_measured(section, &rows);
         }
     }
     if !missing.is_empty() {
-        page += &format!("\n## Not measured\n\nNobody has run these on this code yet.\n{missing}");
+        page += &format!(
+            "\n## Not measured\n\nNobody has run these on this code yet: `{MEASURE} …`, with these flags.\n\n{missing}"
+        );
     }
     page
 }
@@ -58,8 +62,9 @@ pub fn between_markers(text: &str, sections: &[(Section, Figures)]) -> anyhow::R
             .iter()
             .find(|(section, _)| section.name == name)
             .with_context(|| format!("there is no section `{name}`"))?;
-        let table = table(section, figures)
-            .unwrap_or_else(|| format!("Not measured on this code yet: `{}`.\n", measuring(section, &[])));
+        let table = table(section, figures).unwrap_or_else(|| {
+            format!("Not measured on this code yet: `{MEASURE} {}`.\n", measuring(section, &[]))
+        });
         out += &format!("{before}<!-- results: {name} begin -->\n{table}{END}");
         rest = after;
     }
@@ -71,10 +76,10 @@ fn paragraph(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("{text}\n\n") }
 }
 
-/// The command that measures a section, or rows of it.
+/// The flags that measure a section, or rows of it.
 fn measuring(section: &Section, rows: &[&Row]) -> String {
     let rows: String = rows.iter().map(|row| format!(" --row \"{}\"", row.label)).collect();
-    format!("cargo run --release --example results -- --measure {}{rows}", section.name)
+    format!("--measure {}{rows}", section.name)
 }
 
 fn not_measured(section: &Section, missing: &[&Row]) -> String {
@@ -376,13 +381,10 @@ Not measured here: *SASRec*, their page.
     fn only_measured_rows_are_shown() {
         let page = page(&[measured(&["A"])]);
         let commands = "```sh\nmake toys\ntrain MODEL\n```\n\n`MODEL`: `a` (A), `b` (B).\n";
-        let left = "- Toys, B: `cargo run --release --example results -- --measure toys --row \"B\"`\n";
+        let left = "- Toys, B: `--measure toys --row \"B\"`\n";
         let section = format!("\n## Toys\n\nSmall ones.\n\n{commands}\n{TABLE}{BELOW}\n");
         assert!(page.contains(&section), "{page}");
-        assert!(
-            page.ends_with(&format!("## Not measured\n\nNobody has run these on this code yet.\n\n{left}")),
-            "{page}"
-        );
+        assert!(page.ends_with(&format!("with these flags.\n\n{left}")), "{page}");
         assert!(page.contains("Measured 2026-11-26, commit `0123456789ab`, on 1 core of P"), "{page}");
     }
 
@@ -399,10 +401,7 @@ Not measured here: *SASRec*, their page.
     fn a_section_without_measured_rows_shows_no_figure() {
         let page = page(&[measured(&[])]);
         assert!(!page.contains("SASRec") && !page.contains("## Toys"), "{page}");
-        assert!(
-            page.ends_with("\n- Toys: `cargo run --release --example results -- --measure toys`\n"),
-            "{page}"
-        );
+        assert!(page.ends_with("with these flags.\n\n- Toys: `--measure toys`\n"), "{page}");
     }
 
     #[test]
