@@ -108,7 +108,8 @@ fn work(args: Args) -> anyhow::Result<()> {
         None => {
             let evaluation = popularity(&corpus, Split::Test, &batches, args.ties)?;
             output.claim()?;
-            let row = RunResult::new("popularity", &name, Split::Test, batches.test_mode, evaluation)?;
+            let mut row = RunResult::new("popularity", &name, Split::Test, batches.test_mode, evaluation)?;
+            row.peak_rss_bytes = machine::peak_rss_bytes();
             (row, serde_json::to_value(&batches)?)
         }
         Some(kind) => {

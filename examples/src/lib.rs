@@ -13,6 +13,7 @@ pub mod people;
 pub mod prepare;
 pub mod program;
 pub mod progress;
+pub mod results;
 pub mod retrieval;
 pub mod run;
 pub mod settings;
