@@ -55,6 +55,7 @@ mod source;
 mod split;
 mod statistics;
 pub mod synthetic;
+mod instant;
 mod tsv;
 mod words;
 
@@ -68,14 +69,16 @@ pub use event::{EventKind, RawEvent, RawItem};
 pub use ids::{PAD, Vocabulary};
 pub use negatives::{NegativeSampler, Sampling, Scratch, published_negatives};
 pub use numbered::{Numbered, Sampled, Texts};
-pub use prepare::{Counts, PrepareConfig, PrepareReport, Prepared, Queries, core_filter, write_folder};
+pub use prepare::{
+    Counts, PrepareConfig, PrepareReport, Prepared, Queries, Repeats, Step, core_filter, write_folder,
+};
 pub use pth::import_pth;
 pub use ragged::Ragged;
-pub use source::{AmazonReviews, EventSource, FileReport, KuaiSar, Line, LineReader, ReadOptions};
+pub use source::{AmazonReviews, EventSource, FileReport, KuaiSar, Line, LineReader, Occurrence, ReadOptions};
 pub use split::{Example, Split};
-pub use statistics::{Range, Statistics};
+pub use statistics::{Percentiles, Range, Statistics};
 pub use synthetic::SyntheticConfig;
-pub use tsv::import_tsv;
+pub use tsv::{import_tsv, import_tsv_with};
 pub use words::keywords;
 
 #[cfg(doctest)]

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use csv::{ByteRecord, StringRecord};
 
-use super::lines::{self, FileReport, Metered, ReadOptions, TooLong};
+use super::input::{self, FileReport, Input, Metered, ReadOptions, TooLong};
 use crate::error::{Error, Position, Result};
 
 /// Bytes of memory per field, even an empty one. Rows are limited to the length of lines divided by this.
@@ -22,13 +22,15 @@ pub(crate) struct Table {
     header: StringRecord,
     bytes: ByteRecord,
     record: StringRecord,
-    lossy: bool,
+    options: ReadOptions,
     max_row: usize,
     /// What the current row may still take.
     left: Rc<Cell<usize>>,
     /// Where the current row begins.
     line: u64,
     byte: u64,
+    /// Where the header begins, behind a byte-order mark.
+    start: u64,
     last_row_fits: bool,
     pub report: FileReport,
 }
@@ -56,9 +58,9 @@ impl std::ops::Index<usize> for Row<'_> {
 impl Table {
     /// Opens a file and finds the needed columns; each is given as its name and aliases.
     pub fn open(path: &Path, needed: &[&[&'static str]], options: &ReadOptions) -> Result<Self> {
-        let (inner, gzip) = lines::open(path)?;
+        let Input { reader, gzip, start } = input::open(path)?;
         let max_row = options.max_line_bytes / FIELD;
-        let (inner, left) = Metered::new(inner, max_row);
+        let (inner, left) = Metered::new(reader, max_row);
         let source = Quoted { inner, quotes: 0 };
         let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(source);
         let mut bytes = ByteRecord::new();
@@ -69,7 +71,7 @@ impl Table {
             find(names).ok_or_else(|| Error::MissingColumn {
                 file: path.to_path_buf(),
                 column: names[0],
-                found: header.iter().take(40).collect::<Vec<_>>().join(", "),
+                found: header_told(&header),
             })
         });
         Ok(Self {
@@ -81,11 +83,12 @@ impl Table {
             header,
             bytes,
             record: StringRecord::new(),
-            lossy: options.lossy_utf8,
+            options: options.clone(),
             max_row,
             left,
             line: 1,
-            byte: 0,
+            byte: start,
+            start,
             last_row_fits: true,
         })
     }
@@ -105,18 +108,29 @@ impl Table {
             if !more.map_err(|e| read_error(&self.path, self.gzip, self.max_row, self.line + 1, e))? {
                 return self.check_last_quote().map(|()| None);
             }
+            // The csv crate passes over empty lines, not over blank ones.
+            if self.bytes.len() == 1 && self.bytes[0].trim_ascii().is_empty() {
+                continue;
+            }
             self.report.lines += 1;
-            (self.line, self.byte) = self.bytes.position().map_or((0, 0), |at| (at.line(), at.byte()));
+            let start = self.start;
+            (self.line, self.byte) =
+                self.bytes.position().map_or((0, 0), |at| (at.line(), start + at.byte()));
             self.last_row_fits = self.bytes.len() == self.header.len();
             if self.last_row_fits {
                 break;
             }
-            self.report.skip(self.line, "another number of columns than the header");
+            let columns = format!("{} where the header has {}", self.bytes.len(), self.header.len());
+            self.report.skip(self.line, "another number of columns than the header", &columns);
         }
         self.record = match StringRecord::from_byte_record(std::mem::take(&mut self.bytes)) {
             Ok(record) => record,
-            Err(e) if self.lossy => StringRecord::from_byte_record_lossy(e.into_byte_record()),
-            Err(_) => return Err(Error::Utf8 { at: self.position(self.byte) }),
+            Err(e) if self.options.lossy_utf8 => StringRecord::from_byte_record_lossy(e.into_byte_record()),
+            Err(e) => {
+                let (cell, valid) = (e.utf8_error().field(), e.utf8_error().valid_up_to());
+                let bad = e.into_byte_record()[cell][valid];
+                return Err(Error::Utf8 { at: self.position(self.byte), bad });
+            }
         };
         Ok(Some(Row { record: &self.record, columns: &self.columns }))
     }
@@ -126,15 +140,20 @@ impl Table {
         let spans_lines = self.reader.position().line() > self.line + 1;
         if self.reader.get_ref().quotes % 2 == 1 && (spans_lines || !self.last_row_fits) {
             let message = "a quote opened in this row is still open at the end of the file";
-            let byte = self.bytes.position().map_or(0, csv::Position::byte);
+            let byte = self.start + self.bytes.position().map_or(0, csv::Position::byte);
             return Err(Error::format(&self.path, self.line, byte, message));
         }
         Ok(())
     }
 
     /// Counts the current row as skipped.
-    pub fn skip(&mut self, reason: &str) {
-        self.report.skip(self.line, reason);
+    pub fn skip(&mut self, cause: &str, value: &str) {
+        self.report.skip(self.line, cause, value);
+    }
+
+    /// Counts something worth knowing of the current row.
+    pub fn note(&mut self, what: &str, value: &str) {
+        self.report.note(self.line, what, value);
     }
 
     /// The error for a list in the current row that is over its limit.
@@ -143,12 +162,22 @@ impl Table {
     }
 
     /// The report, or the error if too much was skipped.
-    pub fn finish(self, options: &ReadOptions) -> Result<FileReport> {
-        self.report.finish(&self.path, options)
+    pub fn finish(self) -> Result<FileReport> {
+        self.report.finish(&self.path, &self.options)
     }
 
     fn position(&self, byte: u64) -> Position {
         Position { file: self.path.clone(), line: self.line, byte }
+    }
+}
+
+/// The columns of a header, and the separator if it seems to be another one.
+fn header_told(header: &StringRecord) -> String {
+    let names = header.iter().take(40).collect::<Vec<_>>().join(", ");
+    let separator = [';', '\t', '|'].into_iter().find(|&other| header.len() == 1 && names.contains(other));
+    match separator {
+        Some(other) => format!("{names} (separated by `{}`: commas are expected)", other.escape_default()),
+        None => names,
     }
 }
 
@@ -158,8 +187,7 @@ fn read_error(path: &Path, gzip: bool, limit: usize, line: u64, error: csv::Erro
     match error.into_kind() {
         csv::ErrorKind::Io(source) => match source.downcast::<TooLong>() {
             Ok(TooLong) => Error::TooLarge { at, what: "a row's length", limit: limit as u64 },
-            Err(source) if gzip => Error::Gzip { at, source },
-            Err(source) => Error::io(path, "cannot read")(source),
+            Err(source) => input::read_error(at, gzip, source),
         },
         other => Error::Format { at, message: format!("{other:?}") },
     }
@@ -206,6 +234,6 @@ mod tests {
             place(["4", "d"], 7, 33),
         ];
         assert_eq!(read(true).unwrap(), expected);
-        assert!(matches!(read(false), Err(Error::Utf8 { at }) if (at.line, at.byte) == (6, 29)));
+        assert!(matches!(read(false), Err(Error::Utf8 { at, bad: 0xFF }) if (at.line, at.byte) == (6, 29)));
     }
 }
