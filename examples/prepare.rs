@@ -3,10 +3,15 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::{Parser, ValueEnum};
-use seminar_dataset::{AmazonReviews, KuaiSar, PrepareConfig, Queries, s3rec};
-use seminar_examples::args::one_of;
-use seminar_examples::prepare::{summary, write_corpus};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use seminar_dataset::{
+    AmazonReviews, EventSource, KuaiSar, Numbered, PrepareConfig, PrepareReport, Queries, ReadOptions, Repeats,
+    s3rec::TextFiles,
+};
+use seminar_examples::args::{name, one_of};
+use seminar_examples::machine;
+use seminar_examples::prepare::{Raw, summary, told, write_corpus};
 use strum::VariantArray;
 
 /// Prepares raw files.
@@ -18,7 +23,7 @@ struct Args {
     /// Folder of the raw files.
     #[arg(long)]
     input: PathBuf,
-    /// Name of the data set: `NAME_5.json.gz` and `meta_NAME.json.gz`, or `NAME.txt`.
+    /// Name of the data set: `NAME_5.json.gz` or `NAME.jsonl.gz` with `meta_NAME`, or `NAME.txt`.
     #[arg(long)]
     name: String,
     /// Source of the queries: none, the first words of an item's description, the words that the log holds (logged), or an
@@ -28,9 +33,23 @@ struct Args {
     /// Reproduce the published attributes and keyword numbers.
     #[arg(long)]
     published: bool,
-    /// Drop events that repeat an earlier one of the same user, item and time.
-    #[arg(long)]
-    drop_repeats: bool,
+    /// Drop events that repeat an earlier one of the same user and item: at the same time, which is the rule of the flag alone;
+    /// just before; or ever.
+    #[arg(long, value_name = "RULE", value_parser = one_of(Repeats::VARIANTS), num_args = 0..=1, require_equals = true,
+          default_value = "keep", default_missing_value = "same_time")]
+    drop_repeats: Repeats,
+    /// Keep users with so many events and more. By default 5 for amazon, 4 for kuaisar.
+    #[arg(long, value_name = "N")]
+    min_user_events: Option<u32>,
+    /// Keep items with so many events and more. By default 5 for amazon, all for kuaisar.
+    #[arg(long, value_name = "N")]
+    min_item_events: Option<u32>,
+    /// Take reviews that rate above this.
+    #[arg(long, value_name = "RATING", default_value_t = 0.0, allow_negative_numbers = true)]
+    rating_above: f64,
+    /// Share of a file's rows that may be unusable before it is refused. Ten always may.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001)]
+    max_bad_lines: f64,
     /// Replace bytes that are not UTF-8. By default they are an error.
     #[arg(long)]
     lossy_utf8: bool,
@@ -52,42 +71,101 @@ enum Source {
     S3rec,
 }
 
+impl Source {
+    /// Flags that mean nothing for this source.
+    fn foreign(self) -> &'static [&'static str] {
+        match self {
+            Self::Amazon => &[],
+            Self::Kuaisar => &["rating_above"],
+            Self::S3rec => {
+                &["rating_above", "min_user_events", "min_item_events", "published", "max_bad_lines"]
+            }
+        }
+    }
+}
+
 fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+    let matches = Args::command().get_matches();
+    let args = Args::from_arg_matches(&matches)?;
+    refuse_foreign(&matches, args.source)?;
+    machine::start(None)?;
     let start = Instant::now();
-    let raw = (args.input.as_path(), args.name.as_str());
-    let (data, report) = match args.source {
-        Source::S3rec => {
-            let imported = s3rec::import(&args.input, &args.name, args.queries.unwrap_or(Queries::Logged))?;
-            (imported.data, serde_json::to_value(imported.report)?)
-        }
-        Source::Amazon => {
-            let mut source = AmazonReviews::locate(&args.input, &args.name)?;
-            source.published_attributes = args.published;
-            source.options.lossy_utf8 = args.lossy_utf8;
-            let config = configure(PrepareConfig::amazon(), &args);
-            let prepared = config.prepare(&source)?;
-            (prepared.data, serde_json::to_value(prepared.report)?)
-        }
-        Source::Kuaisar => {
-            let mut source = KuaiSar::new(&args.input);
-            source.published_attributes = args.published;
-            source.options.lossy_utf8 = args.lossy_utf8;
-            let config = configure(PrepareConfig::kuaisar(), &args);
-            let prepared = config.prepare(&source)?;
-            (prepared.data, serde_json::to_value(prepared.report)?)
-        }
+    let options = ReadOptions {
+        lossy_utf8: args.lossy_utf8,
+        max_bad_lines: args.max_bad_lines,
+        ..ReadOptions::default()
     };
+    let (data, report) = prepare(&args, &options).map_err(told)?;
+    let raw = Raw { folder: &args.input, name: &args.name, options };
     let stats = write_corpus(data, &report, raw, &args.out, args.force, !args.no_text_files, start)?;
     println!("{}", summary(&stats));
     Ok(())
 }
 
-fn configure(config: PrepareConfig, args: &Args) -> PrepareConfig {
-    PrepareConfig {
-        queries: args.queries.unwrap_or(config.queries),
+/// A flag that does nothing is an error, not a surprise.
+fn refuse_foreign(matches: &ArgMatches, source: Source) -> anyhow::Result<()> {
+    for id in source.foreign() {
+        let given = matches.value_source(id) == Some(ValueSource::CommandLine);
+        anyhow::ensure!(!given, "--{} means nothing for --source {}: leave it out", id.replace('_', "-"), name(&source));
+    }
+    Ok(())
+}
+
+fn prepare(args: &Args, options: &ReadOptions) -> seminar_dataset::Result<(Numbered, PrepareReport)> {
+    match args.source {
+        Source::S3rec => {
+            let mut files = TextFiles::new(&args.input, &args.name);
+            files.queries = args.queries.unwrap_or(files.queries);
+            files.repeats = args.drop_repeats;
+            files.options = options.clone();
+            files.import().map(|imported| (imported.data, imported.report))
+        }
+        Source::Amazon => {
+            let mut source = AmazonReviews::locate(&args.input, &args.name)?;
+            source.published_attributes = args.published;
+            source.rating_above = args.rating_above;
+            source.options = options.clone();
+            prepare_log(&source, PrepareConfig::amazon(), args)
+        }
+        Source::Kuaisar => {
+            let mut source = KuaiSar::new(&args.input);
+            source.published_attributes = args.published;
+            source.options = options.clone();
+            prepare_log(&source, PrepareConfig::kuaisar(), args)
+        }
+    }
+}
+
+fn prepare_log(
+    source: &impl EventSource,
+    defaults: PrepareConfig,
+    args: &Args,
+) -> seminar_dataset::Result<(Numbered, PrepareReport)> {
+    let config = PrepareConfig {
+        queries: args.queries.unwrap_or(defaults.queries),
+        min_user_events: args.min_user_events.unwrap_or(defaults.min_user_events),
+        min_item_events: args.min_item_events.unwrap_or(defaults.min_item_events),
         raw_keyword_numbers: args.published,
         drop_repeats: args.drop_repeats,
-        ..config
+        ..defaults
+    };
+    config.prepare(source).map(|prepared| (prepared.data, prepared.report))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_messages_name_are_flags() {
+        let command = Args::command();
+        for setting in seminar_examples::prepare::FLAGS {
+            assert!(command.get_arguments().any(|flag| flag.get_id() == setting), "{setting}");
+        }
+        for source in Source::value_variants() {
+            for id in source.foreign() {
+                assert!(command.get_arguments().any(|flag| flag.get_id() == id), "{id}");
+            }
+        }
     }
 }

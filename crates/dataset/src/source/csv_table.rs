@@ -1,6 +1,7 @@
 //! One csv file with named columns: bad rows skipped and counted, row size limited, open quotes noticed.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -29,8 +30,6 @@ pub(crate) struct Table {
     /// Where the current row begins.
     line: u64,
     byte: u64,
-    /// Where the header begins, behind a byte-order mark.
-    start: u64,
     last_row_fits: bool,
     pub report: FileReport,
 }
@@ -61,10 +60,14 @@ impl Table {
         let Input { reader, gzip, start } = input::open(path)?;
         let max_row = options.max_line_bytes / FIELD;
         let (inner, left) = Metered::new(reader, max_row);
-        let source = Quoted { inner, quotes: 0 };
+        let source = Quoted { inner, quotes: 0, read: start, lines: Lines::from(start) };
         let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(source);
         let mut bytes = ByteRecord::new();
-        reader.read_byte_record(&mut bytes).map_err(|e| read_error(path, gzip, max_row, 1, e))?;
+        // Blank lines may come before the header.
+        while {
+            let more = reader.read_byte_record(&mut bytes).map_err(|e| read_error(path, gzip, max_row, 1, e))?;
+            more && is_blank(&bytes)
+        } {}
         let header = StringRecord::from_byte_record_lossy(bytes.clone());
         let find = |names: &[&str]| header.iter().position(|h| names.contains(&h.trim()));
         let columns = needed.iter().map(|names| {
@@ -88,7 +91,6 @@ impl Table {
             left,
             line: 1,
             byte: start,
-            start,
             last_row_fits: true,
         })
     }
@@ -108,14 +110,12 @@ impl Table {
             if !more.map_err(|e| read_error(&self.path, self.gzip, self.max_row, self.line + 1, e))? {
                 return self.check_last_quote().map(|()| None);
             }
-            // The csv crate passes over empty lines, not over blank ones.
-            if self.bytes.len() == 1 && self.bytes[0].trim_ascii().is_empty() {
+            if is_blank(&self.bytes) {
                 continue;
             }
             self.report.lines += 1;
-            let start = self.start;
-            (self.line, self.byte) =
-                self.bytes.position().map_or((0, 0), |at| (at.line(), start + at.byte()));
+            let end = self.reader.position().byte();
+            (self.line, self.byte) = self.reader.get_mut().lines.start_of(&self.bytes, end);
             self.last_row_fits = self.bytes.len() == self.header.len();
             if self.last_row_fits {
                 break;
@@ -137,11 +137,10 @@ impl Table {
 
     /// At the end of the file: did the last row swallow the rest of it?
     fn check_last_quote(&self) -> Result<()> {
-        let spans_lines = self.reader.position().line() > self.line + 1;
+        let spans_lines = self.reader.get_ref().lines.until_end() > self.line;
         if self.reader.get_ref().quotes % 2 == 1 && (spans_lines || !self.last_row_fits) {
             let message = "a quote opened in this row is still open at the end of the file";
-            let byte = self.start + self.bytes.position().map_or(0, csv::Position::byte);
-            return Err(Error::format(&self.path, self.line, byte, message));
+            return Err(Error::format(&self.path, self.line, self.byte, message));
         }
         Ok(())
     }
@@ -193,23 +192,90 @@ fn read_error(path: &Path, gzip: bool, limit: usize, line: u64, error: csv::Erro
     }
 }
 
-/// Counts quotes on the way: an odd number of them at the end means that one was never closed.
+/// The csv crate passes over empty lines, not over blank ones.
+fn is_blank(row: &ByteRecord) -> bool {
+    row.len() == 1 && row[0].trim_ascii().is_empty()
+}
+
+/// Counts quotes on the way: an odd number of them at the end means that one was never closed. Keeps where lines end, because
+/// the csv crate tells where it began to look for a row, which blank lines and CRLF put before the row.
 struct Quoted {
     inner: Metered,
     quotes: u64,
+    read: u64,
+    lines: Lines,
 }
 
 impl Read for Quoted {
     fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
         let n = self.inner.read(out)?;
         self.quotes += memchr::memchr_iter(b'"', &out[..n]).count() as u64;
+        self.lines.ahead.extend(memchr::memchr_iter(b'\n', &out[..n]).map(|at| self.read + at as u64 + 1));
+        self.read += n as u64;
         Ok(n)
+    }
+}
+
+/// Where lines start.
+struct Lines {
+    /// Length of the byte-order mark, which the csv crate does not see.
+    mark: u64,
+    /// Starts of lines behind the current row, as far as the file was read.
+    ahead: VecDeque<u64>,
+    /// Starts of lines up to there, from the last one of the row before.
+    passed: Vec<u64>,
+    /// The number of the first of them.
+    first: u64,
+}
+
+impl Lines {
+    fn from(mark: u64) -> Self {
+        Self { mark, ahead: VecDeque::new(), passed: vec![mark], first: 1 }
+    }
+
+    /// Line and byte at which a row begins, of which the csv crate has read up to `end`.
+    fn start_of(&mut self, row: &ByteRecord, end: u64) -> (u64, u64) {
+        let end = end + self.mark;
+        self.first += self.passed.len() as u64 - 1;
+        self.passed.drain(..self.passed.len() - 1);
+        while let Some(&start) = self.ahead.front().filter(|&&start| start <= end) {
+            self.passed.push(start);
+            self.ahead.pop_front();
+        }
+        let within = row.iter().map(|cell| memchr::memchr_iter(b'\n', cell).count()).sum::<usize>();
+        // A row that ends in CR alone, as far as the csv crate sees, or with the file has no line start behind it.
+        let behind = usize::from(self.passed.last() == Some(&end));
+        let at = (self.passed.len() - 1).saturating_sub(within + behind);
+        (self.first + at as u64, self.passed[at])
+    }
+
+    /// How many lines end before the end of the file, once it is read.
+    fn until_end(&self) -> u64 {
+        self.first + (self.passed.len() - 1 + self.ahead.len()) as u64 - 1
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_are_of_rows_whatever_ends_and_precedes_them() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (mark, end) in [("", "\n"), ("", "\r\n"), ("\u{feff}", "\n"), ("\u{feff}", "\r\n")] {
+            let rows = ["a,b", "1,x", "", " ", "2,\"y\nz\"", "3,\"\"\"\"", "", "4,é"];
+            let text = format!("{mark}{}", rows.join(end));
+            std::fs::write(file.path(), &text).unwrap();
+            let mut table = Table::open(file.path(), &[&["a"]], &ReadOptions::default()).unwrap();
+            let mut lines = Vec::new();
+            while let Some(row) = table.next_row().unwrap() {
+                let number = row[0].to_owned();
+                assert_eq!(table.byte as usize, text.find(&format!("{number},")).unwrap(), "{number}{end:?}");
+                lines.push(table.line);
+            }
+            assert_eq!(lines, [2, 5, 7, 9]);
+        }
+    }
 
     #[test]
     fn rows_share_a_buffer_and_keep_their_places() {
@@ -229,7 +295,7 @@ mod tests {
         let place = |cells: [&str; 2], line, byte| (cells.map(str::to_owned), line, byte);
         let expected = [
             place(["1", "long text"], 2, 4),
-            place(["2", ""], 3, 16),
+            place(["2", ""], 4, 17),
             place(["3", "\u{fffd}"], 6, 29),
             place(["4", "d"], 7, 33),
         ];

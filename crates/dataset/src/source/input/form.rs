@@ -49,8 +49,8 @@ fn foreign(head: &[u8]) -> Option<Form> {
     match head {
         [b'B', b'Z', b'h', b'1'..=b'9', 0x31 | 0x17, 0x41 | 0x72, ..] => return Some(("bzip2 data", UNPACK)),
         [0x80, 2..=5, ..] => return Some(("a Python pickle", EXPORT)),
-        [b'P', b'A', b'R', b'1', 0..=0x1F, ..] => return Some(("a Parquet file", EXPORT)),
-        [b'O', b'R', b'C', 0..=0x1F, ..] => return Some(("an ORC file", EXPORT)),
+        [b'P', b'A', b'R', b'1', 0..=8 | 0x0E..=0x1F, ..] => return Some(("a Parquet file", EXPORT)),
+        [b'O', b'R', b'C', 0..=8 | 0x0E..=0x1F, ..] => return Some(("an ORC file", EXPORT)),
         _ => {}
     }
     if head.get(257..262) == Some(b"ustar") {

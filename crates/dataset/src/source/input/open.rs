@@ -53,14 +53,14 @@ pub(crate) fn open(path: &Path) -> Result<Input> {
             return Err(Error::Form { file: path.to_path_buf(), found, within: "", expected: EXPECTED, remedy });
         }
     }
-    if head.is_empty() && failure.is_none() {
-        return Err(Error::format(path, 0, 0, "the file is empty: it holds no line of data"));
-    }
     let mut start = 0;
     while head[start..].starts_with(BYTE_ORDER_MARK) {
         start += BYTE_ORDER_MARK.len();
     }
     head.drain(..start);
+    if head.is_empty() && failure.is_none() {
+        return Err(Error::format(path, 0, 0, "the file is empty: it holds no line of data"));
+    }
     let rest = Failing(failure).chain(reader);
     Ok(Input { reader: Box::new(Cursor::new(head).chain(rest)), gzip, start: start as u64 })
 }
