@@ -6,8 +6,8 @@ use std::time::Instant;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use seminar_dataset::{
-    AmazonReviews, EventSource, KuaiSar, Numbered, PrepareConfig, PrepareReport, Queries, ReadOptions, Repeats,
-    s3rec::TextFiles,
+    AmazonReviews, EventSource, KuaiSar, Numbered, PrepareConfig, PrepareReport, Queries, ReadOptions,
+    Repeats, s3rec::TextFiles,
 };
 use seminar_examples::args::{name, one_of};
 use seminar_examples::machine;
@@ -106,7 +106,12 @@ fn main() -> anyhow::Result<()> {
 fn refuse_foreign(matches: &ArgMatches, source: Source) -> anyhow::Result<()> {
     for id in source.foreign() {
         let given = matches.value_source(id) == Some(ValueSource::CommandLine);
-        anyhow::ensure!(!given, "--{} means nothing for --source {}: leave it out", id.replace('_', "-"), name(&source));
+        anyhow::ensure!(
+            !given,
+            "--{} means nothing for --source {}: leave it out",
+            id.replace('_', "-"),
+            name(&source)
+        );
     }
     Ok(())
 }
@@ -150,22 +155,4 @@ fn prepare_log(
         ..defaults
     };
     config.prepare(source).map(|prepared| (prepared.data, prepared.report))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_that_messages_name_are_flags() {
-        let command = Args::command();
-        for setting in seminar_examples::prepare::FLAGS {
-            assert!(command.get_arguments().any(|flag| flag.get_id() == setting), "{setting}");
-        }
-        for source in Source::value_variants() {
-            for id in source.foreign() {
-                assert!(command.get_arguments().any(|flag| flag.get_id() == id), "{id}");
-            }
-        }
-    }
 }

@@ -56,7 +56,8 @@ pub fn write_corpus<'a>(
     let name = raw.name;
     let stats = write_folder(data, out, force, text_files.then_some(name), |corpus, staged| {
         if let Some(vectors) = raw.image_vectors() {
-            image_vectors(corpus, &vectors, &raw.options)?.write(&staged.join("image.emb"), Precision::F32)?;
+            image_vectors(corpus, &vectors, &raw.options)?
+                .write(&staged.join("image.emb"), Precision::F32)?;
         }
         for (published, own) in [("title", "text.emb"), ("image", "image.emb")] {
             let path = raw.folder.join(format!("{name}_id2{published}_emb.pth"));

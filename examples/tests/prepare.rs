@@ -51,7 +51,8 @@ fn the_table_and_the_warnings_tell_of_losses() {
     }
     let stats = std::fs::read_to_string(folder.path().join("out/stats.json")).unwrap();
     let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
-    let skipped = &stats["report"]["files"][0]["skipped"]["`unixReviewTime` is no whole number from 0 to 2^53"];
+    let skipped =
+        &stats["report"]["files"][0]["skipped"]["`unixReviewTime` is no whole number from 0 to 2^53"];
     assert_eq!((&skipped["count"], &skipped["first_line"]), (&10.into(), &49.into()));
     assert_eq!(stats["warnings"].as_array().unwrap().len(), 2);
 }
@@ -72,18 +73,46 @@ fn answers_that_repeat_are_a_warning_with_its_flag() {
 fn errors_name_the_flag() {
     let empty = tempfile::tempdir().unwrap();
     for (source, input, name, flags, said) in [
-        ("amazon", case("skipped_lines"), "X", vec!["--min-user-events", "7"], "`--min-user-events` and `--min-item-events` decide"),
+        (
+            "amazon",
+            case("skipped_lines"),
+            "X",
+            vec!["--min-user-events", "7"],
+            "`--min-user-events` and `--min-item-events` decide",
+        ),
         ("amazon", case("skipped_lines"), "X", vec!["--rating-above", "5"], "which `--rating-above` decides"),
         ("s3rec", case("latin1_titles"), "D", vec![], "set `--lossy-utf8` to replace"),
         ("amazon", case("zip_named_gz"), "X", vec![], "a zip archive: unpack it"),
         ("amazon", empty.path().into(), "X", vec![], "the folder is empty"),
         ("amazon", empty.path().join("absent"), "X", vec![], "absent: cannot open Caused by: No such file"),
-        ("s3rec", case("sasrec_pairs"), "D", vec!["--min-user-events", "3"], "--min-user-events means nothing for --source s3rec"),
-        ("kuaisar", case("csv_with_bom"), "K", vec!["--rating-above", "3"], "--rating-above means nothing for --source kuaisar"),
+        (
+            "s3rec",
+            case("sasrec_pairs"),
+            "D",
+            vec!["--min-user-events", "3"],
+            "--min-user-events means nothing for --source s3rec",
+        ),
+        (
+            "kuaisar",
+            case("csv_with_bom"),
+            "K",
+            vec!["--rating-above", "3"],
+            "--rating-above means nothing for --source kuaisar",
+        ),
     ] {
         let (output, folder) = prepare(source, &input, name, &flags);
         let message = words(&output.stderr);
         assert!(!output.status.success() && message.contains(said), "{said}\n{message}");
         assert!(!folder.path().join("out").exists(), "{said}");
+    }
+}
+
+#[test]
+fn settings_that_messages_name_are_flags() {
+    let (output, _folder) = prepare("amazon", &case("skipped_lines"), "X", &["--help"]);
+    let help = words(&output.stdout);
+    for setting in seminar_examples::prepare::FLAGS {
+        let flag = format!("--{}", setting.replace('_', "-"));
+        assert!(help.contains(&flag), "{flag}");
     }
 }

@@ -59,7 +59,9 @@ pub enum Error {
         message: String,
     },
     /// Bytes that are not UTF-8.
-    #[error("{at}: not UTF-8 (byte {bad:#04x}): save the file as UTF-8, or set `lossy_utf8` to replace such bytes")]
+    #[error(
+        "{at}: not UTF-8 (byte {bad:#04x}): save the file as UTF-8, or set `lossy_utf8` to replace such bytes"
+    )]
     Utf8 {
         /// Line, and offset of the first bad byte.
         at: Position,

@@ -44,6 +44,7 @@ mod embeddings;
 mod error;
 mod event;
 mod ids;
+mod instant;
 mod negatives;
 mod numbered;
 mod prepare;
@@ -55,7 +56,6 @@ mod source;
 mod split;
 mod statistics;
 pub mod synthetic;
-mod instant;
 mod tsv;
 mod words;
 
@@ -74,7 +74,9 @@ pub use prepare::{
 };
 pub use pth::import_pth;
 pub use ragged::Ragged;
-pub use source::{AmazonReviews, EventSource, FileReport, KuaiSar, Line, LineReader, Occurrence, ReadOptions};
+pub use source::{
+    AmazonReviews, EventSource, FileReport, KuaiSar, Line, LineReader, Occurrence, ReadOptions,
+};
 pub use split::{Example, Split};
 pub use statistics::{Percentiles, Range, Statistics};
 pub use synthetic::SyntheticConfig;

@@ -82,7 +82,13 @@ fn allowance(path: &Path) -> Result<u64> {
 /// Refuses a folder, and every form that has a name and is neither a zip archive nor a pickle.
 fn refuse_others(path: &Path, file: &mut File, folder: bool) -> Result<()> {
     const EXPECTED: &str = "a file that PyTorch saved";
-    let form = |found, remedy| Error::Form { file: path.to_path_buf(), found, within: "", expected: EXPECTED, remedy };
+    let form = |found, remedy| Error::Form {
+        file: path.to_path_buf(),
+        found,
+        within: "",
+        expected: EXPECTED,
+        remedy,
+    };
     let mut head = Vec::new();
     if folder {
         return Err(form("a folder", "name the file in it"));

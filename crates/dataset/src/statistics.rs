@@ -164,11 +164,20 @@ impl Statistics {
             ("items", format!("{}, events each {}", self.items, range(self.item_events))),
             ("events", format!("{}, sparsity {:.2} %", self.events, self.sparsity)),
             ("times", format!("{first} to {last}")),
-            ("answers", format!("{tested} for the test, {} of them in the history already", self.targets_in_history)),
+            (
+                "answers",
+                format!("{tested} for the test, {} of them in the history already", self.targets_in_history),
+            ),
             ("queries", format!("{} words, {} events with a query", self.queries, self.events_with_query)),
             ("attributes", format!("{}, per item {}", self.attributes, range(self.item_attributes))),
-            ("titles", format!("{}, {} items without", self.items_with_title, without(self.items_with_title))),
-            ("images", format!("{}, {} items without", self.items_with_image, without(self.items_with_image))),
+            (
+                "titles",
+                format!("{}, {} items without", self.items_with_title, without(self.items_with_title)),
+            ),
+            (
+                "images",
+                format!("{}, {} items without", self.items_with_image, without(self.items_with_image)),
+            ),
         ];
         rows.map(|(name, figures)| format!("{name:<11} {figures}\n")).concat()
     }

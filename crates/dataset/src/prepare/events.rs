@@ -62,7 +62,9 @@ impl EventTable {
             let own = &mut order[range[0] as usize..range[1] as usize];
             own.sort_by_key(|&event| self.times[event as usize]);
             let events = own.iter().map(|&e| (self.items[e as usize], self.times[e as usize]));
-            own.iter().zip(repeats.stay(events, true)).for_each(|(&event, stays)| keep[event as usize] = stays);
+            own.iter()
+                .zip(repeats.stay(events, true))
+                .for_each(|(&event, stays)| keep[event as usize] = stays);
         }
         fn retain<T: Copy>(column: &mut Vec<T>, keep: &[bool]) {
             let mut flags = keep.iter();

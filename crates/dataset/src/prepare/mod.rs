@@ -112,7 +112,8 @@ impl PrepareConfig {
             items: data.item_count() as u64,
             events: data.event_items.len() as u64,
         };
-        let core = format!("min_user_events {}, min_item_events {}", self.min_user_events, self.min_item_events);
+        let core =
+            format!("min_user_events {}, min_item_events {}", self.min_user_events, self.min_item_events);
         report.steps.push(Step::new("the core filter", core, left));
         if left.users == 0 {
             return Err(report.nothing_left("the core filter", &["min_user_events", "min_item_events"]));

@@ -7,7 +7,17 @@ use crate::numbered::Numbered;
 
 /// Which events are dropped as repeats of an earlier one.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr, VariantArray,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -82,7 +92,9 @@ mod tests {
     fn each_rule_drops_its_repeats() {
         let events = [(1, 5), (1, 5), (2, 5), (1, 5), (1, 6), (2, 7)];
         let kept = |rule: Repeats, times| {
-            rule.stay(events.into_iter(), times).map(|stays| if stays { 'x' } else { '-' }).collect::<String>()
+            rule.stay(events.into_iter(), times)
+                .map(|stays| if stays { 'x' } else { '-' })
+                .collect::<String>()
         };
         assert_eq!(kept(Repeats::Keep, true), "xxxxxx");
         assert_eq!(kept(Repeats::SameTime, true), "x-x-xx");

@@ -117,10 +117,13 @@ impl PrepareReport {
         let mut warnings = Vec::new();
         for file in &self.files {
             let lost = file.notes.iter().filter(|(what, _)| LOSSES.contains(&what.as_str()));
-            for (cause, seen) in file.skipped.iter().chain(lost).filter(|(_, seen)| heavy(seen.count, file.lines)) {
+            for (cause, seen) in
+                file.skipped.iter().chain(lost).filter(|(_, seen)| heavy(seen.count, file.lines))
+            {
                 let share = percent(seen.count, file.lines);
                 let (name, lines) = (&file.file, file.lines);
-                warnings.push(format!("{name}: {} of {lines} rows ({share}) lost: {cause}; {seen}", seen.count));
+                warnings
+                    .push(format!("{name}: {} of {lines} rows ({share}) lost: {cause}; {seen}", seen.count));
             }
         }
         for pair in self.steps.windows(2).filter(|pair| pair[1].step == "the core filter") {
@@ -135,7 +138,8 @@ impl PrepareReport {
             }
         }
         if self.item_files == 0 {
-            warnings.push("no metadata file was found: items have no titles, attributes and pictures".to_owned());
+            warnings
+                .push("no metadata file was found: items have no titles, attributes and pictures".to_owned());
         } else if heavy(self.items_without_meta, statistics.items) {
             let share = percent(self.items_without_meta, statistics.items);
             let (without, items) = (self.items_without_meta, statistics.items);

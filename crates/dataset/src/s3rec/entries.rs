@@ -73,8 +73,9 @@ impl<'a> Scan<'a> {
 
     /// The next byte, which has to be there.
     fn inside(&mut self) -> Result<u8> {
-        self.next_byte()?.ok_or_else(|| {
-            Error::Format { at: self.at(), message: "EOF before the object's closing `}`: the file is cut off".into() }
+        self.next_byte()?.ok_or_else(|| Error::Format {
+            at: self.at(),
+            message: "EOF before the object's closing `}`: the file is cut off".into(),
         })
     }
 
@@ -130,7 +131,9 @@ impl<'a> Scan<'a> {
         let text = self.text(&at)?;
         match serde_json::from_str(&text) {
             Ok(key) => Ok((key, at)),
-            Err(error) => Err(Error::Format { at, message: format!("`{}`: {}", shown(&text), reason(&error)) }),
+            Err(error) => {
+                Err(Error::Format { at, message: format!("`{}`: {}", shown(&text), reason(&error)) })
+            }
         }
     }
 

@@ -126,7 +126,9 @@ impl<'de> Deserialize<'de> for QueryText {
             Loose::Str(text) => Ok(Self(text.into_owned())),
             other => match other.into_id() {
                 Ok(id) => Ok(Self(id.into_owned())),
-                Err(other) => Err(D::Error::custom(format!("{other} where keyword ids in quotes are expected"))),
+                Err(other) => {
+                    Err(D::Error::custom(format!("{other} where keyword ids in quotes are expected")))
+                }
             },
         }
     }

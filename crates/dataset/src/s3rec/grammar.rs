@@ -53,7 +53,10 @@ pub(super) fn ids<'a>(place: &'a Place<'_>, fields: &'a str) -> impl Iterator<It
 }
 
 /// The queries of a line, one for each item: of two blanks in a row, an empty one stands between.
-pub(super) fn queries<'a>(place: &'a Place<'_>, fields: &'a str) -> impl Iterator<Item = Result<Vec<u32>>> + 'a {
+pub(super) fn queries<'a>(
+    place: &'a Place<'_>,
+    fields: &'a str,
+) -> impl Iterator<Item = Result<Vec<u32>>> + 'a {
     let numbered = fields.split([' ', '\t']).filter(|_| !fields.is_empty()).enumerate();
     numbered.map(|(n, field)| keywords(field).map_err(|m| place.error(format!("field {}: {m}", n + 2))))
 }

@@ -65,7 +65,8 @@ impl Table {
         let mut bytes = ByteRecord::new();
         // Blank lines may come before the header.
         while {
-            let more = reader.read_byte_record(&mut bytes).map_err(|e| read_error(path, gzip, max_row, 1, e))?;
+            let more =
+                reader.read_byte_record(&mut bytes).map_err(|e| read_error(path, gzip, max_row, 1, e))?;
             more && is_blank(&bytes)
         } {}
         let header = StringRecord::from_byte_record_lossy(bytes.clone());

@@ -55,7 +55,8 @@ fn there(folder: &Path, like: &str) -> Result<String> {
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     let like = like.to_lowercase();
-    let similar: Vec<String> = names.iter().filter(|name| name.to_lowercase().contains(&like)).cloned().collect();
+    let similar: Vec<String> =
+        names.iter().filter(|name| name.to_lowercase().contains(&like)).cloned().collect();
     let listed = if similar.is_empty() { names } else { similar };
     let more = if listed.len() > LISTED { ", …" } else { "" };
     Ok(match listed.as_slice() {

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use super::{BAD_KEYWORDS, EventSource};
 use super::csv_table::Table;
 use super::find::{expect, find, plain_or_gzip};
 use super::input::{FileReport, ReadOptions};
+use super::{BAD_KEYWORDS, EventSource};
 use crate::error::Result;
 use crate::event::{EventKind, RawEvent, RawItem};
 

@@ -4,16 +4,25 @@ use std::borrow::Cow;
 
 /// Elements of HTML that pages have around titles. Other words in angle brackets belong to a title: `<Untitled>`.
 const ELEMENTS: &[&str] = &[
-    "a", "abbr", "article", "b", "big", "body", "br", "button", "center", "dd", "div", "dl", "dt", "em", "font",
-    "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hr", "html", "i", "iframe", "img",
-    "input", "label", "li", "link", "main", "meta", "nav", "noscript", "ol", "option", "p", "pre", "s", "script",
-    "section", "select", "small", "span", "strong", "style", "sub", "sup", "table", "tbody", "td", "th", "thead",
-    "title", "tr", "tt", "u", "ul",
+    "a", "abbr", "article", "b", "big", "body", "br", "button", "center", "dd", "div", "dl", "dt", "em",
+    "font", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hr", "html", "i",
+    "iframe", "img", "input", "label", "li", "link", "main", "meta", "nav", "noscript", "ol", "option", "p",
+    "pre", "s", "script", "section", "select", "small", "span", "strong", "style", "sub", "sup", "table",
+    "tbody", "td", "th", "thead", "title", "tr", "tt", "u", "ul",
 ];
 
 /// What scripts and the middle of a tag look like; no title has such words.
-const REMAINS: &[&str] =
-    &["getTime()", "(function(", "function()", "class=\"", "class='", "style=\"", "href=\"", "src=\"", "=\"a-"];
+const REMAINS: &[&str] = &[
+    "getTime()",
+    "(function(",
+    "function()",
+    "class=\"",
+    "class='",
+    "style=\"",
+    "href=\"",
+    "src=\"",
+    "=\"a-",
+];
 
 /// The words of a title, or `None` if it is markup: a cut tag, a script, or tags around nothing.
 ///
@@ -60,7 +69,9 @@ fn without_tags(text: &str) -> Option<(String, usize)> {
             // `a <b c` is no tag, for want of an attribute; `<span` at the end of a title is one.
             None => {
                 let behind = tag[1..].trim_start_matches('/')[name.len()..].trim();
-                let cut = behind.contains('=') || at == 0 && words.trim().is_empty() || behind.is_empty() && name.len() > 2;
+                let cut = behind.contains('=')
+                    || at == 0 && words.trim().is_empty()
+                    || behind.is_empty() && name.len() > 2;
                 if cut {
                     return None;
                 }

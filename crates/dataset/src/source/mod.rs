@@ -10,8 +10,8 @@ mod markup;
 mod python_literal;
 
 pub use amazon::AmazonReviews;
-pub use kuaisar::KuaiSar;
 pub use input::{FileReport, Line, LineReader, Occurrence, ReadOptions};
+pub use kuaisar::KuaiSar;
 
 pub(crate) use markup::words_of as title_words;
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use seminar_dataset::s3rec::{self, TextFiles};
 use seminar_dataset::{
-    AmazonReviews, Corpus, Error, KuaiSar, NegativeSampler, Numbered, PrepareConfig, PrepareReport, Prepared, Queries,
-    Sampling, Statistics,
+    AmazonReviews, Corpus, Error, KuaiSar, NegativeSampler, Numbered, PrepareConfig, PrepareReport, Prepared,
+    Queries, Sampling, Statistics,
 };
 
 fn case(name: &str) -> PathBuf {
@@ -35,7 +35,8 @@ fn warns(report: &PrepareReport, data: &Numbered, words: &str) -> bool {
 fn sasrec_pairs() {
     let imported = s3rec::import(&case("sasrec_pairs"), "D", Queries::Logged).unwrap();
     let text = std::fs::read_to_string(case("sasrec_pairs").join("D.txt")).unwrap();
-    let users: std::collections::BTreeSet<&str> = text.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    let users: std::collections::BTreeSet<&str> =
+        text.lines().map(|line| line.split(' ').next().unwrap()).collect();
     let (found, _, events) = size(&imported.data);
     assert_eq!((found, events), (users.len() as u64, 48));
     assert!(imported.report.files[0].notes.contains_key("read as SASRec's form, one `user item` a line"));
@@ -63,14 +64,22 @@ fn nan_in_first_line() {
 fn metadata_image_field() {
     let Prepared { data, .. } = amazon("metadata_image_field", "X").unwrap();
     let statistics = statistics(&data);
-    assert_eq!((statistics.items_with_title, statistics.items_with_image), (statistics.items, statistics.items));
-    assert!(std::str::from_utf8(data.texts.image_urls.row(0)).unwrap().starts_with("http://example.invalid/"));
+    assert_eq!(
+        (statistics.items_with_title, statistics.items_with_image),
+        (statistics.items, statistics.items)
+    );
+    assert!(
+        std::str::from_utf8(data.texts.image_urls.row(0)).unwrap().starts_with("http://example.invalid/")
+    );
 }
 
 #[test]
 fn html_titles() {
     let Prepared { data, report } = amazon("html_titles", "X").unwrap();
-    assert_eq!((statistics(&data).items_with_title, data.item_attributes.len() as u64), (0, statistics(&data).items));
+    assert_eq!(
+        (statistics(&data).items_with_title, data.item_attributes.len() as u64),
+        (0, statistics(&data).items)
+    );
     let seen = &report.files[1].notes["titles that are markup"];
     assert_eq!((seen.count, seen.first_line), (7, 1));
     assert!(warns(&report, &data, "7 of 7 rows (100.0 %) lost: titles that are markup"));
@@ -81,11 +90,17 @@ fn amazon_2023() {
     let Prepared { data, report } = amazon("amazon_2023", "Toys").unwrap();
     assert_eq!((size(&data), report.files[0].bad()), ((8, 8, 48), 0));
     let statistics = statistics(&data);
-    assert_eq!((statistics.items_with_title, statistics.items_with_image, report.items_without_meta), (8, 8, 0));
+    assert_eq!(
+        (statistics.items_with_title, statistics.items_with_image, report.items_without_meta),
+        (8, 8, 0)
+    );
     let name = |n: usize| String::from_utf8(data.texts.attributes.row(n).to_vec()).unwrap();
     assert_eq!((0..data.texts.attributes.len()).map(name).collect::<Vec<_>>(), ["Acme", "Dolls"]);
     assert_eq!(data.texts.image_urls.row(0), b"http://x/l.jpg");
-    assert!(data.texts.items.row(0).starts_with(b"I") && data.texts.items.row(0).len() == 2, "by their parents");
+    assert!(
+        data.texts.items.row(0).starts_with(b"I") && data.texts.items.row(0).len() == 2,
+        "by their parents"
+    );
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use seminar_dataset::s3rec::TextFiles;
 use seminar_dataset::{
-    AmazonReviews, EmbeddingTable, EventSource, KuaiSar, PrepareConfig, Queries, ReadOptions, Result, import_tsv_with,
+    AmazonReviews, EmbeddingTable, EventSource, KuaiSar, PrepareConfig, Queries, ReadOptions, Result,
+    import_tsv_with,
 };
 
 /// One file of one source.
@@ -56,13 +57,15 @@ fn text_files(folder: &Path, options: &ReadOptions) -> Result<String> {
 }
 
 fn vectors(folder: &Path, options: &ReadOptions) -> Result<String> {
-    let item = |key: &str| ["7", "8", "Café", "Caf\u{fffd}"].iter().position(|&k| k == key).map(|n| n as u32 + 1);
+    let item =
+        |key: &str| ["7", "8", "Café", "Caf\u{fffd}"].iter().position(|&k| k == key).map(|n| n as u32 + 1);
     let read: Result<(EmbeddingTable, u64)> = import_tsv_with(&folder.join("X.tsv"), 4, options, item);
     read.map(|read| format!("{read:?}"))
 }
 
 /// Users, items and times of the logs.
-pub const EVENTS: [(u32, u32, i64); 6] = [(1, 7, 30), (1, 8, 20), (2, 7, 10), (2, 9, 10), (1, 7, 20), (3, 9, 5)];
+pub const EVENTS: [(u32, u32, i64); 6] =
+    [(1, 7, 30), (1, 8, 20), (2, 7, 10), (2, 9, 10), (1, 7, 20), (3, 9, 5)];
 
 pub fn lines(line: impl Fn(u32, u32, i64) -> String) -> String {
     EVENTS.iter().map(|&(user, item, time)| line(user, item, time) + "\n").collect()
@@ -70,23 +73,35 @@ pub fn lines(line: impl Fn(u32, u32, i64) -> String) -> String {
 
 pub fn all() -> Vec<Source> {
     let of_2018 = lines(|u, i, t| {
-        format!(r#"{{"reviewerID": "{u}", "asin": "{i}", "overall": 5.0, "unixReviewTime": {t}, "reviewText": "é"}}"#)
+        format!(
+            r#"{{"reviewerID": "{u}", "asin": "{i}", "overall": 5.0, "unixReviewTime": {t}, "reviewText": "é"}}"#
+        )
     });
     let of_2014 = lines(|u, i, t| {
-        format!("{{'reviewerID': '{u}', 'asin': '{i}', 'overall': 5.0, 'unixReviewTime': {t}, 'reviewText': u'é'}}")
+        format!(
+            "{{'reviewerID': '{u}', 'asin': '{i}', 'overall': 5.0, 'unixReviewTime': {t}, 'reviewText': u'é'}}"
+        )
     });
     let of_2023 = lines(|u, i, t| {
-        format!(r#"{{"rating": 5.0, "title": "é", "images": [], "asin": "v{t}", "parent_asin": "{i}", "user_id": "{u}", "timestamp": {t}}}"#)
+        format!(
+            r#"{{"rating": 5.0, "title": "é", "images": [], "asin": "v{t}", "parent_asin": "{i}", "user_id": "{u}", "timestamp": {t}}}"#
+        )
     });
     let items = |line: fn(u32) -> String| (7..10).map(|item| line(item) + "\n").collect::<String>();
     let meta_2018 = items(|i| {
-        format!(r#"{{"asin": "{i}", "title": "Café {i}", "brand": "Acme", "category": ["A", "B{i}"], "imageURL": ["u{i}"]}}"#)
+        format!(
+            r#"{{"asin": "{i}", "title": "Café {i}", "brand": "Acme", "category": ["A", "B{i}"], "imageURL": ["u{i}"]}}"#
+        )
     });
     let meta_2014 = items(|i| {
-        format!("{{'asin': '{i}', 'title': 'Café {i}', 'brand': 'Acme', 'categories': [['A', 'B{i}']], 'imUrl': 'u{i}'}}")
+        format!(
+            "{{'asin': '{i}', 'title': 'Café {i}', 'brand': 'Acme', 'categories': [['A', 'B{i}']], 'imUrl': 'u{i}'}}"
+        )
     });
     let meta_2023 = items(|i| {
-        format!(r#"{{"parent_asin": "{i}", "title": "Café {i}", "store": "Acme", "categories": ["A", "B{i}"], "images": [{{"large": "u{i}", "hi_res": null, "variant": "MAIN"}}]}}"#)
+        format!(
+            r#"{{"parent_asin": "{i}", "title": "Café {i}", "store": "Acme", "categories": ["A", "B{i}"], "images": [{{"large": "u{i}", "hi_res": null, "variant": "MAIN"}}]}}"#
+        )
     });
     let searches = "keyword,item_id,click_cnt,user_id,search_session_timestamp,é\n\"[5, 6]\",8,1,1,25,é\n[],9,1,2,40,é\n";
     let clicks = "user_id,item_id,timestamp,click,note\n".to_owned()
@@ -101,7 +116,8 @@ pub fn all() -> Vec<Source> {
     let sample = "1 4 4\n2 4\n";
     // Item 4 stands in an item's line alone.
     let four = || vec![("X.txt", "1 1 2 3 2\n2 2 1 4 3\n".to_owned())];
-    let source = |name, file, text: &str, beside, read| Source { name, file, text: text.to_owned(), beside, read };
+    let source =
+        |name, file, text: &str, beside, read| Source { name, file, text: text.to_owned(), beside, read };
     vec![
         source("reviews of 2018", "X_5.json", &of_2018, vec![], amazon),
         source("reviews of 2014", "X_5.json", &of_2014, vec![], amazon),
@@ -116,9 +132,27 @@ pub fn all() -> Vec<Source> {
         source("SASRec's pairs", "X.txt", "1 1\n1 2\n1 3\n2 2\n2 1\n", vec![], text_files),
         source("queries", "X_queries.txt", "1 7,8 3 0 3\n2 3 0 7,8\n", texts(), text_files),
         source("negatives", "X_sample.txt", sample, four(), text_files),
-        source("their queries", "X_sample_queries.txt", "1 5 0\n2 5,6\n", with(four(), "X_sample.txt", sample), text_files),
-        source("attributes", "X_item2attributes.json", "{\"1\": [1, 2],\n\"3\": [3], \"2\": []}", texts(), text_files),
-        source("dummy queries", "X_id2dummy_query.json", "{\"1\": \"7,8\",\n\"2\": \"3\", \"3\": \"0\"}", texts(), text_files),
+        source(
+            "their queries",
+            "X_sample_queries.txt",
+            "1 5 0\n2 5,6\n",
+            with(four(), "X_sample.txt", sample),
+            text_files,
+        ),
+        source(
+            "attributes",
+            "X_item2attributes.json",
+            "{\"1\": [1, 2],\n\"3\": [3], \"2\": []}",
+            texts(),
+            text_files,
+        ),
+        source(
+            "dummy queries",
+            "X_id2dummy_query.json",
+            "{\"1\": \"7,8\",\n\"2\": \"3\", \"3\": \"0\"}",
+            texts(),
+            text_files,
+        ),
         source(
             "items",
             "X_items.jsonl",
@@ -143,6 +177,7 @@ impl Source {
 
     /// What is read from the sound text, or a changed one.
     pub fn sound(&self, text: &str) -> String {
-        self.read_with(text.as_bytes(), &ReadOptions::default()).unwrap_or_else(|e| panic!("{}: {e}", self.name))
+        self.read_with(text.as_bytes(), &ReadOptions::default())
+            .unwrap_or_else(|e| panic!("{}: {e}", self.name))
     }
 }

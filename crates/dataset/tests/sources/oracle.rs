@@ -23,7 +23,11 @@ type Histories = Vec<(u32, Vec<u32>)>;
 
 fn naive(events: &[Event], repeats: Repeats, has_times: bool) -> Histories {
     let mut users: Vec<u32> = Vec::new();
-    events.iter().for_each(|e| if !users.contains(&e.user) { users.push(e.user) });
+    events.iter().for_each(|e| {
+        if !users.contains(&e.user) {
+            users.push(e.user)
+        }
+    });
     let history = |user: u32| {
         let mut own: Vec<&Event> = events.iter().filter(|e| e.user == user).collect();
         if has_times {
@@ -34,7 +38,9 @@ fn naive(events: &[Event], repeats: Repeats, has_times: bool) -> Histories {
             let just_before = n > 0 && own[n - 1].item == e.item;
             let dropped = match repeats {
                 Repeats::Keep => false,
-                Repeats::SameTime if has_times => own[..n].iter().any(|o| o.item == e.item && o.time == e.time),
+                Repeats::SameTime if has_times => {
+                    own[..n].iter().any(|o| o.item == e.item && o.time == e.time)
+                }
                 Repeats::SameTime | Repeats::Consecutive => just_before,
                 Repeats::All => own[..n].iter().any(|o| o.item == e.item),
             };
@@ -61,11 +67,19 @@ fn histories(data: &Numbered) -> Histories {
 fn review(Event { user, item, time, way }: Event) -> (String, bool) {
     let lines = [
         format!(r#"{{"reviewerID": "{user}", "asin": "{item}", "overall": 4, "unixReviewTime": {time}}}"#),
-        format!(r#"{{"vote": NaN, "reviewerID": {user}, "asin": {item}.0, "overall": "4", "unixReviewTime": "{time}"}}"#),
-        format!("{{'reviewerID': u'{user}', 'asin': '{item}', 'overall': 4.0, 'unixReviewTime': {time}, 'x': None}}"),
-        format!(r#"{{"user_id": "{user} ", "asin": "v", "parent_asin": "{item}", "rating": 4.0, "timestamp": {time}.0}}"#),
+        format!(
+            r#"{{"vote": NaN, "reviewerID": {user}, "asin": {item}.0, "overall": "4", "unixReviewTime": "{time}"}}"#
+        ),
+        format!(
+            "{{'reviewerID': u'{user}', 'asin': '{item}', 'overall': 4.0, 'unixReviewTime': {time}, 'x': None}}"
+        ),
+        format!(
+            r#"{{"user_id": "{user} ", "asin": "v", "parent_asin": "{item}", "rating": 4.0, "timestamp": {time}.0}}"#
+        ),
         [
-            format!(r#"{{"reviewerID": "{user}", "asin": "{item}", "overall": 4, "unixReviewTime": -{time}1}}"#),
+            format!(
+                r#"{{"reviewerID": "{user}", "asin": "{item}", "overall": 4, "unixReviewTime": -{time}1}}"#
+            ),
             format!(r#"{{"reviewerID": "{user}", "asin": null, "overall": 4, "unixReviewTime": {time}}}"#),
             format!(r#"{{"user_id": "{user}", "asin": "{item}", "rating": 4.0, "timestamp": {time}}}"#),
             format!(r#"["{user}", "{item}", 4, {time}]"#),
@@ -82,7 +96,11 @@ fn click(Event { user, item, time, way }: Event) -> (String, bool) {
         format!(" {user},{item}.0,{time}.9,2,"),
         format!("{user},{item},{time}e0,1.0,x"),
         format!("{user},{item},{time},0,x"),
-        [format!("{user},{item},{time}"), format!("u{user},{item},{time},1,x"), format!("{user},,{time},1,x")][way / 5 % 3]
+        [
+            format!("{user},{item},{time}"),
+            format!("u{user},{item},{time},1,x"),
+            format!("{user},,{time},1,x"),
+        ][way / 5 % 3]
             .clone(),
     ];
     (rows[way % 5].clone(), way % 5 < 3)
@@ -93,7 +111,12 @@ fn written(folder: &Path, file: &str, text: &str, encoding: usize) {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    (1u32..6, 1u32..7, 0i64..9, 0usize..75).prop_map(|(user, item, time, way)| Event { user, item, time, way })
+    (1u32..6, 1u32..7, 0i64..9, 0usize..75).prop_map(|(user, item, time, way)| Event {
+        user,
+        item,
+        time,
+        way,
+    })
 }
 
 fn rule() -> impl Strategy<Value = Repeats> {

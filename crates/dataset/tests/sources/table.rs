@@ -33,7 +33,8 @@ fn foreign_forms_are_named_with_what_to_do() {
         for (bytes, form, remedy) in foreign(source.text.as_bytes()) {
             // What is replaced for the sake of one letter is not replaced in an archive.
             for options in [ReadOptions::default(), lossy()] {
-                let error = source.read_with(&bytes, &options).map(|read| panic!("{}, {form}: {read}", source.name));
+                let error =
+                    source.read_with(&bytes, &options).map(|read| panic!("{}, {form}: {read}", source.name));
                 let error = error.unwrap_err().to_string();
                 let said = [form, remedy, source.file].into_iter().all(|words| error.contains(words));
                 assert!(said, "{}, {form}, {remedy}: {error}", source.name);
@@ -55,7 +56,9 @@ fn latin_1_is_refused_with_its_place_or_replaced() {
         for (encoding, encode) in SAME.into_iter().filter(|(name, _)| !name.contains("blank")) {
             let bytes = encode(&latin);
             let error = source.read_with(&bytes, &ReadOptions::default()).unwrap_err();
-            let Error::Utf8 { at, bad: 0xE9 } = &error else { panic!("{}, {encoding}: {error}", source.name) };
+            let Error::Utf8 { at, bad: 0xE9 } = &error else {
+                panic!("{}, {encoding}: {error}", source.name)
+            };
             // The header of a csv file is compared, not kept: the first row is where strictness begins.
             let line = if source.file == "src_inter.csv" { 2 } else { line };
             assert_eq!(at.line, line, "{}, {encoding}: {error}", source.name);
@@ -93,7 +96,12 @@ fn numbers_that_json_lacks_cost_no_line() {
             // In the first line alone, which once decided the form of all.
             let end = text.find('\n').unwrap();
             let rest = &source.text[source.text.find('\n').unwrap()..];
-            assert_eq!(source.sound(&format!("{}{rest}", &text[..end])), expected, "{}: {field}", source.name);
+            assert_eq!(
+                source.sound(&format!("{}{rest}", &text[..end])),
+                expected,
+                "{}: {field}",
+                source.name
+            );
             inputs += 2;
         }
     }

@@ -20,9 +20,12 @@ impl AmazonReviews {
     /// what is there.
     pub fn locate(folder: &Path, name: &str) -> Result<Self> {
         let all = |stem: String| ENDINGS.map(|ending| format!("{stem}.{ending}"));
-        let stems = [format!("{name}_5"), format!("reviews_{name}_5"), name.to_owned(), format!("reviews_{name}")];
+        let stems =
+            [format!("{name}_5"), format!("reviews_{name}_5"), name.to_owned(), format!("reviews_{name}")];
         let reviews = match expect(folder, &stems.map(all).concat(), "review file", name) {
-            Err(missing @ Error::Missing { .. }) => return Err(ratings_only(folder, name)?.unwrap_or(missing)),
+            Err(missing @ Error::Missing { .. }) => {
+                return Err(ratings_only(folder, name)?.unwrap_or(missing));
+            }
             found => found?,
         };
         Ok(Self::new(reviews, find(folder, &all(format!("meta_{name}")))?))

@@ -71,7 +71,8 @@ impl<'a> Meta<'a> {
     /// The addresses of the first field that has any, best first.
     fn image_urls(&self) -> Vec<Cow<'a, str>> {
         let fields = [&self.high_resolution, &self.image_url, &self.image, &self.image_2014];
-        let plain = fields.into_iter().map(|field| field.strings().filter(|u| !u.is_empty()).collect::<Vec<_>>());
+        let plain =
+            fields.into_iter().map(|field| field.strings().filter(|u| !u.is_empty()).collect::<Vec<_>>());
         let urls = plain.chain(std::iter::once_with(|| pictures(&self.images))).find(|urls| !urls.is_empty());
         urls.unwrap_or_default().into_iter().map(|url| Cow::Owned(url.to_owned())).collect()
     }
@@ -110,7 +111,8 @@ fn pictures<'b>(images: &'b Loose<'_>) -> Vec<&'b str> {
     let mut found: Vec<(bool, &str)> = match images {
         Loose::List(each) => {
             let best = |picture: &'b Loose<'_>| {
-                let url = address(picture).or_else(|| SIZES.iter().find_map(|size| address(picture.get(size))))?;
+                let url =
+                    address(picture).or_else(|| SIZES.iter().find_map(|size| address(picture.get(size))))?;
                 Some((picture.get("variant").as_str() != Some("MAIN"), url))
             };
             each.iter().filter_map(best).collect()

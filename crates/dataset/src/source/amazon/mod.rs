@@ -79,7 +79,8 @@ impl EventSource for AmazonReviews {
         let mut dialect = Dialect::default();
         while let Some(line) = lines.next_line()? {
             report.lines += 1;
-            match dialect.parse::<Meta<'_>>(&line.text).and_then(|meta| meta.item(self.published_attributes)) {
+            match dialect.parse::<Meta<'_>>(&line.text).and_then(|meta| meta.item(self.published_attributes))
+            {
                 Ok((item, markup)) => {
                     if let Some(markup) = markup {
                         report.note(line.number, MARKUP_TITLES, &markup);

@@ -27,7 +27,9 @@ impl Dialect {
             Ok(map @ Loose::Map(_)) => Some(R::from_literal(map)),
             _ => None,
         };
-        if self.python && let Some(record) = literal() {
+        if self.python
+            && let Some(record) = literal()
+        {
             return Ok(record);
         }
         // An array would do for serde: its fields by position.
@@ -36,7 +38,9 @@ impl Dialect {
                 self.python = false;
                 return Ok(record);
             }
-            if !self.python && let Some(record) = literal() {
+            if !self.python
+                && let Some(record) = literal()
+            {
                 self.python = true;
                 return Ok(record);
             }
@@ -66,9 +70,9 @@ pub(super) fn form_of(line: &Line<'_>) -> Option<&'static str> {
     }
     match line.text.trim() {
         "{" => Some("The file seems to be indented JSON: one object a line is expected, as `jq -c .` writes"),
-        text if text.starts_with('[') => {
-            Some("The file seems to be one JSON array: one object a line is expected, as `jq -c '.[]'` writes")
-        }
+        text if text.starts_with('[') => Some(
+            "The file seems to be one JSON array: one object a line is expected, as `jq -c '.[]'` writes",
+        ),
         text if text.starts_with('{') => None,
         text if text.contains([',', '\t']) => {
             Some("The file seems to be a table: reviews are expected as one JSON object a line")

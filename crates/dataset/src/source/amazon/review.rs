@@ -47,7 +47,8 @@ pub(super) struct Usable<'a> {
 impl<'a> Review<'a> {
     /// The event, or the reason why there is none.
     pub fn usable(self) -> Result<Usable<'a>, Refusal> {
-        let of_2023 = self.user == Loose::Null && (self.user_2023 != Loose::Null || self.parent_asin != Loose::Null);
+        let of_2023 =
+            self.user == Loose::Null && (self.user_2023 != Loose::Null || self.parent_asin != Loose::Null);
         let [user, item, rating, time] = match of_2023 {
             false => [
                 ("reviewerID", self.user),

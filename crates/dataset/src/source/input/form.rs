@@ -78,7 +78,12 @@ fn utf16(head: &[u8]) -> Option<&'static str> {
 }
 
 /// Refuses forms that no reader takes. `what` names the stage: the file itself, or what gzip holds.
-pub(crate) fn refuse_foreign(path: &Path, head: &[u8], within: &'static str, expected: &'static str) -> Result<()> {
+pub(crate) fn refuse_foreign(
+    path: &Path,
+    head: &[u8],
+    within: &'static str,
+    expected: &'static str,
+) -> Result<()> {
     match foreign(head) {
         None => Ok(()),
         Some((form, remedy)) => {
@@ -93,7 +98,19 @@ mod tests {
 
     #[test]
     fn text_that_begins_like_a_mark_is_text() {
-        for text in ["", "PK 1 2", "BZh123 4", "PAR1\t0.5\t1", "ORC\t1", "LZIP\t1", "7z 4", "Obj 1", "<b> 1", "1 2", "\u{feff}1"] {
+        for text in [
+            "",
+            "PK 1 2",
+            "BZh123 4",
+            "PAR1\t0.5\t1",
+            "ORC\t1",
+            "LZIP\t1",
+            "7z 4",
+            "Obj 1",
+            "<b> 1",
+            "1 2",
+            "\u{feff}1",
+        ] {
             assert_eq!(foreign(text.as_bytes()), None, "{text}");
         }
         // Chinese text as UTF-8 has no zero bytes; a run of zeros is no UTF-16 either.

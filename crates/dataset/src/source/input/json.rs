@@ -61,7 +61,9 @@ mod tests {
         let value: serde_json::Value = json.parse(text).unwrap();
         let expected = r#"{"a": null, "NaN": [null, null, -1], "b\"NaN": "NaN \\", "c": "é"}"#;
         assert_eq!(value, serde_json::from_str::<serde_json::Value>(expected).unwrap());
-        for bad in ["{\"a\": Nan}", "{\"a\": NaNa}", "{\"a\": --Infinity}", "NaN NaN", "\"\\", "N", "{\"a\": -"] {
+        for bad in
+            ["{\"a\": Nan}", "{\"a\": NaNa}", "{\"a\": --Infinity}", "NaN NaN", "\"\\", "N", "{\"a\": -"]
+        {
             assert!(json.parse::<serde_json::Value>(bad).is_err(), "{bad}");
         }
     }

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
-use crate::error::{Error, Position, Result};
 use super::open::BYTE_ORDER_MARK;
 use super::{BLOCK, Input, ReadOptions, open, read_error};
+use crate::error::{Error, Position, Result};
 
 const BLOCKS_IN_FLIGHT: usize = 8;
 
@@ -215,7 +215,8 @@ mod tests {
             assert_eq!(lines_of(&padded, &ReadOptions::default()).unwrap().len(), 1, "{zeros}");
             let between = [padded.clone(), gzip(b"b\n")].concat();
             assert_eq!(lines_of(&between, &ReadOptions::default()).unwrap().len(), 2, "{zeros}");
-            let error = lines_of(&[padded, b"rubbish".to_vec()].concat(), &ReadOptions::default()).unwrap_err();
+            let error =
+                lines_of(&[padded, b"rubbish".to_vec()].concat(), &ReadOptions::default()).unwrap_err();
             assert!(matches!(error, Error::Gzip { .. }), "{error}");
         }
     }

@@ -19,8 +19,8 @@ mod open;
 mod report;
 mod text;
 
-pub use lines::{Line, LineReader};
 pub(crate) use form::refuse_foreign;
+pub use lines::{Line, LineReader};
 pub(crate) use open::{Input, Metered, TooLong, open, read_error};
 pub use report::{FileReport, Occurrence, ReadOptions};
 pub(crate) use text::shown;

@@ -43,14 +43,19 @@ pub(crate) fn open(path: &Path) -> Result<Input> {
     refuse_foreign(path, &head, "", EXPECTED)?;
     let gzip = head.starts_with(b"\x1F\x8B");
     let whole = BufReader::with_capacity(BLOCK, Cursor::new(head).chain(file));
-    let mut reader: Box<dyn Read + Send> =
-        if gzip { Box::new(Members::new(whole)) } else { Box::new(whole) };
+    let mut reader: Box<dyn Read + Send> = if gzip { Box::new(Members::new(whole)) } else { Box::new(whole) };
     let (mut head, failure) = read_head(&mut reader);
     if gzip {
         refuse_foreign(path, &head, "gzip data around ", EXPECTED)?;
         if head.starts_with(b"\x1F\x8B") {
             let (found, remedy) = ("gzip data around gzip data", "unpack it once");
-            return Err(Error::Form { file: path.to_path_buf(), found, within: "", expected: EXPECTED, remedy });
+            return Err(Error::Form {
+                file: path.to_path_buf(),
+                found,
+                within: "",
+                expected: EXPECTED,
+                remedy,
+            });
         }
     }
     let mut start = 0;
