@@ -28,9 +28,9 @@ pub struct Raw<'a> {
     pub options: ReadOptions,
 }
 
-impl<'a> From<(&'a Path, &'a str)> for Raw<'a> {
-    fn from((folder, name): (&'a Path, &'a str)) -> Self {
-        Self { folder, name, options: ReadOptions::default() }
+impl<'a, P: AsRef<Path> + ?Sized> From<(&'a P, &'a str)> for Raw<'a> {
+    fn from((folder, name): (&'a P, &'a str)) -> Self {
+        Self { folder: folder.as_ref(), name, options: ReadOptions::default() }
     }
 }
 

@@ -142,7 +142,7 @@ fn published_dictionaries_of_vectors_come_along() {
     let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/tiny/title_emb.pth");
     std::fs::copy(tiny, raw.join("toy_id2title_emb.pth")).unwrap();
     let toy = seminar_dataset::s3rec::import(raw, "toy", seminar_dataset::Queries::None).unwrap();
-    write_corpus(toy.data, &"toy", (raw, "toy"), &out, false, false, Instant::now()).unwrap();
+    write_corpus(toy.data, &toy.report, (raw, "toy"), &out, false, false, Instant::now()).unwrap();
     let vectors = seminar_dataset::Embeddings::open(&out.join("text.emb")).unwrap();
     let mut row = [0.0; 3];
     assert!(vectors.read(1, &mut row) && row == [1.0, 2.0, 3.0]);

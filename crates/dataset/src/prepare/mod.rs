@@ -92,9 +92,8 @@ impl PrepareConfig {
     /// read and skipped.
     pub fn prepare(&self, source: &impl EventSource) -> Result<Prepared> {
         let mut table = EventTable::default();
-        let mut report = PrepareReport::default();
-        report.files = source.for_each_event(&mut |event| table.push(event))?;
-        report.before = table.counts();
+        let files = source.for_each_event(&mut |event| table.push(event))?;
+        let mut report = PrepareReport { files, before: table.counts(), ..PrepareReport::default() };
         report.steps.push(Step::new("reading", source.settings().join(", "), report.before));
         if table.is_empty() {
             return Err(report.nothing_left("reading events", source.settings()));
