@@ -7,8 +7,8 @@ use std::time::Instant;
 use burn::tensor::Device;
 use seminar_dataset::synthetic::{write_amazon, write_kuaisar};
 use seminar_dataset::{
-    AmazonReviews, BatchConfig, Corpus, KuaiSar, PrepareConfig, Prepared, Split, Statistics, SyntheticConfig,
-    WholeFolder,
+    AmazonReviews, BatchConfig, Corpus, KuaiSar, PrepareConfig, Prepared, ReadOptions, Split, Statistics,
+    SyntheticConfig, WholeFolder,
 };
 use seminar_examples::embed::hashed_titles;
 use seminar_examples::prepare::{Raw, write_corpus};
@@ -146,10 +146,15 @@ fn published_dictionaries_of_vectors_come_along() {
     for (text, ids) in [("1 1 2 3 4 5\n2 5 4 3 2 1\n", [1, 4]), ("1 7 4 1 3\n2 1 4 3 900\n", [3, 2])] {
         std::fs::write(raw.join("toy.txt"), text).unwrap();
         let toy = seminar_dataset::s3rec::import(raw, "toy", seminar_dataset::Queries::None).unwrap();
-        let files = Raw { folder: raw, name: "toy", item_numbers: &toy.item_numbers };
+        let files = Raw {
+            folder: raw,
+            name: "toy",
+            item_numbers: &toy.item_numbers,
+            options: ReadOptions::default(),
+        };
         write_corpus(
             toy.data,
-            &"toy",
+            &toy.report,
             files,
             &WholeFolder { replace: true, ..WholeFolder::new(&out, "test") },
             false,

@@ -104,7 +104,7 @@ pub fn pick<'a>(document: &'a Value, pointer: &str) -> Option<&'a Value> {
         let holds = |entry: &Value, pair: &str| {
             pair.split_once('=').is_some_and(|(key, wanted)| match entry.get(key) {
                 Some(Value::String(text)) => text == wanted,
-                Some(other) => other.to_string() == wanted,
+                Some(other) => *other == *wanted,
                 None => false,
             })
         };

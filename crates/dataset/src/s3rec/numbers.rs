@@ -45,7 +45,11 @@ impl ItemNumbers {
 
     /// The id of a number in a file.
     pub fn id(&self, field: &str) -> Result<u32, String> {
-        let number = grammar::id(field)?;
+        self.id_of(grammar::id(field)?)
+    }
+
+    /// The id of a number.
+    pub fn id_of(&self, number: u32) -> Result<u32, String> {
         let id = self.ids.get(&number).copied();
         id.ok_or_else(|| format!("item {number} is in no sequence and in no item file"))
     }

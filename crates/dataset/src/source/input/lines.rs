@@ -1,10 +1,6 @@
 //! Bounded lines out of a plain or gzip file, with positions.
 //!
-//! Decompression runs on a thread of its own, so that parsing overlaps with it; lines still come in file
-//! order. The magic bytes decide whether a file is gzip, not its name.
-
-mod open;
-mod report;
+//! Decompression runs on a thread of its own, so that parsing overlaps with it; lines still come in file order.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -12,11 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
+use super::open::BYTE_ORDER_MARK;
+use super::{BLOCK, Input, ReadOptions, open, read_error};
 use crate::error::{Error, Position, Result};
-pub(crate) use open::{Metered, TooLong, open};
-pub use report::{FileReport, ReadOptions};
 
-const BLOCK: usize = 1 << 18;
 const BLOCKS_IN_FLIGHT: usize = 8;
 
 /// One line with its place, without its line end.
@@ -49,19 +44,14 @@ impl LineReader {
     /// Opens `path` and starts to decompress it.
     ///
     /// # Errors
-    /// If the file cannot be opened.
+    /// If the file cannot be opened, is empty, or has a form that is no text, such as a zip archive: the error names it.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self> {
-        let (reader, gzip) = open(path)?;
-        Self::over(reader, gzip, path, options)
+        Self::over(open(path)?, path, options)
     }
 
-    /// Lines of what `reader` gives; `path` is for messages.
-    fn over(
-        mut reader: Box<dyn Read + Send>,
-        gzip: bool,
-        path: &Path,
-        options: &ReadOptions,
-    ) -> Result<Self> {
+    /// Lines of an input; `path` is for messages.
+    fn over(input: Input, path: &Path, options: &ReadOptions) -> Result<Self> {
+        let Input { mut reader, gzip, start } = input;
         let (sender, blocks) = sync_channel(BLOCKS_IN_FLIGHT);
         let thread = std::thread::Builder::new()
             .name("decompress".into())
@@ -91,7 +81,7 @@ impl LineReader {
             buffer: Vec::new(),
             start: 0,
             number: 0,
-            byte: 0,
+            byte: start,
             ended: false,
         })
     }
@@ -104,13 +94,15 @@ impl LineReader {
         loop {
             let Some(end) = self.fill_line()? else { return Ok(None) };
             let start = self.start;
-            let byte = self.byte;
             self.number += 1;
             self.start = (end + 1).min(self.buffer.len());
+            let mut byte = self.byte;
             self.byte += (self.start - start) as u64;
             let mut line = start..end;
-            if self.number == 1 && self.buffer[line.clone()].starts_with(b"\xEF\xBB\xBF") {
-                line.start += 3;
+            // A file that was put together from several has the mark where each began.
+            if self.buffer[line.clone()].starts_with(BYTE_ORDER_MARK) {
+                line.start += BYTE_ORDER_MARK.len();
+                byte += BYTE_ORDER_MARK.len() as u64;
             }
             if self.buffer[line.clone()].ends_with(b"\r") {
                 line.end -= 1;
@@ -128,14 +120,10 @@ impl LineReader {
 
     fn text(&self, line: std::ops::Range<usize>, byte: u64) -> Result<Line<'_>> {
         let bytes = &self.buffer[line];
-        let text = match std::str::from_utf8(bytes) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) if self.options.lossy_utf8 => String::from_utf8_lossy(bytes).into_owned().into(),
-            Err(e) => {
-                let at = self.position(self.number, byte + e.valid_up_to() as u64);
-                return Err(Error::Utf8 { at });
-            }
-        };
+        let text = self.options.text(bytes).map_err(|valid| {
+            let bad = bytes[valid];
+            Error::Utf8 { at: self.position(self.number, byte + valid as u64), bad }
+        })?;
         Ok(Line { text, number: self.number, byte })
     }
 
@@ -179,7 +167,7 @@ impl LineReader {
 
     fn read_error(&self, source: std::io::Error) -> Error {
         let at = self.position(self.number, self.byte + (self.buffer.len() - self.start) as u64);
-        if self.gzip { Error::Gzip { at, source } } else { Error::io(&self.path, "cannot read")(source) }
+        read_error(at, self.gzip, source)
     }
 }
 
@@ -208,7 +196,9 @@ mod tests {
     #[test]
     fn bom_crlf_empty_lines_and_missing_final_newline() {
         let lines = lines_of(b"\xEF\xBB\xBFa\r\n\n  \nbc", &ReadOptions::default()).unwrap();
-        assert_eq!(lines, [(1, 0, "a".into()), (4, 10, "bc".into())]);
+        assert_eq!(lines, [(1, 3, "a".into()), (4, 10, "bc".into())]);
+        let joined = lines_of(b"a\n\xEF\xBB\xBFb\n", &ReadOptions::default()).unwrap();
+        assert_eq!(joined, [(1, 0, "a".into()), (2, 5, "b".into())]);
     }
 
     #[test]
@@ -216,6 +206,19 @@ mod tests {
         let bytes = [gzip(b"a\nb"), gzip(b"c\nd\n")].concat();
         let lines = lines_of(&bytes, &ReadOptions::default()).unwrap();
         assert_eq!(lines.iter().map(|l| l.2.as_str()).collect::<Vec<_>>(), ["a", "bc", "d"]);
+    }
+
+    #[test]
+    fn zeros_after_a_member_are_padding_and_other_bytes_are_damage() {
+        for zeros in [1, 511, 600_000] {
+            let padded = [gzip(b"a\n"), vec![0; zeros]].concat();
+            assert_eq!(lines_of(&padded, &ReadOptions::default()).unwrap().len(), 1, "{zeros}");
+            let between = [padded.clone(), gzip(b"b\n")].concat();
+            assert_eq!(lines_of(&between, &ReadOptions::default()).unwrap().len(), 2, "{zeros}");
+            let error =
+                lines_of(&[padded, b"rubbish".to_vec()].concat(), &ReadOptions::default()).unwrap_err();
+            assert!(matches!(error, Error::Gzip { .. }), "{error}");
+        }
     }
 
     #[test]
@@ -231,7 +234,7 @@ mod tests {
     #[test]
     fn bad_utf8_names_line_and_byte_or_is_replaced() {
         let error = lines_of(b"ab\ncd\xFFe\n", &ReadOptions::default()).unwrap_err();
-        assert!(matches!(error, Error::Utf8 { at } if at.line == 2 && at.byte == 5));
+        assert!(matches!(error, Error::Utf8 { at, bad: 0xFF } if at.line == 2 && at.byte == 5));
         let lossy = ReadOptions { lossy_utf8: true, ..Default::default() };
         assert_eq!(lines_of(b"cd\xFFe\n", &lossy).unwrap()[0].2, "cd\u{FFFD}e");
     }
@@ -254,8 +257,8 @@ mod tests {
             }
         }
         let text = std::io::Cursor::new(vec![b'\n'; BLOCK - 2]).chain(&b"a\n"[..]).chain(&b"b\n"[..]);
-        let reader = Box::new(text.chain(Bomb));
-        let mut lines = LineReader::over(reader, true, Path::new("x"), &ReadOptions::default()).unwrap();
+        let input = Input { reader: Box::new(text.chain(Bomb)), gzip: true, start: 0 };
+        let mut lines = LineReader::over(input, Path::new("x"), &ReadOptions::default()).unwrap();
         assert_eq!(lines.next_line().unwrap().unwrap().text, "a");
         let next = std::panic::AssertUnwindSafe(|| lines.next_line().map(|line| line.is_none()));
         let caught = std::panic::catch_unwind(next).unwrap_err();
