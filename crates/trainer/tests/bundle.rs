@@ -254,8 +254,10 @@ fn scores_that_overflow_are_errors_that_name_the_item() {
     let (_folder, model) = saved.copy();
     let path = model.join("weights.safetensors");
     let mut state = weights::read(&path).unwrap();
-    // `item-6` has the number 7. Its numbers are finite, its scores are not.
-    state.get_mut("item_embeddings.weight").unwrap().values[7 * 8..8 * 8].fill(f32::MAX);
+    // `item-6` has the number 7, the history's items 2 and 3. All numbers are finite, the products with that of item 7 are not.
+    let values = &mut state.get_mut("item_embeddings.weight").unwrap().values;
+    values[2 * 8..4 * 8].fill(1e4);
+    values[7 * 8..8 * 8].fill(f32::MAX);
     std::fs::remove_file(&path).unwrap();
     weights::write_safetensors(&state, &path).unwrap();
     name_weights(&model);
@@ -265,7 +267,7 @@ fn scores_that_overflow_are_errors_that_name_the_item() {
         opened.recommend(&history, &Request::default()).unwrap_err(),
         opened.recommend_batch(std::slice::from_ref(&history), &Request::default()).unwrap_err(),
         opened.score(&history, ["item-5", "item-6"]).unwrap_err(),
-        opened.similar("item-3", 5).unwrap_err(),
+        opened.similar("item-1", 5).unwrap_err(),
     ];
     for error in errors {
         assert!(matches!(&error, Error::NotAScore { item } if item == "item-6"), "{error}");
