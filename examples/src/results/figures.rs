@@ -42,6 +42,8 @@ pub struct Measured {
     pub commands: Vec<String>,
     /// Their wall-clock time. Rows that share their commands share it, too.
     pub seconds: f64,
+    /// Whether other programs were running when its commands began: then times are longer than they need be.
+    pub busy: bool,
     /// Values by column, as the commands wrote them.
     pub figures: Map<String, Value>,
 }
@@ -152,7 +154,10 @@ mod tests {
     fn measurement(date: &str, labels: &[&str]) -> Measurement {
         let row = |&label: &&str| {
             let figures = Map::from_iter([("s".to_owned(), json!(1.0))]);
-            (label.to_owned(), Measured { commands: vec![format!("x {label}")], seconds: 1.0, figures })
+            (
+                label.to_owned(),
+                Measured { commands: vec![format!("x {label}")], seconds: 1.0, busy: false, figures },
+            )
         };
         Measurement {
             commit: "c".into(),

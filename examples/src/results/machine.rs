@@ -65,6 +65,15 @@ fn field(path: &str, name: &str) -> Option<String> {
     Some(value.trim().to_owned())
 }
 
+/// Whether other programs run at this moment; false where the system does not say.
+pub fn is_busy() -> bool {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    // The fourth field is `running/all`, with this program among the running ones.
+    let running =
+        text.split_whitespace().nth(3).and_then(|field| field.split('/').next()?.parse::<u64>().ok());
+    running.is_some_and(|running| running > 1)
+}
+
 /// The commit that is checked out, with `+` if anything but documents differs from it.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::command::{Cargo, Command, Program};
 use super::figures::{Measured, Measurement, pick};
-use super::machine::{Machine, commit, today};
+use super::machine::{Machine, commit, is_busy, today};
 use super::section::{Origin, Row, Section};
 use crate::say;
 
@@ -190,23 +190,23 @@ pub fn measure(
     for command in &section.setup {
         runner.run(command)?;
     }
-    let mut done: HashMap<Vec<String>, f64> = HashMap::new();
+    let mut done: HashMap<Vec<String>, (f64, bool)> = HashMap::new();
     for row in rows {
         let commands = section.commands(row);
-        let seconds = match done.get(&commands) {
-            Some(&seconds) => seconds,
+        let (seconds, busy) = match done.get(&commands) {
+            Some(&known) => known,
             None => {
-                let mut seconds = 0.0;
+                let (mut seconds, busy) = (0.0, is_busy());
                 for command in &commands {
                     seconds += runner.run(command)?;
                 }
-                done.insert(commands.clone(), seconds);
-                seconds
+                done.insert(commands.clone(), (seconds, busy));
+                (seconds, busy)
             }
         };
         let figures =
             runner.figures(section, row, seconds).with_context(|| format!("row `{}`", row.label))?;
-        keep(measurement.clone(), &row.label, Measured { commands, seconds, figures })?;
+        keep(measurement.clone(), &row.label, Measured { commands, seconds, busy, figures })?;
     }
     Ok(())
 }

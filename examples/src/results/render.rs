@@ -166,22 +166,29 @@ fn table(section: &Section, figures: &Figures) -> Option<String> {
     table += "\nMeasured ";
     let mut parts = Vec::new();
     for measurement in &figures.measurements {
-        let rows: Vec<&str> = measured
+        let rows: Vec<(&Row, &Measured)> = measured
             .iter()
             .filter(|(_, of, _)| std::ptr::eq(*of, measurement))
-            .map(|(row, ..)| row.label.as_str())
+            .map(|&(row, _, measured)| (row, measured))
             .collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let labels: Vec<&str> = rows.iter().map(|(row, _)| row.label.as_str()).collect();
         let which =
-            if rows.len() == measured.len() { String::new() } else { format!("{}: ", rows.join(", ")) };
+            if rows.len() == measured.len() { String::new() } else { format!("{}: ", labels.join(", ")) };
         let (commit, changed) = match measurement.commit.strip_suffix('+') {
             Some(commit) => (commit, " with changes"),
             None => (measurement.commit.as_str(), ""),
         };
-        if !rows.is_empty() {
-            let commit = commit.get(..12).unwrap_or(commit);
-            let (date, machine) = (&measurement.date, &measurement.machine);
-            parts.push(format!("{which}{date}, commit `{commit}`{changed}, on {machine}"));
-        }
+        let commit = commit.get(..12).unwrap_or(commit);
+        let (date, machine) = (&measurement.date, &measurement.machine);
+        let busy = if rows.iter().any(|(_, row)| row.busy) {
+            ", beside other programs: times are too long"
+        } else {
+            ""
+        };
+        parts.push(format!("{which}{date}, commit `{commit}`{changed}, on {machine}{busy}"));
     }
     table += &format!("{}.\n", parts.join("; "));
     Some(table)
@@ -345,7 +352,12 @@ mod tests {
             let values = json!({ "MRR": 0.28501, "interval": if label == "A" { json!([0.1, 0.25]) } else { Value::Null },
                 "MB": 1_234_567_890_u64, "s": 4.0 });
             let Value::Object(values) = values else { panic!("an object") };
-            let one = Measured { commands: section.commands(row), seconds: 4.0, figures: values };
+            let one = Measured {
+                commands: section.commands(row),
+                seconds: 4.0,
+                busy: label == "B",
+                figures: values,
+            };
             let measurement = Measurement {
                 commit: "0123456789abcdef0123456789abcdef01234567".to_owned()
                     + if label == "A" { "" } else { "+" },
@@ -393,6 +405,8 @@ Not measured here: *SASRec*, their page.
         let page = page(&[measured(&["A", "B"])]);
         assert!(page.contains("Measured A: 2026-11-26, commit `0123456789ab`, on 1 core"), "{page}");
         assert!(page.contains("; B: 2026-11-26, commit `0123456789ab` with changes, on 1 core"), "{page}");
+        assert!(page.ends_with("release build, beside other programs: times are too long.\n"), "{page}");
+        assert_eq!(page.matches("times are too long").count(), 1, "{page}");
         assert!(page.contains("| B |  | .2850 |  | 1,235 | 4.00 |  |  |\n"), "{page}");
         assert!(!page.contains("Not measured\n"), "{page}");
     }
