@@ -84,7 +84,7 @@ fn errors_name_the_flag() {
         ("s3rec", case("latin1_titles"), "D", vec![], "set `--lossy-utf8` to replace"),
         ("amazon", case("zip_named_gz"), "X", vec![], "a zip archive: unpack it"),
         ("amazon", empty.path().into(), "X", vec![], "the folder is empty"),
-        ("amazon", empty.path().join("absent"), "X", vec![], "absent: cannot open Caused by: No such file"),
+        ("amazon", empty.path().join("absent"), "X", vec![], "absent: cannot open: No such file"),
         (
             "s3rec",
             case("sasrec_pairs"),

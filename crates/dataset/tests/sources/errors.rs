@@ -147,12 +147,11 @@ fn every_refusal_has_its_value_and_place() {
     assert!(message.contains("separated by `;`: commas are expected"), "{message}");
     for (file, text, said) in [
         ("sequences", "1 1 2\n2 1 x\n", "line 2, byte 6: field 3: `x` where an id from 1 to"),
-        ("sequences", "1 1 2\n2\n", "line 2, byte 6: user 2 without any item"),
         ("sequences", "1 1 2\n2 1\n1 3\n", "line 3, byte 10: user 1 has line 1 already"),
         (
             "sequences",
             "1 1\n1 2\n2 1 3\n",
-            "line 2, byte 4: user 1 has line 1 already: one line for each user is expected, or `user item` in every line (line 3 has more)",
+            "line 2, byte 4: user 1 has line 1 already: one line for each user is expected, or `user item` in every line (line 3 is no pair)",
         ),
         ("sequences", "1 1\n2 1\n1 3\n", "line 3, byte 8: user 1 comes after user 2"),
         ("sequences", "1,1,2\n", "line 1, byte 0: `1,1,2` where an id"),
