@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo bench -p seminar-benches --bench recommend_latency                     # 12,101, 60,000 and 1,480,000 items
-//! cargo bench -p seminar-benches --bench recommend_latency -- --items 60000    # one catalogue
+//! cargo bench -p seminar-benches --bench recommend_latency -- --items 60000    # one catalogue; --threads N, --json FILE
 //! ```
 //! For each catalogue and model a saved model is written (items, queries and text, D 64, H 4, K 50; untrained, which costs the same),
 //! then opened: the time to open it and score 2,000 candidates, and for histories of 50, 100 and 1,000 events the median and the 99th
@@ -14,10 +14,12 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use seminar_benches as _;
+use seminar_dataset::atomic::write_text;
 use seminar_dataset::rng::Stream;
 use seminar_dataset::{BatchConfig, Corpus, EmbeddingTable, Numbered, Precision};
 use seminar_models::{AnyConfig, AnyModel, ModalityKind, ModelConfig, ModelKind};
 use seminar_trainer::{Modalities, Recommender, Request, Run, TrainConfig};
+use serde_json::{Value, json};
 
 const LENGTHS: [usize; 3] = [50, 100, 1000];
 const TEXT: usize = 64;
@@ -38,14 +40,19 @@ fn main() {
         "{:>9} {:8} {:>8} {:>10} {:>6} {:>10} {:>10} {:>10}",
         "items", "model", "bundle", "opened", "L", "p50", "p99", "memory"
     );
+    let mut rows = Vec::new();
     for items in catalogues {
         let folder = tempfile::tempdir().expect("a folder");
         write_corpus(items, folder.path());
         for kind in [ModelKind::Twin, ModelKind::Seminar] {
             let path = folder.path().join("model");
             save(kind, folder.path(), &path);
-            measure(kind, items, &path);
+            measure(kind, items, &path, &mut rows);
         }
+    }
+    if let Some(file) = value("--json") {
+        let text = format!("{:#}\n", json!({ "threads": threads, "rows": rows }));
+        write_text(Path::new(file), &text).expect("--json is a file that can be written");
     }
 }
 
@@ -83,7 +90,8 @@ fn save(kind: ModelKind, folder: &Path, path: &Path) {
     trainer.save_bundle(path, &run.about(&Default::default())).expect("the model is saved");
 }
 
-fn measure(kind: ModelKind, items: usize, path: &Path) {
+/// Prints a line for each length of a history, and adds it to `rows`.
+fn measure(kind: ModelKind, items: usize, path: &Path, rows: &mut Vec<Value>) {
     let bytes: u64 = std::fs::read_dir(path)
         .expect("the saved model")
         .map(|file| file.and_then(|file| file.metadata()).map_or(0, |file| file.len()))
@@ -121,6 +129,16 @@ fn measure(kind: ModelKind, items: usize, path: &Path) {
         }
         times.sort_by(f64::total_cmp);
         let at = |share: f64| times[((times.len() - 1) as f64 * share).ceil() as usize];
+        rows.push(json!({
+            "items": items,
+            "model": kind.name(),
+            "length": length,
+            "bundle_bytes": bytes,
+            "opened_ms": opened,
+            "p50_ms": at(0.5),
+            "p99_ms": at(0.99),
+            "memory_bytes": (peak - before) * 1024,
+        }));
         println!(
             "{items:>9} {:8} {:>5.0} MB {:>7.1} ms {length:>6} {:>7.1} ms {:>7.1} ms {:>7.1} MB",
             kind.name(),

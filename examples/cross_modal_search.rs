@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use seminar_ann_retrieval::{AnnIndex, Flat, HnswConfig, Metric, Vectors};
-use seminar_clip_encoder::{Clip, ColourAndEdges, ItemEncoder, Weights, open_image};
+use seminar_clip_encoder::{ColourAndEdges, ItemEncoder, open_image};
 use seminar_dataset::{Corpus, Embeddings};
+use seminar_examples::clip::Checkpoint;
 use seminar_examples::device::DeviceKind;
 use seminar_examples::embed::{SEED, WIDTH, offline_texts};
 use seminar_examples::run::open_corpus;
@@ -28,9 +29,9 @@ struct Args {
     /// Query item of the corpus, by its name in the log. Its embeddings are the queries.
     #[arg(long)]
     item: Option<String>,
-    /// File of the CLIP weights that made the embeddings. Without it, the offline encoders are used.
-    #[arg(long)]
-    checkpoint: Option<PathBuf>,
+    /// The CLIP checkpoint that made the embeddings, with the same settings.
+    #[command(flatten)]
+    checkpoint: Checkpoint,
     /// Results per direction.
     #[arg(long, default_value_t = 5)]
     topk: usize,
@@ -65,7 +66,7 @@ fn work(args: Args) -> anyhow::Result<()> {
     let queries = queries(&args, &corpus, &sides)?;
     ensure!(!queries.is_empty(), "give --query TEXT, --image FILE or --item NAME");
     // Only CLIP puts texts and images into one space.
-    let joined = args.checkpoint.is_some();
+    let joined = args.checkpoint.checkpoint.is_some();
     for (from, vector) in &queries {
         for to in sides.iter().filter(|to| joined || to.name == *from) {
             if to.index.dim() != vector.len() {
@@ -123,10 +124,7 @@ fn queries(args: &Args, corpus: &Corpus, sides: &[Side]) -> anyhow::Result<Vec<(
     if args.query.is_none() && args.image.is_none() {
         return Ok(queries);
     }
-    let clip = match &args.checkpoint {
-        Some(path) => Some(Clip::new(&Weights::read(path)?, &args.device.open()?)?),
-        None => None,
-    };
+    let clip = args.checkpoint.load(args.device)?.map(|(_, clip)| clip);
     if let Some(text) = &args.query {
         let vector = match &clip {
             Some(clip) => clip.encode_texts(&[text])?,

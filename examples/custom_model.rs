@@ -18,6 +18,7 @@ use seminar_models::parts::{
     Head, HeadConfig, PairFusion, PairFusionConfig, Pairs, TargetAttention, TargetAttentionConfig,
 };
 use seminar_models::{Events, Needs, Scores, SequenceModel, UniqueEvents};
+use seminar_trainer::report::{RunResult, leaderboard};
 use seminar_trainer::{Modalities, Recommender, Request, Run, Silent, TrainConfig, check_bundle_folder};
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +136,7 @@ fn train(args: &Args, corpus: &Arc<Corpus>, device: &Device) -> anyhow::Result<(
     let mut trainer = run.train(trainer, None, &mut Silent)?;
     let evaluation = trainer.evaluate(Split::Test, &batches)?;
     say!("losses {:.4?}", trainer.progress().fit.losses);
-    say!("test MRR {:.4}, 95 % interval {:.4?}", evaluation.metrics["MRR"], evaluation.ci95["MRR"]);
-    Ok(trainer.save_bundle(&args.out, &run.about(&evaluation.metrics))?)
+    let row = RunResult::new("last events", &run.dataset, Split::Test, batches.test_mode, evaluation)?;
+    say!("{}", leaderboard(std::slice::from_ref(&row)));
+    Ok(trainer.save_bundle(&args.out, &run.about(&row.metrics))?)
 }

@@ -33,13 +33,14 @@ struct Args {
     /// each candidate's own item (pair).
     #[arg(long, default_value = "recommendation", value_parser = one_of(TestMode::VARIANTS))]
     test_mode: TestMode,
-    /// Rank of a target that ties with negatives: the mean of the tied ranks, the best (optimistic) or the worst (pessimistic).
+    /// Targets that tie with negatives: expected metrics over random orders of the tied (mean), the best place (optimistic) or the
+    /// worst (pessimistic).
     #[arg(long, default_value = "mean", value_parser = one_of(Ties::VARIANTS))]
     ties: Ties,
     /// Draw negatives in proportion to their number of events. By default as in training.
     #[arg(long)]
     popular_negatives: bool,
-    /// Users whose targets are also ranked among all items. 0: none.
+    /// Size of a random sample of users, drawn by the run's seed, whose targets are also ranked among all items. 0: none.
     #[arg(long, default_value_t = 0)]
     full: usize,
     /// Number of threads; one per core by default.
@@ -73,7 +74,8 @@ fn work(args: Args) -> anyhow::Result<()> {
         .with_context(|| format!("{} is not the description of a run", described.display()))?;
     let corpus = Arc::new(open_corpus(&args.data)?);
     let mut trainer = trainer(&mut experiment, &corpus, &args.data, &args.device.open()?)?;
-    trainer.load_weights(&args.checkpoint.join("checkpoint").join("best.ckpt"))?;
+    let taken = trainer.load_weights(&args.checkpoint.join("checkpoint").join("best.ckpt"))?;
+    tracing::info!("weights of {}: {taken}", args.checkpoint.display());
 
     let sampling =
         if args.popular_negatives { Sampling::Popularity } else { experiment.train.batches.sampling };

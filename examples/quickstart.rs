@@ -62,7 +62,7 @@ fn work(args: Args) -> anyhow::Result<()> {
 
     let batches =
         BatchConfig { batch_size: 64, history_length: 20, targets_per_user: 20, ..BatchConfig::default() };
-    let baseline = popularity(&corpus, Split::Test, &batches)?;
+    let baseline = popularity(&corpus, Split::Test, &batches, Ties::Mean)?;
     let mut rows =
         vec![RunResult::new("popularity", "Gift_Cards", Split::Test, batches.test_mode, baseline)?];
     let mut settings = serde_json::Value::Null;
@@ -85,7 +85,7 @@ fn work(args: Args) -> anyhow::Result<()> {
         let fresh = trainer(&mut experiment, &corpus, &data, &device)?;
         let mut trained = experiment.train(fresh, None, &mut bar)?;
         let row = evaluate(&experiment, &mut trained, &corpus, Split::Test, &batches, Ties::Mean)?;
-        if rows.iter().skip(1).all(|other| row.metrics["MRR"] > other.metrics["MRR"]) {
+        if rows.iter().skip(1).all(|other| row.metrics.get("MRR") > other.metrics.get("MRR")) {
             trained.save_bundle(&best, &experiment.about(&row.metrics))?;
         }
         rows.push(row);

@@ -52,7 +52,10 @@ struct Args {
     /// Output file; the terminal by default.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Replace `--out` if it exists.
+    /// JSON file for the number of users, users per second and peak memory of `--all-users`.
+    #[arg(long, requires = "all_users")]
+    stats: Option<PathBuf>,
+    /// Replace `--out` and `--stats` if they exist.
     #[arg(long)]
     force: bool,
     /// Number of threads; one per core by default.
@@ -81,7 +84,11 @@ fn main() -> ExitCode {
 
 fn work(args: Args) -> anyhow::Result<()> {
     seminar_examples::machine::start(args.threads)?;
-    check_out(&args)?;
+    let files = [("--out", args.out.as_deref()), ("--stats", args.stats.as_deref())];
+    for (flag, file) in files {
+        file.map_or(Ok(()), |file| check_out(&args, flag, file))?;
+    }
+    anyhow::ensure!(args.stats.is_none() || args.stats != args.out, "--stats and --out are the same file");
     let recommender = Recommender::<AnyModel>::open(&args.model, &args.device.open()?)?;
     let corpus = args.data.as_deref().map(open_corpus).transpose()?;
     let request = Request {
@@ -102,7 +109,8 @@ fn work(args: Args) -> anyhow::Result<()> {
                 anyhow::bail!("--format table is for one user; --all-users takes csv or json")
             }
         };
-        return everyone(&recommender, corpus, &Job { request: &request, format, out, replace: args.force });
+        let job = Job { request: &request, format, out, replace: args.force };
+        return everyone(&recommender, corpus, &job, args.stats.as_deref());
     }
     let (name, history) = one(&args, &recommender, corpus.as_ref())?;
     let hits = recommender.recommend(&history, &request)?;
@@ -127,21 +135,20 @@ fn work(args: Args) -> anyhow::Result<()> {
     }
 }
 
-/// The output must not be one of the inputs, nor anything but a regular file.
-fn check_out(args: &Args) -> anyhow::Result<()> {
-    let Some(out) = &args.out else { return Ok(()) };
+/// An output must not lie in one of the inputs, nor be anything but a regular file.
+fn check_out(args: &Args, flag: &str, out: &Path) -> anyhow::Result<()> {
     let folder = |path: &Path| path.canonicalize().ok();
     let own = out.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
     let own = own.and_then(folder);
     for input in [Some(&args.model), args.data.as_ref()].into_iter().flatten() {
         let inside = own.as_ref().zip(folder(input)).is_some_and(|(own, input)| own.starts_with(input));
         let (out, input) = (out.display(), input.display());
-        anyhow::ensure!(!inside, "--out {out} lies in {input}, which is read: choose another place");
+        anyhow::ensure!(!inside, "{flag} {out} lies in {input}, which is read: choose another place");
     }
     let other = std::fs::symlink_metadata(out).is_ok_and(|there| !there.is_file());
-    anyhow::ensure!(!other, "--out {} is there and no regular file", out.display());
+    anyhow::ensure!(!other, "{flag} {} is there and no regular file", out.display());
     let taken = out.exists() && !args.force;
-    anyhow::ensure!(!taken, "--out {} exists already; --force replaces it", out.display());
+    anyhow::ensure!(!taken, "{flag} {} exists already; --force replaces it", out.display());
     Ok(())
 }
 
@@ -182,7 +189,12 @@ fn title(recommender: &Recommender<AnyModel>, item: u32) -> String {
     catalogue.title(item).unwrap_or_else(|| catalogue.item_name(item)).to_owned()
 }
 
-fn everyone(recommender: &Recommender<AnyModel>, corpus: &Corpus, job: &Job<'_>) -> anyhow::Result<()> {
+fn everyone(
+    recommender: &Recommender<AnyModel>,
+    corpus: &Corpus,
+    job: &Job<'_>,
+    stats: Option<&Path>,
+) -> anyhow::Result<()> {
     let users = recommender.users_of(corpus);
     if users.unknown_items() > 0 {
         tracing::warn!("{} items of --data are unknown to the model", users.unknown_items());
@@ -192,8 +204,20 @@ fn everyone(recommender: &Recommender<AnyModel>, corpus: &Corpus, job: &Job<'_>)
     let report = job.run(recommender, corpus, &mut |done| bar.set(done as u64))?;
     drop(bar);
     let done = report.users - report.resumed;
-    let speed = done as f64 / start.elapsed().as_secs_f64().max(1e-9);
-    let peak = seminar_examples::machine::peak_rss_bytes() as f64 / 1e6;
+    let seconds = start.elapsed().as_secs_f64();
+    let speed = done as f64 / seconds.max(1e-9);
+    let peak = seminar_examples::machine::peak_rss_bytes();
+    if let Some(file) = stats {
+        let stats = serde_json::json!({
+            "users": report.users,
+            "resumed": report.resumed,
+            "seconds": seconds,
+            "users_per_second": speed,
+            "peak_rss_bytes": peak,
+        });
+        write_text(file, &format!("{stats:#}\n"))?;
+    }
+    let peak = peak as f64 / 1e6;
     let resumed = if report.resumed > 0 {
         format!(", {} of them written by an earlier run", report.resumed)
     } else {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context;
 use clap::Parser;
 use seminar_dataset::atomic::{write_bytes, write_text};
 use seminar_dataset::{Corpus, Split, TestMode};
@@ -18,7 +19,7 @@ use seminar_examples::{machine, program, say};
 use seminar_models::{ModelKind, weights};
 use seminar_trainer::metrics::Ties;
 use seminar_trainer::report::{Report, RunResult, leaderboard};
-use seminar_trainer::{Both, Error, Output, Start, check_bundle_folder, popularity};
+use seminar_trainer::{Both, Error, Output, Start, check_bundle_folder, popularity, read_weights};
 use serde_json::Value;
 use strum::VariantArray;
 
@@ -46,12 +47,17 @@ struct Args {
     /// each candidate's own item (pair).
     #[arg(long, default_value = "recommendation", value_parser = one_of(TestMode::VARIANTS))]
     test_mode: TestMode,
-    /// Rank of a target that ties with negatives: the mean of the tied ranks, the best (optimistic) or the worst (pessimistic).
+    /// Targets that tie with negatives: expected metrics over random orders of the tied (mean), the best place (optimistic) or the
+    /// worst (pessimistic).
     #[arg(long, default_value = "mean", value_parser = one_of(Ties::VARIANTS))]
     ties: Ties,
-    /// File of initial weights under the published names: `.safetensors` or PyTorch `.pt`.
+    /// File of initial weights under the published names: `.safetensors` or PyTorch `.pt`. All tensors have to fit; rows of tables
+    /// find their items by name where the file has names.
     #[arg(long)]
     weights: Option<PathBuf>,
+    /// Take of `--weights` what fits, and say what is skipped.
+    #[arg(long, requires = "weights")]
+    lenient_weights: bool,
     /// Write `weights.safetensors` under the published names after training.
     #[arg(long)]
     export_weights: bool,
@@ -100,9 +106,10 @@ fn work(args: Args) -> anyhow::Result<()> {
     let name = folder_name(&args.data)?;
     let (row, settings) = match kind {
         None => {
-            let evaluation = popularity(&corpus, Split::Test, &batches)?;
+            let evaluation = popularity(&corpus, Split::Test, &batches, args.ties)?;
             output.claim()?;
-            let row = RunResult::new("popularity", &name, Split::Test, batches.test_mode, evaluation)?;
+            let mut row = RunResult::new("popularity", &name, Split::Test, batches.test_mode, evaluation)?;
+            row.peak_rss_bytes = machine::peak_rss_bytes();
             (row, serde_json::to_value(&batches)?)
         }
         Some(kind) => {
@@ -134,8 +141,14 @@ fn train(
 ) -> anyhow::Result<(RunResult, Value)> {
     let mut trainer = trainer(&mut experiment, corpus, &args.data, &args.device.open()?)?;
     if let Some(file) = &args.weights {
-        let unused = trainer.import(&weights::read(file)?, &file.display().to_string())?;
-        tracing::info!("weights read from {}; unused: {unused:?}", file.display());
+        let (state, name) = (read_weights(file)?, file.display().to_string());
+        let taken = match args.lenient_weights {
+            true => trainer.import_leniently(&state, &name)?,
+            false => trainer
+                .import(&state, &name)
+                .context("--weights: `--lenient-weights` takes what fits and says what it skips")?,
+        };
+        tracing::info!("weights read from {name}: {taken}");
     }
     let mut bar = Both(TrainingBar::new(experiment.config.kind.name()), Interrupt::watch()?);
     let trained = experiment.train(trainer, Some(output), &mut bar);

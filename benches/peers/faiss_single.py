@@ -1,10 +1,11 @@
-"""Times faiss on one thread, one query at a time, and leaves its data for `retrieval_recall`.
+"""Times faiss on one thread, one query at a time; leaves its figures in `faiss.json` and its data for `retrieval_recall`.
 
     pip install faiss-cpu
     python benches/peers/faiss_single.py FOLDER [vectors] [width]
 
 Data: 1,000 centres N(0, I); vectors and queries are a centre + 0.6 N(0, I); inner product.
 """
+import json
 import pathlib
 import sys
 import time
@@ -36,6 +37,7 @@ save(folder / "queries.fvecs", q)
 flat = faiss.IndexFlatIP(d)
 flat.add(x)
 truth = flat.search(q, 100)[1]
+rows = []
 
 
 def measure(name, index, k, bytes_per_item, build):
@@ -48,6 +50,9 @@ def measure(name, index, k, bytes_per_item, build):
     def recall(at):
         return np.mean([len(set(f[:at]) & set(t[:at])) / at for f, t in zip(found, truth)])
 
+    at = {str(n): float(recall(n)) for n in (10, 100) if n <= k}
+    rows.append({"method": name, "queries_per_second": len(q) / seconds, "recall_at": at, "bytes_per_item": bytes_per_item,
+                 "build_seconds": build})
     full = f"{recall(100):.3f}" if k >= 100 else "     "
     print(f"{name:28s} {len(q) / seconds:9.0f} queries/s  recall@10 {recall(10):.3f}  recall@100 {full}  "
           f"{bytes_per_item} B/item  build {build:.1f} s", flush=True)
@@ -78,3 +83,4 @@ seconds = built(graph)
 for ef in (16, 32, 64, 128):
     graph.hnsw.efSearch = ef
     measure(f"HNSW 16 links, ef {ef}", graph, 10, 4 * d + 16 * 2 * 4, seconds)
+(folder / "faiss.json").write_text(json.dumps({"faiss": faiss.__version__, "rows": rows}, indent=2) + "\n")

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use seminar_clip_encoder::{Clip, ColourAndEdges, ItemEncoder, Weights};
+use seminar_clip_encoder::ColourAndEdges;
 use seminar_dataset::atomic::write_text;
 use seminar_dataset::{OutputFolder, Precision};
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::clip::Checkpoint;
 use crate::device::DeviceKind;
 use crate::embed::{Embedding, SEED, WIDTH, offline_texts};
 use crate::progress::Counter;
@@ -19,9 +20,9 @@ use crate::say;
 /// How titles and images are encoded.
 #[derive(Args, Clone, Debug)]
 pub struct Encoding {
-    /// File of CLIP weights: OpenAI's `.pt` archive, a state dict, or safetensors. Without it, offline encoders are used.
-    #[arg(long)]
-    pub checkpoint: Option<PathBuf>,
+    /// The model.
+    #[command(flatten)]
+    pub checkpoint: Checkpoint,
     /// Folder of images, each named by its item: `B00004YKBK.jpg`.
     #[arg(long)]
     pub images: Option<PathBuf>,
@@ -60,9 +61,12 @@ impl Encoding {
         let corpus = open_corpus(data)?;
         let mut folder = OutputFolder::open_input(data, "embed")?;
         folder.check(&self.files())?;
-        let clip = self.checkpoint.as_ref().map(|path| load(path, device)).transpose()?;
-        let (fingerprint, clip) = clip.unzip();
-        let settings = format!("{:?} {} {:?}", fingerprint, self.words, self.images);
+        let clip = self.checkpoint.load(device)?;
+        let model =
+            clip.as_ref().map(|(path, clip)| hash(path).map(|hash| (hash, clip.config()))).transpose()?;
+        // The last word names the cleaning of texts: progress of an earlier one is not continued.
+        let settings = format!("{model:?} {} {:?} ftfy", self.words, self.images);
+        let clip = clip.map(|(_, clip)| clip);
         let embedding = Embedding {
             data,
             fingerprint: xxh3_64(settings.as_bytes()),
@@ -138,12 +142,7 @@ impl Encoding {
     }
 }
 
-/// Loads the model. Also returns a hash of its file.
-fn load(path: &Path, device: DeviceKind) -> anyhow::Result<(u64, Clip)> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let fingerprint = xxh3_64(&bytes);
-    drop(bytes);
-    let clip = Clip::new(&Weights::read(path)?, &device.open()?)?;
-    tracing::info!("{:?}, embedding dimension {}", clip.config().vision, clip.dim());
-    Ok((fingerprint, clip))
+/// A hash of a file.
+fn hash(path: &Path) -> anyhow::Result<u64> {
+    Ok(xxh3_64(&std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?))
 }

@@ -1,6 +1,7 @@
 //! Code that the example binaries share: corpus folders, embedding files, training runs, tables, progress bars.
 
 pub mod args;
+pub mod clip;
 pub mod device;
 #[cfg(feature = "download")]
 pub mod download;
@@ -12,6 +13,7 @@ pub mod people;
 pub mod prepare;
 pub mod program;
 pub mod progress;
+pub mod results;
 pub mod retrieval;
 pub mod run;
 pub mod settings;

@@ -1,101 +1,160 @@
 //! Writes a prepared data set as a corpus folder, which appears whole or not at all.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::error::Error as _;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use seminar_dataset::{
-    Corpus, EmbeddingTable, Numbered, Precision, WholeFolder, import_pth, import_tsv, write_folder,
+    Corpus, EmbeddingTable, Error, Numbered, Precision, PrepareReport, ReadOptions, Statistics, WholeFolder,
+    import_pth, import_tsv_with, write_folder,
 };
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::machine::peak_rss_bytes;
 
-/// Writes the corpus, the text files and `stats.json` of a numbered data set into `out`.
+/// Settings of the library that are flags of `prepare`.
+pub const FLAGS: [&str; 6] =
+    ["drop_repeats", "lossy_utf8", "max_bad_lines", "min_item_events", "min_user_events", "rating_above"];
+
+/// Folder and name of raw files, and how tolerantly they are read.
+#[derive(Clone, Debug)]
+pub struct Raw<'a> {
+    /// Folder.
+    pub folder: &'a Path,
+    /// Name of the data set.
+    pub name: &'a str,
+    /// The number that they give each item, by id from 1; empty where it is the id.
+    pub item_numbers: &'a [u32],
+    /// Tolerance of readers.
+    pub options: ReadOptions,
+}
+
+impl<'a, P: AsRef<Path> + ?Sized> From<(&'a P, &'a str)> for Raw<'a> {
+    fn from((folder, name): (&'a P, &'a str)) -> Self {
+        Self { folder: folder.as_ref(), name, item_numbers: &[], options: ReadOptions::default() }
+    }
+}
+
+/// Writes the corpus, the text files and `stats.json` of a numbered data set into `out`, and warns of losses.
 ///
-/// `raw` is the folder and name of the raw files. Vectors beside them are written as embedding files: image vectors
+/// Vectors beside the raw files are written as embedding files: image vectors
 /// (`NAME_image_vectors.tsv.gz`) and the published dictionaries of title and image vectors (`NAME_id2title_emb.pth`,
 /// `NAME_id2image_emb.pth`). `report` holds what was counted while preparing. With `text_files` the S3-Rec files are written,
 /// too. `seconds` in `stats.json` count from `start`.
 ///
 /// # Errors
 /// If a file of vectors does not fit the corpus, or `out` cannot be written.
-pub fn write_corpus(
+pub fn write_corpus<'a>(
     data: Numbered,
-    report: &impl Serialize,
-    raw: (&Path, &str),
+    report: &PrepareReport,
+    raw: impl Into<Raw<'a>>,
     out: &WholeFolder<'_>,
     text_files: bool,
     start: Instant,
 ) -> anyhow::Result<Value> {
-    let (folder, name) = raw;
-    write_folder(data, out, text_files.then_some(name), |corpus, staged| {
-        let vectors = folder.join(format!("{name}_image_vectors.tsv.gz"));
-        if vectors.is_file() {
-            image_vectors(corpus, &vectors)?.write(&staged.join("image.emb"), Precision::F32)?;
+    let raw = raw.into();
+    let name = raw.name;
+    let stats = write_folder(data, out, text_files.then_some(name), |corpus, staged| {
+        if let Some(vectors) = raw.image_vectors() {
+            image_vectors(corpus, &vectors, &raw.options)?
+                .write(&staged.join("image.emb"), Precision::F32)?;
         }
         for (published, own) in [("title", "text.emb"), ("image", "image.emb")] {
-            let path = folder.join(format!("{name}_id2{published}_emb.pth"));
+            let path = raw.folder.join(format!("{name}_id2{published}_emb.pth"));
             if path.is_file() {
-                published_vectors(corpus, &path)?.write(&staged.join(own), Precision::F32)?;
+                published_vectors(corpus, &path, raw.item_numbers)?
+                    .write(&staged.join(own), Precision::F32)?;
             }
         }
         let fields = [
             ("name", json!(name)),
             ("seconds", json!(start.elapsed().as_secs_f64())),
             ("peak_rss_bytes", json!(peak_rss_bytes())),
+            ("warnings", json!(report.warnings(&Statistics::of(corpus)))),
             ("report", serde_json::to_value(report)?),
         ];
         anyhow::Ok(fields.into_iter().map(|(field, value)| (field.to_owned(), value)).collect())
-    })
+    })?;
+    for warning in warnings(&stats) {
+        tracing::warn!("{warning}");
+    }
+    Ok(stats)
+}
+
+impl Raw<'_> {
+    /// The file of image vectors, if there is one.
+    fn image_vectors(&self) -> Option<PathBuf> {
+        let names = [".tsv.gz", ".tsv"].map(|ending| format!("{}_image_vectors{ending}", self.name));
+        names.map(|name| self.folder.join(name)).into_iter().find(|path| path.is_file())
+    }
 }
 
 /// Reads vectors by item name, tab-separated.
-fn image_vectors(corpus: &Corpus, path: &Path) -> anyhow::Result<EmbeddingTable> {
+fn image_vectors(corpus: &Corpus, path: &Path, options: &ReadOptions) -> anyhow::Result<EmbeddingTable> {
     let ids: HashMap<&str, u32> =
         (1..=corpus.item_count() as u32).map(|id| (corpus.item_name(id), id)).collect();
     // Most raw files list items that the core filter drops: the count of such vectors says nothing.
-    let (table, _) = import_tsv(path, corpus.item_count(), |name| ids.get(name).copied())?;
+    let (table, _) = import_tsv_with(path, corpus.item_count(), options, |name| ids.get(name).copied())?;
     Ok(table)
 }
 
-/// Reads vectors by item id, as the published code saves them.
-fn published_vectors(corpus: &Corpus, path: &Path) -> anyhow::Result<EmbeddingTable> {
-    let items = 1..=corpus.item_count() as u32;
-    let (table, others) =
-        import_pth(path, corpus.item_count(), |key| key.parse().ok().filter(|id| items.contains(id)))?;
+/// Reads vectors by item number, as the published code saves them. `numbers` as [`Raw::item_numbers`].
+fn published_vectors(corpus: &Corpus, path: &Path, numbers: &[u32]) -> anyhow::Result<EmbeddingTable> {
+    let items = corpus.item_count();
+    let ids: HashMap<u32, u32> = match numbers {
+        [] => (1..=items as u32).map(|id| (id, id)).collect(),
+        numbers => numbers.iter().copied().zip(1..).collect(),
+    };
+    let (table, others) = import_pth(path, items, |key| ids.get(&key.parse().ok()?).copied())?;
     if others > 0 {
         tracing::warn!(
-            "{}: {others} vectors ignored: their keys are not item ids of the corpus",
+            "{}: {others} vectors ignored: their keys are no item numbers of the data set",
             path.display()
         );
     }
     Ok(table)
 }
 
-/// The main statistics of `stats.json` as text, one per line.
+/// The table that `prepare` ends with: what was read, skipped and left, the figures of the corpus, and warnings. Empty if `stats`
+/// is not the content of a `stats.json`.
 pub fn summary(stats: &Value) -> String {
-    let number = |pointer: &str| stats.pointer(pointer).cloned().unwrap_or_default();
-    let range = |field: &str| {
-        let [mean, min, max] = ["mean", "min", "max"].map(|f| number(&format!("/{field}/{f}")));
-        format!("{:.4} ({min} to {max})", mean.as_f64().unwrap_or_default())
-    };
+    let report = serde_json::from_value::<PrepareReport>(stats["report"].clone());
+    let statistics = serde_json::from_value::<Statistics>(stats.clone());
+    let (Ok(report), Ok(statistics)) = (report, statistics) else { return String::new() };
+    let warnings = warnings(stats).map(|warning| format!("warning     {warning}\n"));
+    let seconds = stats["seconds"].as_f64().unwrap_or_default();
+    let megabytes = stats["peak_rss_bytes"].as_f64().unwrap_or_default() / 1e6;
     format!(
-        "users       {}, events each {}\nitems       {}, events each {}\nevents      {}, sparsity {:.2} %\n\
-         queries     {} words\nattributes  {}, per item {}\ntitles      {}\nimages      {}\ntime        {:.1} s, peak memory {:.0} MB",
-        number("/users"),
-        range("user_events"),
-        number("/items"),
-        range("item_events"),
-        number("/events"),
-        number("/sparsity").as_f64().unwrap_or_default(),
-        number("/queries"),
-        number("/attributes"),
-        range("item_attributes"),
-        number("/items_with_title"),
-        number("/items_with_image"),
-        number("/seconds").as_f64().unwrap_or_default(),
-        number("/peak_rss_bytes").as_f64().unwrap_or_default() / 1e6,
+        "{}{}time        {seconds:.1} s, peak memory {megabytes:.0} MB\n{}",
+        with_flags(&report.table()),
+        statistics.table(),
+        warnings.collect::<String>()
     )
+    .trim_end()
+    .to_owned()
+}
+
+/// The warnings of a `stats.json`, with flags for settings.
+fn warnings(stats: &Value) -> impl Iterator<Item = String> {
+    stats["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str).map(with_flags)
+}
+
+/// A message of the library with the flags of `prepare` for the settings that it names.
+fn with_flags(text: &str) -> String {
+    let mut text = text.to_owned();
+    for setting in FLAGS {
+        let flag = setting.replace('_', "-");
+        text = text.replace(&format!("`{setting}`"), &format!("`--{flag}`"));
+    }
+    text
+}
+
+/// An error of the library with the flags of `prepare` for the settings that it names.
+pub fn told(error: Error) -> anyhow::Error {
+    let message = with_flags(&error.to_string());
+    match error.source() {
+        Some(cause) => anyhow::anyhow!("{cause}").context(message),
+        None => anyhow::anyhow!(message),
+    }
 }

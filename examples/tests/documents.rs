@@ -1,9 +1,9 @@
 //! The commands of the documents run as they stand, from nothing but a folder with the bundled reviews.
 
 use std::path::Path;
-use std::process::Command;
+use std::process;
 
-const RUN: &str = "cargo run --release --example ";
+use seminar_examples::results::command::{Command, Program};
 
 /// The commands in a page's `sh` blocks, in their order; a backslash at the end of a line joins it with the next.
 fn commands(page: &str) -> Vec<String> {
@@ -26,26 +26,12 @@ fn commands(page: &str) -> Vec<String> {
     all
 }
 
-/// The example that a command runs, and its arguments; double quotes hold one together, and a comment ends the line.
+/// The example that a command runs, and its arguments.
 fn example(command: &str) -> (String, Vec<String>) {
-    let rest = command.strip_prefix(RUN).unwrap_or_else(|| panic!("`{command}` runs no example"));
-    let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
-    for letter in rest.chars() {
-        match letter {
-            '"' => {
-                quoted = !quoted;
-                word.get_or_insert_default();
-            }
-            ' ' if !quoted => words.extend(word.take()),
-            '#' if !quoted && word.is_none() => break,
-            letter => word.get_or_insert_default().push(letter),
-        }
-    }
-    words.extend(word);
-    let mut words = words.into_iter();
-    let name = words.next().expect("the name of an example");
-    assert!(words.next().is_none_or(|word| word == "--"), "`{command}`: arguments come after `--`");
-    (name, words.collect())
+    let parsed = Command::parse(command).unwrap();
+    assert!(parsed.is_release(), "{command}");
+    let Program::Example(cargo) = parsed.program else { panic!("`{command}` runs no example") };
+    (cargo.name, parsed.arguments)
 }
 
 #[test]
@@ -75,7 +61,7 @@ fn the_commands_of_the_page_on_recommending_work() {
     let all = commands(&page);
     for command in &all {
         let (name, arguments) = example(command);
-        let output = Command::new(examples.join(name)).args(arguments).current_dir(&folder).output();
+        let output = process::Command::new(examples.join(name)).args(arguments).current_dir(&folder).output();
         let output = output.expect("`cargo test` builds the example binaries");
         assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
         said += &String::from_utf8(output.stdout).unwrap();
@@ -108,7 +94,14 @@ fn the_messages_of_the_troubleshooting_page_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let page = std::fs::read_to_string(root.join("docs/troubleshooting.md")).unwrap();
     let mut code = String::new();
-    for folder in ["crates/dataset/src", "crates/models/src", "crates/trainer/src", "examples"] {
+    let folders = [
+        "crates/clip-encoder/src",
+        "crates/dataset/src",
+        "crates/models/src",
+        "crates/trainer/src",
+        "examples",
+    ];
+    for folder in folders {
         source(&root.join(folder), &mut code);
     }
     // Messages of the operating system, and names that a message is made with.

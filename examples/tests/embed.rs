@@ -109,6 +109,21 @@ fn killed_and_resumed_the_files_are_the_same() {
     for direction in ["text → text", "text → image", "image → text", "image → image"] {
         assert!(found.contains(direction), "{found}");
     }
+    // What was assumed is said, unless it was set; an unknown activation is refused by the flag's name.
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("QuickGELU is assumed") && said.contains("--clip-activation"), "{said}");
+    for (activation, word, absent) in [("gelu", "Gelu", "assumed"), ("relu", "--clip-activation", "assumed")]
+    {
+        let output = example("cross_modal_search")
+            .arg("--data")
+            .arg(&data)
+            .args(["--query", "card", "--clip-activation", activation, "--checkpoint"])
+            .arg(bundled("golden/clip/clip_tiny_torchscript.pt"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(word) && !said.contains(absent), "{said}");
+    }
     // An item is its own nearest neighbour.
     let own = format!("1.0000  {}", corpus.item_name(12));
     assert_eq!(found.matches(&own).count(), 2, "{found}");

@@ -12,7 +12,7 @@ use seminar_dataset::synthetic::write_amazon;
 use seminar_dataset::{AmazonReviews, Corpus, PrepareConfig, SyntheticConfig};
 use support::{program, said};
 
-const PROGRAMS: [&str; 12] = [
+const PROGRAMS: [&str; 13] = [
     "amazon_movies_tv",
     "cross_modal_search",
     "custom_model",
@@ -22,6 +22,7 @@ const PROGRAMS: [&str; 12] = [
     "prepare",
     "quickstart",
     "recommend",
+    "results",
     "retrieval_recall",
     "synthesize",
     "train",

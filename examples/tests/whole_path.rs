@@ -7,11 +7,11 @@ use std::time::Instant;
 use burn::tensor::Device;
 use seminar_dataset::synthetic::{write_amazon, write_kuaisar};
 use seminar_dataset::{
-    AmazonReviews, BatchConfig, Corpus, KuaiSar, PrepareConfig, Prepared, Split, Statistics, SyntheticConfig,
-    WholeFolder,
+    AmazonReviews, BatchConfig, Corpus, KuaiSar, PrepareConfig, Prepared, ReadOptions, Split, Statistics,
+    SyntheticConfig, WholeFolder,
 };
 use seminar_examples::embed::hashed_titles;
-use seminar_examples::prepare::write_corpus;
+use seminar_examples::prepare::{Raw, write_corpus};
 use seminar_examples::run::{Experiment, available, evaluate, trainer};
 use seminar_models::{AnyConfig, ModelConfig, ModelKind};
 use seminar_trainer::metrics::Ties;
@@ -53,7 +53,7 @@ fn same_input_same_bytes_with_any_number_of_threads() {
         })
         .into();
     assert!(made[0] == made[1]);
-    assert_eq!(made[0].1.len(), 9, "corpus, texts, image vectors and six text files");
+    assert_eq!(made[0].1.len(), 10, "corpus, texts, image vectors, six text files and the list of them");
 }
 
 #[test]
@@ -136,18 +136,34 @@ impl Observer for Losses {
     }
 }
 
+/// Vectors are found by the files' item numbers, with gaps between them or without.
 #[test]
 fn published_dictionaries_of_vectors_come_along() {
     let folder = tempfile::tempdir().unwrap();
     let (raw, out) = (folder.path(), folder.path().join("out"));
-    std::fs::write(raw.join("toy.txt"), "1 1 2 3 4 5\n2 5 4 3 2 1\n").unwrap();
     let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/tiny/title_emb.pth");
     std::fs::copy(tiny, raw.join("toy_id2title_emb.pth")).unwrap();
-    let toy = seminar_dataset::s3rec::import(raw, "toy", seminar_dataset::Queries::None).unwrap();
-    write_corpus(toy.data, &"toy", (raw, "toy"), &WholeFolder::new(&out, "test"), false, Instant::now())
+    for (text, ids) in [("1 1 2 3 4 5\n2 5 4 3 2 1\n", [1, 4]), ("1 7 4 1 3\n2 1 4 3 900\n", [3, 2])] {
+        std::fs::write(raw.join("toy.txt"), text).unwrap();
+        let toy = seminar_dataset::s3rec::import(raw, "toy", seminar_dataset::Queries::None).unwrap();
+        let files = Raw {
+            folder: raw,
+            name: "toy",
+            item_numbers: &toy.item_numbers,
+            options: ReadOptions::default(),
+        };
+        write_corpus(
+            toy.data,
+            &toy.report,
+            files,
+            &WholeFolder { replace: true, ..WholeFolder::new(&out, "test") },
+            false,
+            Instant::now(),
+        )
         .unwrap();
-    let vectors = seminar_dataset::Embeddings::open(&out.join("text.emb")).unwrap();
-    let mut row = [0.0; 3];
-    assert!(vectors.read(1, &mut row) && row == [1.0, 2.0, 3.0]);
-    assert!(!vectors.read(4, &mut row), "the dictionary has no 4");
+        let vectors = seminar_dataset::Embeddings::open(&out.join("text.emb")).unwrap();
+        let mut row = [0.0; 3];
+        assert!(vectors.read(ids[0], &mut row) && row == [1.0, 2.0, 3.0], "of number 1");
+        assert!(!vectors.read(ids[1], &mut row), "the dictionary has no 4");
+    }
 }

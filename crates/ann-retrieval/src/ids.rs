@@ -42,17 +42,20 @@ impl Ids {
         }
     }
 
+    /// Whether slots are left for so many more ids.
+    pub(crate) fn ensure_room(&self, more: usize) -> Result<()> {
+        match self.len().checked_add(more) {
+            Some(len) if len <= u32::MAX as usize => Ok(()),
+            _ => Err(Error::Config { field: "rows", message: "an index holds fewer than 2^32".into() }),
+        }
+    }
+
     /// Gives the next slot to an id.
     pub(crate) fn push(&mut self, id: u64) -> Result<()> {
         if self.slot(id).is_some() {
             return Err(Error::Duplicate(id));
         }
-        if self.len() >= u32::MAX as usize {
-            return Err(Error::Config {
-                field: "rows",
-                message: "an index holds fewer than 2^32 - 1".into(),
-            });
-        }
+        self.ensure_room(1)?;
         match self {
             Self::Dense(len) if id == *len as u64 => *len += 1,
             _ => {

@@ -76,6 +76,7 @@ pub trait AnnIndex: Send + Sync {
     /// # Errors
     /// As [`AnnIndex::search_into`].
     fn search_many(&self, queries: &[f32], k: usize) -> Result<Vec<Vec<Neighbor>>> {
+        check_width(self.dim())?;
         if !queries.len().is_multiple_of(self.dim()) {
             let found = queries.len() % self.dim();
             return Err(Error::Dimension { what: "the last query", expected: self.dim(), found });
@@ -130,6 +131,17 @@ pub trait Persist: Sized {
     /// If the file is missing, of another kind or version, cut off or altered.
     fn open(path: &Path) -> Result<Self> {
         Self::read(&Reader::open(path, Self::KIND)?)
+    }
+}
+
+/// Refuses an index of vectors without numbers: codecs of any width can be made.
+pub(crate) fn check_width(dim: usize) -> Result<()> {
+    match dim {
+        0 => Err(Error::Config {
+            field: "dim",
+            message: "vectors have at least 1 number, this index 0".into(),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -53,7 +53,7 @@ impl Rotation {
         let dim = rows.dim();
         let mut rotation = Self::random(dim, config.seed)?;
         for _ in 0..rounds {
-            let rotated = rotation.apply_all(&rows);
+            let rotated = rotation.apply_all(&rows)?;
             let quantizer = PqConfig { iterations: 4, ..config.clone() }.train(&rotated)?;
             let decoded = quantizer.decode(&quantizer.encode(&rotated)?);
             // Orthogonal Procrustes: the rotation that brings the rows nearest to what they decode to.
@@ -82,9 +82,12 @@ impl Rotation {
     }
 
     /// All rows rotated.
-    pub fn apply_all(&self, rows: &Vectors) -> Vectors {
+    ///
+    /// # Errors
+    /// If a rotated row holds a number beyond the largest: a row of several numbers near it.
+    pub fn apply_all(&self, rows: &Vectors) -> Result<Vectors> {
         let rotated = rows.as_slice().par_chunks_exact(rows.dim()).flat_map_iter(|row| self.apply(row));
-        Vectors::new(rows.dim(), rotated.collect()).expect("a rotation of finite rows is finite")
+        Vectors::new(rows.dim(), rotated.collect())
     }
 }
 
@@ -123,7 +126,7 @@ impl<I> Rotated<I> {
         build: impl FnOnce(&Vectors) -> Result<I>,
     ) -> Result<Self> {
         let rotation = Rotation::learn(rows, config, rounds)?;
-        let index = build(&rotation.apply_all(rows))?;
+        let index = build(&rotation.apply_all(rows)?)?;
         Ok(Self { rotation, index })
     }
 }
@@ -209,7 +212,7 @@ mod tests {
         let config = PqConfig { sub_vectors: 4, centroids: 16, ..Default::default() };
         let plain = loss(&config.train(&rows).unwrap(), &rows);
         let rotation = Rotation::learn(&rows, &config, 8).unwrap();
-        let rotated = rotation.apply_all(&rows);
+        let rotated = rotation.apply_all(&rows).unwrap();
         let better = loss(&config.train(&rotated).unwrap(), &rotated);
         assert!(better < 0.8 * plain, "{better} {plain}");
         let [before, after] = [&rows, &rotated].map(|r| float::dot(r.row(3), r.row(70)));

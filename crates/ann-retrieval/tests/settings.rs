@@ -67,3 +67,50 @@ fn a_history_tells_its_settings_apart() {
     assert_eq!(field(TwoStage::new(Vec::new(), ExactHistory::exact(2, 4).unwrap(), 5)), "indexes");
     assert_eq!(field(TwoStage::new(Vec::new(), ExactHistory::exact(2, 4).unwrap(), 0)), "list");
 }
+
+#[test]
+fn ids_beyond_the_largest_are_refused_and_nothing_is_added() {
+    let rows = clustered(5, 8, 1);
+    let mut index = Flat::empty(Whole::new(8), Metric::L2);
+    for first in [u64::MAX - 3, u64::MAX - 2, u64::MAX] {
+        assert_eq!(field(index.extend(first, &rows)), "first");
+        assert!(index.is_empty());
+    }
+    // The last five ids there are, and no row at all.
+    index.extend(u64::MAX - 4, &rows).unwrap();
+    index.extend(u64::MAX, &Vectors::new(8, Vec::new()).unwrap()).unwrap();
+    let found = index.search(rows.row(4), 1).unwrap();
+    assert_eq!((index.len(), found[0].id), (5, u64::MAX));
+    assert!(matches!(index.extend(u64::MAX - 5, &rows), Err(Error::Duplicate(id)) if id == u64::MAX - 4));
+    assert_eq!(index.len(), 5);
+}
+
+#[test]
+fn vectors_of_no_numbers_are_refused_everywhere() {
+    let mut index = Flat::empty(Whole::new(0), Metric::L2);
+    assert_eq!(field(index.search_many(&[], 1)), "dim");
+    assert_eq!(field(index.search(&[], 1)), "dim");
+    assert_eq!(field(index.prepare(&[])), "dim");
+    assert_eq!(field(index.add(0, &[])), "dim");
+    assert!(matches!(index.extend(0, &clustered(2, 8, 1)), Err(Error::Dimension { expected: 0, .. })));
+    let codec = Arc::new(Whole::new(0));
+    assert_eq!(field(ExactHistory::new(codec.clone(), 1)), "dim");
+    assert_eq!(field(RescoredHistory::new(codec, 1, 2)), "dim");
+    assert_eq!(field(Vectors::new(0, Vec::new())), "dim");
+}
+
+#[test]
+fn numbers_that_overflow_when_rotated_are_errors() {
+    let config = PqConfig { sub_vectors: 2, ..Default::default() };
+    for (count, value) in [(8, f32::MAX), (8, f32::MIN), (200, f32::MAX / 1.2)] {
+        let rows = Vectors::new(2, vec![value; count]).unwrap();
+        let error = Rotated::build_pq(&rows, &config, Metric::L2, 1).expect_err("a rotated row overflows");
+        assert!(!error.to_string().is_empty());
+    }
+    // A rotation of small rows does not rotate large ones.
+    let small = clustered(50, 8, 1);
+    let rotation = Rotation::random(8, 3).unwrap();
+    rotation.apply_all(&small).unwrap();
+    let large = Vectors::new(8, vec![f32::MAX; 16]).unwrap();
+    assert!(matches!(rotation.apply_all(&large), Err(Error::NotFiniteRow { .. })));
+}

@@ -5,7 +5,8 @@ use std::io::Read;
 use std::sync::OnceLock;
 
 use regex::Regex;
-use unicode_normalization::UnicodeNormalization;
+
+use crate::clean::clean_text;
 
 /// Merge rules that follow the vocabulary of single bytes; the published file holds more, which CLIP does not use.
 const MERGES: usize = 49_152 - 256 - 2;
@@ -16,7 +17,7 @@ pub(crate) const VOCABULARY: usize = 512 + MERGES + 2;
 /// Id of the start token.
 const START: u32 = VOCABULARY as u32 - 2;
 /// Id of the end token, the largest of all.
-const END: u32 = VOCABULARY as u32 - 1;
+pub(crate) const END: u32 = VOCABULARY as u32 - 1;
 
 static PUBLISHED: &[u8] = include_bytes!("../data/bpe_simple_vocab_16e6.txt.gz");
 
@@ -62,14 +63,18 @@ impl Tokenizer {
         Self { ranks, words: words.expect("the pattern is a constant that compiles") }
     }
 
-    /// Start token, the text's tokens, end token; of a longer text the first `context - 2` tokens.
+    /// Start token, the text's tokens, end token; of a longer text the first `context - 2` tokens. The text is cleaned as
+    /// OpenAI's code does it: `ftfy.fix_text`, `html.unescape` twice, white space, small letters.
+    ///
+    /// The words `<|startoftext|>` and `<|endoftext|>` in a text become these tokens, as published; [`Clip`](crate::Clip) reads a
+    /// text at its first end token.
     ///
     /// ```
     /// let tokens = seminar_clip_encoder::Tokenizer::published().encode("a photo of a cat", 77);
     /// assert_eq!(tokens, [49406, 320, 1125, 539, 320, 2368, 49407]);
     /// ```
     pub fn encode(&self, text: &str, context: usize) -> Vec<u32> {
-        let clean = clean(text);
+        let clean = clean_text(text);
         let mut tokens = vec![START];
         for word in self.words.find_iter(&clean) {
             match word.as_str() {
@@ -132,34 +137,6 @@ fn byte_id(byte: u8) -> u32 {
     if printable(byte) { printing } else { 188 + u32::from(byte) - printing }
 }
 
-/// Repairs what web pages do to text: entities, curled quotes, ligatures and wide letters, composed accents; then one
-/// space between words and small letters.
-fn clean(text: &str) -> String {
-    let once = html_escape::decode_html_entities(text);
-    let twice = html_escape::decode_html_entities(&once);
-    let plain = twice.chars().flat_map(|c| {
-        let replaced = match c {
-            '\u{2018}' | '\u{2019}' | '\u{201A}' | '\u{201B}' => "'",
-            '\u{201C}' | '\u{201D}' | '\u{201E}' | '\u{201F}' => "\"",
-            '\u{FB00}' => "ff",
-            '\u{FB01}' => "fi",
-            '\u{FB02}' => "fl",
-            '\u{FB03}' => "ffi",
-            '\u{FB04}' => "ffl",
-            _ => "",
-        };
-        // Full-width forms of printing ASCII lie at a fixed distance.
-        let narrow = match c {
-            '\u{FF01}'..='\u{FF5E}' => char::from_u32(c as u32 - 0xFEE0),
-            c => Some(c),
-        };
-        let kept = if replaced.is_empty() { narrow } else { None };
-        replaced.chars().chain(kept)
-    });
-    let composed: String = plain.nfc().collect();
-    composed.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,10 +155,5 @@ mod tests {
         let tokens = Tokenizer::published().encode(&"word ".repeat(200), 77);
         assert_eq!((tokens.len(), tokens[0], tokens[76]), (77, START, END));
         assert_eq!(Tokenizer::published().encode("", 77), [START, END]);
-    }
-
-    #[test]
-    fn pages_text_is_repaired() {
-        assert_eq!(clean("It\u{2019}s  &amp;amp; \u{FB01}ne\u{3000}\u{FF21}\n"), "it's & fine a");
     }
 }

@@ -12,6 +12,8 @@ use crate::hashed_text::mix;
 
 /// Side to which images are brought.
 const SIDE: usize = 64;
+/// Sides beyond which an image is shortened before it is resized; longer than those of photographs.
+const LONGEST: u32 = 16_384;
 /// Levels of each colour.
 const LEVELS: usize = 4;
 /// Directions of edges.
@@ -72,6 +74,11 @@ impl ItemEncoder for ColourAndEdges {
 fn histogram(image: &DynamicImage) -> Vec<f32> {
     let colours = LEVELS * LEVELS * LEVELS;
     let mut bins = vec![0.0; colours + CELLS * CELLS * DIRECTIONS];
+    // Resizing keeps a column of numbers for each column of the image: a long one is shortened first.
+    let long = image.width().max(image.height()) > LONGEST;
+    let shortened =
+        long.then(|| image.thumbnail_exact(image.width().min(LONGEST), image.height().min(LONGEST)));
+    let image = shortened.as_ref().unwrap_or(image);
     let small = image.resize_exact(SIDE as u32, SIDE as u32, FilterType::Triangle);
     let (rgb, gray) = (small.to_rgb8(), small.to_luma8());
     for pixel in rgb.pixels() {

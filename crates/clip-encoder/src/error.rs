@@ -30,6 +30,9 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// A setting that no model has.
+    #[error("{0}")]
+    Setting(String),
     /// An image that cannot be used.
     #[error("image: {0}")]
     Image(String),

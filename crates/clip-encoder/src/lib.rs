@@ -32,9 +32,13 @@
 //! let images = clip.encode_images(&[open_image("card.jpg".as_ref())?])?;
 //! # Ok::<(), seminar_clip_encoder::Error>(())
 //! ```
+//!
+//! Models that are not OpenAI's may need [`ClipSettings`], or their configuration beside the file. Texts are cleaned by
+//! [`clean_text`]; [`open_image`] says which colours a picture has.
 
 mod bpe;
 mod checkpoint;
+mod clean;
 mod clip;
 mod descriptor;
 mod encoder;
@@ -45,7 +49,8 @@ mod preprocess;
 
 pub use bpe::Tokenizer;
 pub use checkpoint::{Array, Weights};
-pub use clip::{Clip, ClipConfig, VisionConfig};
+pub use clean::clean_text;
+pub use clip::{Activation, Clip, ClipConfig, ClipSettings, VisionConfig};
 pub use descriptor::ColourAndEdges;
 pub use encoder::ItemEncoder;
 pub use error::{Error, Result};

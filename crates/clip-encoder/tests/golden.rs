@@ -2,20 +2,17 @@
 //! formats.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 
-use burn::tensor::Device;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use seminar_clip_encoder::*;
 
+mod support;
+use support::{close, device, golden};
+
 /// In the order of the golden embeddings.
 const IMAGES: [&str; 5] =
     ["landscape_120x80.png", "portrait_40x90.png", "gray_64x64.png", "rgba_50x70.png", "small_20x20.png"];
-
-fn golden(name: &str) -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/golden/clip")).join(name)
-}
 
 /// Arrays of a golden file as numbers; integers are cast.
 fn arrays(name: &str) -> HashMap<String, (Vec<usize>, Vec<f32>)> {
@@ -30,21 +27,6 @@ fn arrays(name: &str) -> HashMap<String, (Vec<usize>, Vec<f32>)> {
 
 fn texts() -> Vec<String> {
     serde_json::from_slice(&std::fs::read(golden("clip_tiny_texts.json")).unwrap()).unwrap()
-}
-
-fn close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let largest = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(largest <= tolerance, "{what}: differs by {largest}");
-}
-
-/// Pure Rust on the CPU; LibTorch where the tests are built with it.
-#[allow(deprecated, reason = "burn steers new users to its own kernels; LibTorch is for those who have it")]
-fn device() -> Device {
-    #[cfg(feature = "tch")]
-    return Device::libtorch();
-    #[cfg(not(feature = "tch"))]
-    Device::flex()
 }
 
 #[test]

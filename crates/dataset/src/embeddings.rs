@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use half::f16;
+use rayon::prelude::*;
 
 use crate::container::{Column, Container, ContainerWriter};
 use crate::error::{Error, Result};
@@ -70,7 +71,7 @@ impl EmbeddingTable {
     /// Writes the file atomically.
     ///
     /// # Errors
-    /// If the file system refuses.
+    /// If a number is too large for 16 bits, or the file system refuses.
     pub fn write(&self, path: &Path, precision: Precision) -> Result<()> {
         let ids: Vec<u32> = (0..self.present.len() as u32).filter(|&i| self.present[i as usize]).collect();
         let mut bits = vec![0u8; self.present.len().div_ceil(8)];
@@ -80,6 +81,10 @@ impl EmbeddingTable {
         let writer = ContainerWriter::new(EMBEDDINGS).section("shape", &shape).section("ids", &ids);
         let writer = writer.section("present", &bits);
         match precision {
+            Precision::F16 if vectors.clone().any(|&x| !f16::from_f32(x).is_finite()) => {
+                let message = format!("a vector holds a number beyond {}, the largest of 16 bits", f16::MAX);
+                Err(Error::Config { field: "precision", message })
+            }
             Precision::F32 => writer.section("f32", &vectors.copied().collect::<Vec<f32>>()).write(path),
             Precision::F16 => {
                 let halves: Vec<f16> = vectors.map(|&x| f16::from_f32(x)).collect();
@@ -110,7 +115,7 @@ impl Embeddings {
     /// Opens a file written by [`EmbeddingTable::write`].
     ///
     /// # Errors
-    /// If it is missing or damaged in any way.
+    /// If it is missing, damaged in any way, or holds NaN or infinity.
     pub fn open(path: &Path) -> Result<Self> {
         let file = Container::open(path, EMBEDDINGS)?;
         let shape = file.column::<u64>("shape")?;
@@ -133,7 +138,20 @@ impl Embeddings {
         if !(sorted && in_range && sizes && dim > 0) {
             return Err(file.damaged("its sections do not fit each other"));
         }
-        Ok(Self { items: items as usize, dim: dim as usize, ids, present, rows, file })
+        let found = Self { items: items as usize, dim: dim as usize, ids, present, rows, file };
+        match found.not_finite() {
+            Some(item) => Err(found.file.damaged(format!("the vector of item {item} holds NaN or infinity"))),
+            None => Ok(found),
+        }
+    }
+
+    /// The first item whose vector is not of finite numbers.
+    fn not_finite(&self) -> Option<u32> {
+        let at = match &self.rows {
+            Rows::F32(column) => self.file.get(column).par_iter().position_first(|x| !x.is_finite()),
+            Rows::F16(column) => self.file.get(column).par_iter().position_first(|x| !x.is_finite()),
+        };
+        self.ids().get(at? / self.dim).copied()
     }
 
     /// Largest item id that the file is made for.

@@ -1,6 +1,7 @@
 //! What can go wrong between a raw file and a batch, and where it happened.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Result of this crate's functions.
@@ -66,10 +67,40 @@ pub enum Error {
         message: String,
     },
     /// Bytes that are not UTF-8.
-    #[error("{at}: not UTF-8; pass the lossy option to replace such bytes")]
+    #[error(
+        "{at}: not UTF-8 (byte {bad:#04x}): save the file as UTF-8, or set `lossy_utf8` to replace such bytes"
+    )]
     Utf8 {
         /// Line, and offset of the first bad byte.
         at: Position,
+        /// That byte.
+        bad: u8,
+    },
+    /// A file of another form than text: an archive, a folder, a page of a server.
+    #[error("{}: {within}{found}: {remedy} ({expected} is expected)", file.display())]
+    Form {
+        /// The file.
+        file: PathBuf,
+        /// What it is.
+        found: &'static str,
+        /// What is around that: `gzip data around `, or nothing.
+        within: &'static str,
+        /// What was expected.
+        expected: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// No file of the expected names is in a folder.
+    #[error("{}: no {what}: looked for {tried}; {found}", folder.display())]
+    Missing {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing, such as `review file`.
+        what: &'static str,
+        /// The names that were tried.
+        tried: String,
+        /// What is there instead.
+        found: String,
     },
     /// A line or list is larger than the reader accepts.
     #[error("{at}: {what} exceeds the limit of {limit}")]
@@ -82,7 +113,7 @@ pub enum Error {
         limit: u64,
     },
     /// More lines were skipped than allowed.
-    #[error("{}: {bad} of {lines} lines cannot be used, more than the {allowed} allowed; first: {first}", file.display())]
+    #[error("{}: {bad} of {lines} lines cannot be used, more than the {allowed} that `max_bad_lines` allows: {first}", file.display())]
     TooManyBadLines {
         /// The file.
         file: PathBuf,
@@ -92,7 +123,7 @@ pub enum Error {
         lines: u64,
         /// Allowed number of skipped lines at this length.
         allowed: u64,
-        /// The first skipped lines with their reasons.
+        /// The causes, each with its first line and value.
         first: String,
     },
     /// A csv header lacks a column that is needed.
@@ -113,6 +144,16 @@ pub enum Error {
         /// The counts before it.
         before: String,
     },
+    /// Preparing left no event.
+    #[error("nothing left after {step}{}\n{table}", settings_of(settings))]
+    NothingLeft {
+        /// The step.
+        step: &'static str,
+        /// The settings that decide what it leaves.
+        settings: &'static [&'static str],
+        /// What was read, skipped and left, step by step.
+        table: String,
+    },
     /// A corpus, embedding or archive file is damaged or of another version.
     #[error("{}: {message}", path.display())]
     Damaged {
@@ -131,7 +172,40 @@ pub enum Error {
     },
 }
 
+/// The settings as the end of a sentence.
+fn settings_of(settings: &[&str]) -> String {
+    match settings {
+        [] => String::new(),
+        names => format!(", which `{}` decides", names.join("` and `")),
+    }
+}
+
 impl Error {
+    /// What the file system answered, if that is what failed: tells a missing file from a forbidden one.
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// let error = seminar_dataset::Corpus::open(std::path::Path::new("no/such/folder")).unwrap_err();
+    /// assert_eq!(error.kind(), Some(ErrorKind::NotFound));
+    /// ```
+    pub fn kind(&self) -> Option<ErrorKind> {
+        match self {
+            Self::Io { source, .. } => Some(source.kind()),
+            Self::Missing { .. } => Some(ErrorKind::NotFound),
+            _ => None,
+        }
+    }
+
+    /// Whether a file or folder is not there.
+    pub fn is_not_found(&self) -> bool {
+        self.kind() == Some(ErrorKind::NotFound)
+    }
+
+    /// Whether a file or folder is there and may not be used.
+    pub fn is_forbidden(&self) -> bool {
+        self.kind() == Some(ErrorKind::PermissionDenied)
+    }
+
     /// Wraps a file-system failure with its path and the attempted action.
     pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { path: path.to_path_buf(), doing, source }

@@ -50,6 +50,7 @@ mod embeddings;
 mod error;
 mod event;
 mod ids;
+mod instant;
 mod negatives;
 mod numbered;
 mod output;
@@ -76,14 +77,18 @@ pub use ids::{PAD, Vocabulary};
 pub use negatives::{NegativeSampler, Sampling, Scratch, published_negatives};
 pub use numbered::{Numbered, Sampled, Texts};
 pub use output::{MANIFEST, OutputFolder, WholeFolder, check_name};
-pub use prepare::{Counts, PrepareConfig, PrepareReport, Prepared, Queries, core_filter, write_folder};
+pub use prepare::{
+    Counts, PrepareConfig, PrepareReport, Prepared, Queries, Repeats, Step, core_filter, write_folder,
+};
 pub use pth::import_pth;
 pub use ragged::Ragged;
-pub use source::{AmazonReviews, EventSource, FileReport, KuaiSar, Line, LineReader, ReadOptions};
+pub use source::{
+    AmazonReviews, EventSource, FileReport, KuaiSar, Line, LineReader, Occurrence, ReadOptions,
+};
 pub use split::{Example, Split};
-pub use statistics::{Range, Statistics};
+pub use statistics::{Percentiles, Range, Statistics};
 pub use synthetic::SyntheticConfig;
-pub use tsv::import_tsv;
+pub use tsv::{import_tsv, import_tsv_with};
 pub use words::keywords;
 
 #[cfg(doctest)]

@@ -86,7 +86,8 @@ impl<'a> NegativeSampler<'a> {
 
     /// Appends the evaluation negatives of a user: distinct, none in the user's whole history.
     ///
-    /// Validation and test have lists of their own. A user who knows almost every item gets fewer.
+    /// Validation and test have lists of their own. A user who knows almost every item gets fewer, perhaps none; by
+    /// [`Sampling::Popularity`], only items with events are drawn.
     ///
     /// # Panics
     /// If there is no such user; likewise below.
@@ -166,7 +167,7 @@ impl<'a> NegativeSampler<'a> {
         let weights = (self.sampling == Sampling::Popularity).then(|| self.corpus.item_events());
         let weight = |item: u32| weights.as_ref().map_or(1, |w| w.get(item as usize).copied().unwrap_or(0));
         let mut keyed: Vec<(f64, u32)> = (1..=last)
-            .filter(|&item| scratch.is_free(item))
+            .filter(|&item| scratch.is_free(item) && weight(item) > 0)
             .map(|item| ((1.0 - stream.unit()).ln() / f64::from(weight(item)), item))
             .collect();
         keyed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::Corpus;
+use crate::instant::instant;
 use crate::split::Split;
 
 /// Counts and shapes of a corpus.
@@ -36,6 +37,12 @@ pub struct Statistics {
     pub repeated_pairs: u64,
     /// Users whose last item already occurs in their history.
     pub targets_in_history: u64,
+    /// The first and the last time, in the log's unit; positions where the source keeps no times.
+    #[serde(default)]
+    pub times: [i64; 2],
+    /// Events per user below which so many percent of the users are.
+    #[serde(default)]
+    pub user_event_percentiles: Percentiles,
     /// Users with fewer than 3, 4 and 5 events: those without test, training and pretraining examples.
     pub users_too_short: [u64; 3],
 }
@@ -49,6 +56,36 @@ pub struct Range {
     pub min: u64,
     /// Largest.
     pub max: u64,
+}
+
+/// Percentiles of some counts: of all of them in order, the one at that share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// A tenth.
+    pub p10: u64,
+    /// A quarter.
+    pub p25: u64,
+    /// The median.
+    pub p50: u64,
+    /// Three quarters.
+    pub p75: u64,
+    /// Nine tenths.
+    pub p90: u64,
+    /// All but one in a hundred.
+    pub p99: u64,
+}
+
+impl Percentiles {
+    /// By nearest rank: the smallest value that at least so many percent of the values do not exceed.
+    fn of(values: impl Iterator<Item = u64>) -> Self {
+        let mut values: Vec<u64> = values.collect();
+        values.sort_unstable();
+        let at = |percent: usize| {
+            let rank = (values.len() * percent).div_ceil(100);
+            values.get(rank.saturating_sub(1)).copied().unwrap_or(0)
+        };
+        Self { p10: at(10), p25: at(25), p50: at(50), p75: at(75), p90: at(90), p99: at(99) }
+    }
 }
 
 impl Range {
@@ -98,8 +135,51 @@ impl Statistics {
             items_with_image: ids().filter(|&i| corpus.image_urls(i).next().is_some()).count() as u64,
             repeated_pairs,
             targets_in_history,
+            times: times_of(corpus),
+            user_event_percentiles: Percentiles::of(lengths()),
             users_too_short: [short(3), short(4), short(5)],
         }
+    }
+}
+
+/// The earliest and the latest time of all events; a user's are in order.
+fn times_of(corpus: &Corpus) -> [i64; 2] {
+    let own = (0..corpus.user_count()).map(|user| corpus.history(user).times);
+    let ends = own.filter_map(|times| Some((*times.first()?, *times.last()?)));
+    let range = ends.reduce(|(first, last), (start, end)| (first.min(start), last.max(end)));
+    range.map_or([0, 0], |(first, last)| [first, last])
+}
+
+impl Statistics {
+    /// As a table: a row for each figure, with a line end.
+    pub fn table(&self) -> String {
+        let range = |range: Range| format!("{:.4} ({} to {})", range.mean, range.min, range.max);
+        let Percentiles { p10, p25, p50, p75, p90, p99 } = self.user_event_percentiles;
+        let without = |with: u64| self.items - with.min(self.items);
+        let tested = self.users - self.users_too_short[0];
+        let [first, last] = self.times.map(instant);
+        let rows = [
+            ("users", format!("{}, events each {}", self.users, range(self.user_events))),
+            ("lengths", format!("10 % {p10}, 25 % {p25}, median {p50}, 75 % {p75}, 90 % {p90}, 99 % {p99}")),
+            ("items", format!("{}, events each {}", self.items, range(self.item_events))),
+            ("events", format!("{}, sparsity {:.2} %", self.events, self.sparsity)),
+            ("times", format!("{first} to {last}")),
+            (
+                "answers",
+                format!("{tested} for the test, {} of them in the history already", self.targets_in_history),
+            ),
+            ("queries", format!("{} words, {} events with a query", self.queries, self.events_with_query)),
+            ("attributes", format!("{}, per item {}", self.attributes, range(self.item_attributes))),
+            (
+                "titles",
+                format!("{}, {} items without", self.items_with_title, without(self.items_with_title)),
+            ),
+            (
+                "images",
+                format!("{}, {} items without", self.items_with_image, without(self.items_with_image)),
+            ),
+        ];
+        rows.map(|(name, figures)| format!("{name:<11} {figures}\n")).concat()
     }
 }
 
@@ -122,6 +202,18 @@ impl Corpus {
 mod tests {
     use super::*;
     use crate::numbered::Numbered;
+
+    proptest::proptest! {
+        #[test]
+        fn percentiles_have_their_share_below(values in proptest::collection::vec(0u64..20, 1..40)) {
+            let found = Percentiles::of(values.iter().copied());
+            for (percent, value) in [(10, found.p10), (25, found.p25), (50, found.p50), (75, found.p75), (90, found.p90), (99, found.p99)] {
+                let upto = |limit: u64| values.iter().filter(|&&v| v <= limit).count() * 100;
+                proptest::prop_assert!(values.contains(&value) && upto(value) >= percent * values.len());
+                proptest::prop_assert!(value == 0 || upto(value - 1) < percent * values.len());
+            }
+        }
+    }
 
     #[test]
     fn training_counts_leave_out_the_targets_of_validation_and_test() {

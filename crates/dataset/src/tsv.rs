@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::embeddings::EmbeddingTable;
 use crate::error::{Error, Result};
+use crate::source::input::shown;
 use crate::source::{LineReader, ReadOptions};
 
 /// Reads lines of a key and the numbers of its vector, tab-separated: `key\tx\ty…`. The file may be gzip.
@@ -17,9 +18,22 @@ use crate::source::{LineReader, ReadOptions};
 pub fn import_tsv(
     path: &Path,
     items: usize,
+    item_of: impl FnMut(&str) -> Option<u32>,
+) -> Result<(EmbeddingTable, u64)> {
+    import_tsv_with(path, items, &ReadOptions::default(), item_of)
+}
+
+/// As [`import_tsv`], with a reader's tolerance. No line is skipped, whatever it allows.
+///
+/// # Errors
+/// As [`import_tsv`].
+pub fn import_tsv_with(
+    path: &Path,
+    items: usize,
+    options: &ReadOptions,
     mut item_of: impl FnMut(&str) -> Option<u32>,
 ) -> Result<(EmbeddingTable, u64)> {
-    let mut lines = LineReader::open(path, &ReadOptions::default())?;
+    let mut lines = LineReader::open(path, options)?;
     let mut table: Option<EmbeddingTable> = None;
     let mut extra = 0;
     while let Some(line) = lines.next_line()? {
@@ -29,8 +43,11 @@ pub fn import_tsv(
             extra += 1;
             continue;
         };
-        let number = |field: &str| field.parse().map_err(|_| fail(format!("`{field}` is not a number")));
-        let vector = fields.map(number).collect::<Result<Vec<f32>>>()?;
+        let number = |(n, field): (usize, &str)| {
+            let bad = |_| fail(format!("field {}: `{}` where a number is expected", n + 2, shown(field)));
+            field.trim().parse().map_err(bad)
+        };
+        let vector = fields.enumerate().map(number).collect::<Result<Vec<f32>>>()?;
         let table = match &mut table {
             Some(table) => table,
             None => table.insert(EmbeddingTable::new(items, vector.len())?),

@@ -129,6 +129,29 @@ fn an_epoch_visits_every_example_once_and_resumes_anywhere() {
 }
 
 #[test]
+fn a_sample_of_examples_is_random_seeded_and_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = toy(folder.path());
+    let users = |seed, examples| -> Vec<u32> {
+        let config = BatchConfig { batch_size: 7, seed, ..BatchConfig::default() };
+        let batches = Batches::new(corpus.clone(), Split::Test, config).unwrap().sample(examples);
+        assert_eq!(batches.example_count(), examples.min(50));
+        batches.epoch(0).prefetch(0).flat_map(|batch| batch.users).collect()
+    };
+    let mut drawn = [0u32; 50];
+    for seed in 0..1000 {
+        let own = users(seed, 20);
+        assert!(own.len() == 20 && own.windows(2).all(|pair| pair[0] < pair[1]), "{own:?}");
+        own.iter().for_each(|&user| drawn[user as usize] += 1);
+    }
+    // Standard deviation 15.5: the first users are drawn as often as others.
+    assert!(drawn.iter().all(|&n| n.abs_diff(400) < 78), "{drawn:?}");
+    assert_eq!(users(3, 20), users(3, 20));
+    assert_eq!(users(3, 50), (0..50).collect::<Vec<_>>());
+    assert_eq!(users(3, 51), users(4, 50));
+}
+
+#[test]
 fn pretraining_histories_end_in_eos() {
     let folder = tempfile::tempdir().unwrap();
     let corpus = toy(folder.path());

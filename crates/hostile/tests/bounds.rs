@@ -158,6 +158,26 @@ fn a_picture_of_a_hundred_megapixels() {
     refusal("claimed bitmap", open);
 }
 
+#[test]
+fn long_thin_pictures_take_little_memory() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("picture.png");
+    // The last one is as long as a file of any length may be.
+    for (width, height) in [(5_340, 1), (1, 5_340), (60_000, 2), (4_000_000, 1), (1, 4_000_000)] {
+        image::GrayImage::from_pixel(width, height, image::Luma([200])).save(&path).unwrap();
+        let picture = seminar_clip_encoder::open_image(&path).unwrap();
+        let (start, before) = (memory::mark(), Instant::now());
+        let pixels = seminar_clip_encoder::preprocess(&picture, 224).unwrap();
+        let offline = seminar_clip_encoder::ColourAndEdges::new(64, 7);
+        let vector = seminar_clip_encoder::ItemEncoder::encode_images(&offline, &[picture]).unwrap();
+        let (taken, bytes) = (before.elapsed(), memory::peak_since(start));
+        assert!(bytes <= ALLOWANCE && taken < PATIENCE, "{width} x {height}: {bytes} bytes, {taken:?}");
+        assert!(pixels.iter().all(|x| x.is_finite()) && vector.iter().any(|x| *x != 0.0));
+        println!("{width} x {height}: {:.1} MB, {taken:.0?}", bytes as f64 / 1e6);
+    }
+}
+
 /// An archive as PyTorch writes them, with this pickle and entries of zeros.
 fn archive(path: &Path, pickle: &[u8], entries: &[(&str, usize)], method: zip::CompressionMethod) {
     let mut out = zip::ZipWriter::new(File::create(path).unwrap());

@@ -164,6 +164,10 @@ impl SequenceModel for AnyModel {
         AnyConfig { kind: self.kind(), model: each!(self, model => model.config()) }
     }
 
+    fn training_only() -> &'static [&'static str] {
+        ModelConfig::TRAINING_ONLY
+    }
+
     fn needs(&self) -> Needs {
         each!(self, model => model.needs())
     }

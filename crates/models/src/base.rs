@@ -5,6 +5,13 @@
 //! ```
 //!
 //! Cost per candidate: `H·L·D` multiply-adds for the scores, and as many for the values.
+//!
+//! In formulas:
+//!
+//! ```text
+//! S     = the K most recent events
+//! logit = head(ESU(t, S), t)
+//! ```
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};

@@ -117,6 +117,9 @@ pub struct ModelConfig {
     pub switches: Switches,
 }
 
+/// Weights of a model at most, its tables apart: a gigabyte.
+const MOST_WEIGHTS: usize = 1 << 28;
+
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {
@@ -147,6 +150,17 @@ impl Default for ModelConfig {
 }
 
 impl ModelConfig {
+    /// Fields that only training looks at: given weights score alike whatever they are.
+    pub const TRAINING_ONLY: &[&str] = &[
+        "seed",
+        "dropout",
+        "temperature",
+        "alignment_rows",
+        "pretrain_weights",
+        "freeze_projections",
+        "freeze_modal_projections",
+    ];
+
     /// The published models, bug for bug.
     pub fn reference() -> Self {
         Self { hash_bits: 16, centroids: 512, switches: Switches::reference(), ..Self::default() }
@@ -226,6 +240,36 @@ impl ModelConfig {
         self.modalities.iter().filter(|&&kind| kind != ModalityKind::Query).count()
     }
 
+    /// The largest values: far beyond what is of use, so that a wrong or forged setting is an error and no lack of memory.
+    fn bounds(&self) -> [(&'static str, usize, usize); 10] {
+        [
+            ("width", self.width, 1 << 13),
+            ("heads", self.heads, 1 << 8),
+            ("top_k", self.top_k, 1 << 24),
+            ("stage_one_top_k", self.stage_one_top_k, 1 << 24),
+            ("hash_bits", self.hash_bits, 1 << 16),
+            ("text_width", self.text_width, 1 << 16),
+            ("image_width", self.image_width, 1 << 16),
+            ("sub_vectors", self.sub_vectors, 1 << 13),
+            ("centroids", self.centroids, 1 << 16),
+            ("alignment_rows", self.alignment_rows, 1 << 14),
+        ]
+    }
+
+    /// How many weights a model of these settings has at most, its tables apart. Each factor is within its bound.
+    fn most_weights(&self) -> usize {
+        let width = self.width;
+        let attention = 4 * self.heads * width * width;
+        let frozen = [(ModalityKind::Text, self.text_width), (ModalityKind::Image, self.image_width)];
+        let inputs = frozen.iter().filter(|(kind, _)| self.has(*kind)).map(|(_, width)| width).sum::<usize>();
+        let codes = match self.soft_search {
+            SoftSearch::MultiPq => self.centroids * (1 + self.modalities.len()),
+            SoftSearch::Mhta | SoftSearch::Lsh => 0,
+        };
+        // Projections and heads: a dozen layers of D×D.
+        attention + width * (inputs + self.hash_bits + codes + 12 * width)
+    }
+
     /// Checks the settings against each other and against the history's length L.
     ///
     /// # Errors
@@ -245,6 +289,19 @@ impl ModelConfig {
         ];
         if let Some((field, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return fail(field, "must be at least 1".into());
+        }
+        for (field, value, most) in self.bounds() {
+            if value > most {
+                return fail(field, format!("{value} is over {most}"));
+            }
+        }
+        let weights = self.most_weights();
+        if weights > MOST_WEIGHTS {
+            let message = format!(
+                "{} with {} heads asks for a model of {weights} weights; {MOST_WEIGHTS} are the most",
+                self.width, self.heads
+            );
+            return fail("width", message);
         }
         if self.top_k > history_length {
             return fail(
@@ -274,9 +331,6 @@ impl ModelConfig {
                 "sub_vectors",
                 format!("{} does not divide the width {}", self.sub_vectors, self.width),
             );
-        }
-        if self.centroids > 1 << 16 {
-            return fail("centroids", format!("{} is over 65536", self.centroids));
         }
         if !(0.0..1.0).contains(&self.dropout) {
             return fail("dropout", format!("{} is not between 0 and 1", self.dropout));
@@ -327,6 +381,21 @@ mod tests {
         assert_eq!(field_of(|c| c.modalities = vec![ModalityKind::Query]), "modalities");
         assert_eq!(field_of(|c| c.stage_one_top_k = 3), "stage_one_top_k");
         assert_eq!(field_of(|c| c.query_weight = 1.5), "query_weight");
+        assert_eq!(field_of(|c| c.heads = 1 << 40), "heads");
+        assert_eq!(field_of(|c| c.text_width = usize::MAX), "text_width");
+        assert_eq!(field_of(|c| c.hash_bits = 1 << 30), "hash_bits");
+        assert_eq!(field_of(|c| c.centroids = 1 << 20), "centroids");
+        assert_eq!(field_of(|c| c.alignment_rows = usize::MAX), "alignment_rows");
+        for width in [1 << 20, usize::MAX] {
+            let wide = ModelConfig { width, ..ModelConfig::default() };
+            assert!(wide.validate(100).unwrap_err().to_string().contains(&width.to_string()));
+        }
+        // Each within its bound, but not together.
+        let large = ModelConfig { width: 8192, heads: 200, ..ModelConfig::default() };
+        let error = large.validate(100).unwrap_err().to_string();
+        assert!(error.contains("weights") && error.contains("8192") && error.contains("200"), "{error}");
+        let large = ModelConfig { width: 1024, heads: 16, text_width: 4096, ..ModelConfig::default() };
+        large.validate(100).unwrap();
         let uneven = |c: &mut ModelConfig| {
             c.soft_search = SoftSearch::MultiPq;
             c.sub_vectors = 7;

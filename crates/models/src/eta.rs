@@ -7,6 +7,14 @@
 //!
 //! This follows SEMINAR's re-implementation: the hash is drawn once and never trained. Cost per candidate: `bits·L` comparisons for
 //! the search, `H·L·D` multiply-adds for the attention.
+//!
+//! In formulas:
+//!
+//! ```text
+//! r_l   = how many of bits(x_l) and bits(t) are equal
+//! S     = the K events of largest r_l, of equal ones the more recent
+//! logit = head(ESU(t, S), t)
+//! ```
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};

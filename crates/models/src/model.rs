@@ -30,6 +30,12 @@ pub trait SequenceModel: Module {
     /// The configuration that the model was made with.
     fn config(&self) -> Self::Config;
 
+    /// Names of those fields of the configuration that decide how weights are learned, but not what given weights score. Weights
+    /// may be used under other values of them; every other field has to be as it was. By default none.
+    fn training_only() -> &'static [&'static str] {
+        &[]
+    }
+
     /// What the model needs of tables and batches; compared once, before anything is computed. By default nothing.
     fn needs(&self) -> Needs {
         Needs::default()

@@ -10,6 +10,16 @@
 //! unit, which attends by id and by attributes and fuses both by engagement, is not there. As published, the model gets item ids
 //! only and neither search layer learns. By default it gets pairs, a request without a query goes straight to the second stage, and
 //! a head on the search trains both layers.
+//!
+//! In formulas:
+//!
+//! ```text
+//! a_l   = wK(i_l) · wQ(q of the candidate); r_l = wK(i_l) · wQ(i of the candidate)
+//! S₁    = the K1 events of largest a_l; all events where the candidate has no query
+//! S     = the K events of S₁ of largest r_l, of equal ones the more recent
+//! logit = head(ESU(t, S), t)
+//! gsu   = the same head with gsu_deep_layers, on Σ_l softmax((a_l + r_l) / √D) · x_l, without a_l where the candidate has no query
+//! ```
 
 use burn::module::Module;
 use burn::nn::Linear;

@@ -8,6 +8,10 @@ macro_rules! shared_methods {
             self.config.clone()
         }
 
+        fn training_only() -> &'static [&'static str] {
+            ModelConfig::TRAINING_ONLY
+        }
+
         fn needs(&self) -> Needs {
             self.config.needs()
         }

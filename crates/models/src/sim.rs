@@ -8,6 +8,15 @@
 //!
 //! This follows SEMINAR's re-implementation. Of the paper it leaves out the hard search by category and the time intervals. Cost per
 //! candidate: `L·D` multiply-adds for the search, `H·L·D` twice for the attention.
+//!
+//! In formulas:
+//!
+//! ```text
+//! r_l   = wK(x_l) · wQ(t)
+//! S     = the K events of largest r_l, of equal ones the more recent
+//! logit = head(ESU(t, S), t)
+//! gsu   = the same head with gsu_deep_layers, on Σ_l softmax(r_l / √D) · x_l; its loss is added in training
+//! ```
 
 use burn::module::Module;
 use burn::nn::Linear;

@@ -8,6 +8,14 @@
 //! This follows SEMINAR's re-implementation. Of the paper it leaves out the split of K into inherent features, computed once per
 //! event, and cross features of user and event. Cost per candidate: `H·L·D` multiply-adds for the scores, which both stages share,
 //! and as many for the values.
+//!
+//! In formulas:
+//!
+//! ```text
+//! r_hl  = Q_h(t) · K_h(x_l)
+//! S_h   = for each head the K events of largest r_hl, of equal ones the more recent
+//! logit = head(ESU(t, S), t)
+//! ```
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};

@@ -12,15 +12,20 @@ use burn::tensor::Bytes;
 use seminar_dataset::Corpus;
 use seminar_dataset::container::{Container, ContainerWriter};
 use seminar_models::SequenceModel;
+use seminar_models::weights::state_dict;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::config::TrainConfig;
-use crate::embed::{Tables, TablesSnapshot};
+use crate::embed::{TABLES, Tables, TablesSnapshot};
 use crate::error::{Error, Result};
+use crate::exchange::{HAS_EOS, OTHER_ITEMS, TABLE_NAMES, no_item_in_common};
 use crate::optimizer::dense_optimizer;
 use crate::progress::Progress;
-use crate::table::TableRows;
+use crate::scoring;
+use crate::table::{TableConfig, TableRows};
+use crate::taken::{RowMatching, WeightsTaken};
+use crate::vocabulary::{Counts, RowMap, Vocabulary};
 
 const KIND: &[u8; 8] = b"ckpt    ";
 
@@ -47,6 +52,9 @@ struct Meta {
     /// The model's configuration; absent in files of version 0.1.
     #[serde(default)]
     model: Option<Value>,
+    /// The largest ids; absent where no names are kept.
+    #[serde(default)]
+    counts: Option<Counts>,
 }
 
 /// What a checkpoint has to share with the corpus that it is loaded beside.
@@ -84,6 +92,7 @@ pub(crate) struct State<'a, M: SequenceModel> {
     pub progress: &'a mut Progress,
     pub config: &'a TrainConfig,
     pub fingerprints: Fingerprints,
+    pub corpus: &'a Corpus,
 }
 
 impl<M: SequenceModel> State<'_, M> {
@@ -97,6 +106,7 @@ impl<M: SequenceModel> State<'_, M> {
             width: self.config.width,
             items: Some(self.fingerprints.items),
             model: Some(self.model_settings()),
+            counts: Some(Counts::of(self.corpus)),
         };
         let meta = serde_json::to_vec(&meta).map_err(|e| fail("describing the run", &e))?;
         let record = self.model.clone().into_record().into_bytes();
@@ -115,6 +125,11 @@ impl<M: SequenceModel> State<'_, M> {
             .section("meta", &meta)
             .section("model", &model[..])
             .section("optimizer", &optimizer[..]);
+        let names = Vocabulary::of(self.corpus);
+        let names = names.tables().map(|ids| serde_json::json!(ids.names).to_string());
+        for (name, names) in TABLES.into_iter().zip(&names) {
+            writer = writer.section(format!("{name}.names"), names.as_bytes());
+        }
         for (name, rows) in &rows {
             writer = writer
                 .section(format!("{name}.ids"), &rows.ids)
@@ -124,32 +139,53 @@ impl<M: SequenceModel> State<'_, M> {
         Ok(writer.write(path)?)
     }
 
-    /// Reads what [`State::save`] wrote. Weights alone leave the optimiser and the progress as they are.
-    pub fn load(&mut self, path: &Path, weights_only: bool) -> Result<()> {
+    /// Reads what [`State::save`] wrote. Weights alone leave the optimiser and the progress as they are, and find the rows of
+    /// another corpus's items by name. Nothing is changed by an error.
+    pub fn load(&mut self, path: &Path, weights_only: bool) -> Result<WeightsTaken> {
         let file = Container::open(path, KIND)?;
         let bytes = |name: &str| Ok::<_, Error>(file.get(&file.column::<u8>(name)?).to_vec());
         let meta: Meta = serde_json::from_slice(&bytes("meta")?)
             .map_err(|e| problem(path, format!("the description of the run: {e}")))?;
         self.compare(&meta, weights_only).map_err(|message| problem(path, message))?;
-        let model = Bytes::from_bytes_vec(bytes("model")?);
-        let record = guarded(|| ModuleRecord::from_bytes(model).map_err(|e| e.to_string()))
-            .map_err(|e| problem(path, format!("the model: {e}")))?;
-        let mut snapshot = Vec::new();
-        for (name, table) in self.tables.shared() {
+        let (mut taken, mut snapshot) = (WeightsTaken::default(), Vec::new());
+        let maps = self.row_maps(&file, &meta).map_err(|message| problem(path, message))?;
+        for (at, (name, table)) in self.tables.shared().into_iter().enumerate() {
             let rows = TableRows {
                 ids: file.get(&file.column::<u32>(&format!("{name}.ids"))?).to_vec(),
                 current: file.get(&file.column::<u32>(&format!("{name}.current"))?).to_vec(),
                 values: file.get(&file.column::<f32>(&format!("{name}.values"))?).to_vec(),
             };
             let size = table.width() * if weights_only { 1 } else { 3 };
+            let last = rows.ids.last().map_or(0, |&id| id as usize);
             let sound = rows.current.len() == rows.ids.len()
                 && rows.values.len() == rows.ids.len() * size
                 && rows.ids.is_sorted_by(|a, b| a < b)
-                && rows.ids.last().is_none_or(|&id| (id as usize) < table.len());
+                && (maps.is_some() || last < table.len());
             if !sound {
                 return Err(problem(path, format!("the rows of table `{name}` do not fit")));
             }
-            snapshot.push(rows);
+            check_finite(path, TABLE_NAMES[at], &rows.values)?;
+            let initial = Tables::config_of(&meta.config, at, table.len());
+            let map = match &maps {
+                Some(maps) => &maps[at],
+                None => &RowMap::identity(table.len(), self.ids(at)),
+            };
+            *taken.rows()[at] = map.taken;
+            // Rows that no step has touched are not in the file: they have the initial values of the run that wrote it.
+            let as_they_are = maps.is_none() && initial.starts_like(table.config());
+            snapshot.push(if as_they_are { rows } else { moved(&rows, map, &initial) });
+        }
+        if maps.is_some() {
+            taken.matching = RowMatching::Names;
+        }
+        let record = Bytes::from_bytes_vec(bytes("model")?);
+        let record = guarded(|| ModuleRecord::from_bytes(record).map_err(|e| e.to_string()))
+            .map_err(|e| problem(path, format!("the model: {e}")))?;
+        let model = self.model.clone();
+        let model = guarded(|| model.try_load_record(record).map_err(|e| e.to_string()))
+            .map_err(|e| problem(path, format!("the model: {e}")))?;
+        for (name, array) in &state_dict(&model) {
+            check_finite(path, name, &array.values)?;
         }
         if !weights_only {
             let optimizer = Bytes::from_bytes_vec(bytes("optimizer")?);
@@ -158,11 +194,9 @@ impl<M: SequenceModel> State<'_, M> {
                 .map_err(|e| problem(path, format!("the optimiser: {e}")))?;
             *self.progress = meta.progress;
         }
-        let model = self.model.clone();
-        *self.model = guarded(|| model.try_load_record(record).map_err(|e| e.to_string()))
-            .map_err(|e| problem(path, format!("the model: {e}")))?;
+        *self.model = model;
         self.tables.restore(&TablesSnapshot(snapshot), self.progress.step);
-        Ok(())
+        Ok(taken)
     }
 }
 
@@ -171,9 +205,10 @@ impl<M: SequenceModel> State<'_, M> {
     fn compare(&self, meta: &Meta, weights_only: bool) -> std::result::Result<(), String> {
         let Fingerprints { events, items } = self.fingerprints;
         match meta.items {
+            // Rows are matched by name.
+            Some(_) if weights_only => {}
             Some(saved) if saved != items => return Err("made from a corpus of other items".into()),
             // Before version 0.2 files did not say which items they are for.
-            Some(_) if weights_only => {}
             _ if meta.corpus != events => return Err("made from another corpus".into()),
             _ => {}
         }
@@ -181,13 +216,47 @@ impl<M: SequenceModel> State<'_, M> {
             return Err(format!("tables of width {}, not {}", meta.width, self.config.width));
         }
         if let Some(saved) = &meta.model {
-            compare_settings(saved, &self.model_settings())?;
+            let now = self.model_settings();
+            match weights_only {
+                true => scoring::compare(&scoring::of_model::<M>(saved), &scoring::of_model::<M>(&now))?,
+                false => scoring::compare(saved, &now)?,
+            }
         }
         let [saved, now] = [&meta.config, self.config].map(|config| match weights_only {
-            true => scoring_settings(config),
+            true => scoring::of_training(config),
             false => serde_json::to_value(config).unwrap_or_default(),
         });
-        compare_settings(&saved, &now)
+        scoring::compare(&saved, &now)
+    }
+
+    /// Where the rows of the tables come from, if the file numbers other items.
+    fn row_maps(&self, file: &Container, meta: &Meta) -> std::result::Result<Option<[RowMap; 3]>, String> {
+        if meta.items.is_none_or(|items| items == self.fingerprints.items) {
+            return Ok(None);
+        }
+        let Some(counts) = meta.counts else { return Err(OTHER_ITEMS.into()) };
+        let mut lists = [const { Vec::new() }; 3];
+        for (list, name) in lists.iter_mut().zip(TABLES) {
+            let bytes = file.column::<u8>(&format!("{name}.names")).map_err(|error| error.to_string())?;
+            *list = serde_json::from_slice(file.get(&bytes))
+                .map_err(|error| format!("the names of table `{name}`: {error}"))?;
+        }
+        let (from, to) = (Vocabulary::new(counts, lists), Vocabulary::of(self.corpus));
+        let mut rows = self.tables.shared().into_iter().map(|(_, table)| table.len());
+        let maps = [0, 1, 2].map(|at| {
+            let rows = rows.next().unwrap_or_default();
+            RowMap::by_name(from.tables()[at], to.tables()[at], rows, HAS_EOS[at])
+        });
+        match maps[0].taken.kept {
+            0 => Err(no_item_in_common(Some(&from), &to)),
+            _ => Ok(Some(maps)),
+        }
+    }
+
+    /// The largest id of a table.
+    fn ids(&self, at: usize) -> usize {
+        let Counts { items, words, attributes } = Counts::of(self.corpus);
+        [items, words, attributes][at]
     }
 
     fn model_settings(&self) -> Value {
@@ -195,13 +264,31 @@ impl<M: SequenceModel> State<'_, M> {
     }
 }
 
-/// The settings of training that change the score of a given history.
-fn scoring_settings(config: &TrainConfig) -> Value {
-    json!({
-        "history_length": config.batches.history_length,
-        "query_length": config.batches.query_length,
-        "published_tables": config.published_tables,
-    })
+/// The rows of a file at their new places; those that the file does not hold have the initial values of its run.
+fn moved(rows: &TableRows, map: &RowMap, initial: &TableConfig) -> TableRows {
+    let width = initial.width;
+    let size = rows.values.len() / rows.ids.len().max(1);
+    let mut moved = TableRows::default();
+    for &(row, source) in &map.pairs {
+        moved.ids.push(row);
+        let start = moved.values.len();
+        moved.values.resize(start + width, 0.0);
+        let out = &mut moved.values[start..];
+        match rows.ids.binary_search(&source) {
+            Ok(at) => out.copy_from_slice(&rows.values[at * size..][..width]),
+            Err(_) => initial.fill(source, out),
+        }
+    }
+    // Without moments the steps do not count.
+    moved.current = vec![1; moved.ids.len()];
+    moved
+}
+
+fn check_finite(path: &Path, name: &str, values: &[f32]) -> Result<()> {
+    match values.iter().filter(|value| !value.is_finite()).count() {
+        0 => Ok(()),
+        count => Err(problem(path, format!("`{name}` holds {count} numbers that are NaN or infinite"))),
+    }
 }
 
 /// burn's records assert some of what they must hold. The file's checksum finds damage before that; a file that was altered
@@ -213,24 +300,4 @@ fn guarded<T>(load: impl FnOnce() -> std::result::Result<T, String>) -> std::res
 
 fn problem(path: &Path, message: String) -> Error {
     Error::Checkpoint { file: path.display().to_string(), message }
-}
-
-/// Names the first setting in which two configurations differ.
-pub(crate) fn compare_settings(saved: &Value, now: &Value) -> std::result::Result<(), String> {
-    if saved == now {
-        return Ok(());
-    }
-    let (Some(fields), Some(_)) = (saved.as_object(), now.as_object()) else {
-        return Err(format!("was made with {saved}, now it is {now}"));
-    };
-    for (name, value) in fields {
-        let other = now.get(name).unwrap_or(&Value::Null);
-        if value != other {
-            return match (value, other) {
-                (Value::Object(_), Value::Object(_)) => compare_settings(value, other),
-                _ => Err(format!("was made with {name} = {value}, now it is {other}")),
-            };
-        }
-    }
-    Err("was made with other settings".into())
 }

@@ -97,6 +97,13 @@ impl TrainConfig {
         if self.width == 0 {
             return fail("width", "must be at least 1");
         }
+        for (field, value, most) in
+            [("width", self.width, 1 << 13), ("keyword_rows", self.keyword_rows, u32::MAX as usize)]
+        {
+            if value > most {
+                return fail(field, &format!("{value} is over {most}"));
+            }
+        }
         Ok(())
     }
 }

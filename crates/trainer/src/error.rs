@@ -71,6 +71,20 @@ pub enum Error {
         /// What was expected, what came, and what to do.
         message: String,
     },
+    /// A number that no row of a table stands for.
+    #[error(
+        "{field}: there is no {what} {id}, only 1 to {last}: it came after training, or its number is another corpus's"
+    )]
+    UnknownId {
+        /// Item or keyword.
+        what: &'static str,
+        /// Where it stands: history or candidates.
+        field: &'static str,
+        /// The number.
+        id: u32,
+        /// The largest that there is.
+        last: u32,
+    },
     /// An item that the model does not know, where that was not to be passed over.
     #[error("the model knows no item `{item}`; its items are named like `{example}`")]
     UnknownItem {

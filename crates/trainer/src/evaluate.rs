@@ -6,7 +6,7 @@ use seminar_models::SequenceModel;
 
 use crate::embed::{FrozenRows, ProjectedCatalogue, Sources, Tables};
 use crate::error::{Error, Result};
-use crate::metrics::{Evaluation, Ranked, Ranking, Ties, UserRank, rank};
+use crate::metrics::{Coverage, Evaluation, Ranked, Ranking, Ties, UserRank, rank};
 use crate::scorer::{Scorer, Shared};
 use crate::trainer::Trainer;
 
@@ -31,7 +31,7 @@ impl<M: SequenceModel> Trainer<M> {
         let model = self.model.valid();
         let projected = ProjectedCatalogue::new(&model, self.tables.frozen(), &self.device.clone().inner());
         let scorer = Scorer::new(sources(&self.tables, &projected), &self.device);
-        let mut ranking = Ranking::default();
+        let mut ranking = Ranking::new(sampled_scope(&batches));
         let mut source = batches.epoch(0).prefetch(0);
         loop {
             // Much of a batch's work runs on one thread: as many batches as there are threads are scored side by side.
@@ -53,7 +53,8 @@ impl<M: SequenceModel> Trainer<M> {
         }
     }
 
-    /// Ranks the targets of the first `users` users among all items that they never touched.
+    /// Ranks the targets of a random sample of `users` users, drawn by the batches' seed, among all items that they never touched.
+    /// If there are no more users, all are ranked. Users come in their order.
     ///
     /// # Errors
     /// As for [`Trainer::rank`].
@@ -70,12 +71,19 @@ impl<M: SequenceModel> Trainer<M> {
         let batch_size = if mode == TestMode::Search { 1 } else { FULL_BATCH };
         let config = BatchConfig { batch_size, evaluation_negatives: 0, ..batches.clone() };
         let batches = Batches::new(self.corpus.clone(), split, config)?;
+        let all = batches.example_count();
+        let scope = Coverage {
+            sample_of: (users < all).then_some(all as u64),
+            negatives: None,
+            ..sampled_scope(&batches)
+        };
+        let batches = batches.sample(users);
         let model = self.model.valid();
         let projected = ProjectedCatalogue::new(&model, self.tables.frozen(), &self.device.clone().inner());
         let scorer = Scorer::new(sources(&self.tables, &projected), &self.device);
         let items: Vec<u32> = (1..=self.corpus.item_count() as u32).collect();
-        let mut ranking = Ranking::default();
-        for batch in batches.epoch(0).prefetch(0).take(users.div_ceil(batch_size)) {
+        let mut ranking = Ranking::new(scope);
+        for batch in batches.epoch(0).prefetch(0) {
             let chunks: Vec<(M, &[u32])> =
                 items.chunks(CATALOGUE_CHUNK).map(|chunk| (model.clone(), chunk)).collect();
             let (history, corpus) = (&batch.history, &self.corpus);
@@ -89,7 +97,7 @@ impl<M: SequenceModel> Trainer<M> {
                 scorer.score_shared(&model, history, &Shared { items, query: &query })
             };
             let scored: Vec<Vec<f32>> = chunks.into_par_iter().map(score).collect();
-            for row in 0..batch.users.len().min(users - ranking.users().len()) {
+            for row in 0..batch.users.len() {
                 let scores: Vec<f32> = scored
                     .iter()
                     .zip(items.chunks(CATALOGUE_CHUNK))
@@ -109,7 +117,7 @@ impl<M: SequenceModel> Trainer<M> {
         Ok(ranking)
     }
 
-    /// The metrics of a split with the given batches' negatives and test mode, ties at their mean place.
+    /// The metrics of a split with the given batches' negatives and test mode; of ties, the expected values.
     ///
     /// # Errors
     /// As for [`Trainer::rank`].
@@ -119,6 +127,15 @@ impl<M: SequenceModel> Trainer<M> {
 
     fn not_a_score(&self) -> Error {
         Error::NotFinite { what: "a score", step: self.progress.step }
+    }
+}
+
+/// What a ranking of all users of a split among their sampled negatives is to hold.
+pub(crate) fn sampled_scope(batches: &Batches) -> Coverage {
+    Coverage {
+        negatives: Some(batches.negatives_asked() as u64),
+        too_few_events: batches.users_left_out() as u64,
+        ..Coverage::default()
     }
 }
 

@@ -61,10 +61,7 @@ impl<M: SequenceModel> Trainer<M> {
                 let (epoch, loss) = (self.progress.epoch, self.epoch(&batches, observer)?);
                 let valid = match self.config.patience {
                     0 => None,
-                    _ => {
-                        let batches = self.config.batches.clone();
-                        Some(self.evaluate(Split::Valid, &batches)?.metrics[&self.config.watch])
-                    }
+                    _ => Some(self.validate()?),
                 };
                 observer.epoch(&EpochInfo { phase: Phase::Fit, epoch, loss, valid });
                 if let Some(valid) = valid {
@@ -136,6 +133,20 @@ impl<M: SequenceModel> Trainer<M> {
         progress.epoch += 1;
         progress.report().losses.push(loss);
         Ok(loss)
+    }
+
+    /// The watched metric of the validation split.
+    fn validate(&mut self) -> Result<f64> {
+        let batches = self.config.batches.clone();
+        let evaluation = self.evaluate(Split::Valid, &batches)?;
+        evaluation.watched(&self.config.watch).ok_or_else(|| Error::Config {
+            field: "patience",
+            message: format!(
+                "{} is undefined: no user of the validation split has a negative, as everybody knows every item. Without early \
+                 stopping (0), nothing is validated",
+                self.config.watch
+            ),
+        })
     }
 
     /// Compares an epoch's validation figure with the best.

@@ -7,7 +7,27 @@
 //! seminar-dataset = "0.1"                                   # corpora and batches
 //! burn = { version = "0.22", default-features = false }    # devices
 //! ```
+//! A saved model opens without the corpus and recommends:
+//!
+//! ```no_run
+//! use burn::tensor::Device;
+//! use seminar_models::AnyModel;
+//! use seminar_trainer::{Recommender, Request};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let recommender = Recommender::<AnyModel>::open("out/quickstart/model", &Device::flex())?;
+//! let user = recommender.history(["B0091JKVU0", "B00CHQ7I2S"])?; // external ids, oldest first
+//! assert!(user.unknown().is_empty(), "ids that the model does not know are passed over, and listed here");
+//! for hit in recommender.recommend(&user, &Request { k: 10, ..Default::default() })? {
+//!     println!("{} {:.3} {}", hit.id, hit.score, hit.title);
+//! }
+//! # Ok(()) }
+//! ```
+//! Build with `--release`: without optimisation a request takes seconds.
+//!
 //! A backend is a feature: `flex` (plain Rust on the processor, `Device::flex()`), `tch` (LibTorch), `wgpu`, `cuda`. None is on by default.
+//!
+//! Such a model is trained on a corpus:
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -59,15 +79,19 @@ pub mod report;
 mod run;
 mod schedule;
 mod scorer;
+mod scoring;
 mod step_log;
 mod table;
+mod taken;
 mod trainer;
+mod vocabulary;
 
 pub use bundle::{About, Description, FrozenFile, Hash, check_bundle_folder};
 pub use checkpoint::CheckpointConfig;
 pub use config::TrainConfig;
 pub use embed::{AttributeLists, EmbeddedBatch, Modalities, RowGradients, Tables, TablesSnapshot};
 pub use error::{Error, Result};
+pub use exchange::read_weights;
 pub use metrics::{Evaluation, Metrics};
 pub use observer::{Both, EpochInfo, Observer, Silent, StepInfo};
 pub use popularity::popularity;
@@ -80,7 +104,9 @@ pub use run::{Output, Run, Start};
 pub use schedule::{Decay, Schedule};
 pub use step_log::StepLog;
 pub use table::{AdamConfig, Table, TableConfig, TableRows};
+pub use taken::{RowMatching, WeightsTaken};
 pub use trainer::Trainer;
+pub use vocabulary::RowsTaken;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -4,6 +4,7 @@ use seminar_dataset::Batch;
 use seminar_dataset::rng::Stream;
 use seminar_models::{PretrainBatch, SequenceModel};
 
+use crate::embed::Eos;
 use crate::error::{Error, Result};
 use crate::trainer::Trainer;
 
@@ -19,7 +20,7 @@ impl<M: SequenceModel> Trainer<M> {
     /// If the model has no pretraining, or the loss is not finite: nothing is changed then.
     pub fn pretrain_step(&mut self, batch: &Batch) -> Result<f64> {
         self.seed_noise();
-        let embedded = self.embed(batch);
+        let embedded = self.embed_with(batch, Eos::Everywhere)?;
         let key = [self.config.batches.seed, RELEVANCE, self.progress.epoch, self.progress.batch];
         let input = PretrainBatch {
             history: embedded.history.clone(),

@@ -12,10 +12,11 @@ use seminar_models::{ModalityKind, SequenceModel};
 use crate::checkpoint::{CheckpointConfig, Fingerprints, State};
 use crate::clip;
 use crate::config::TrainConfig;
-use crate::embed::{EmbeddedBatch, Tables};
+use crate::embed::{EmbeddedBatch, Eos, Tables};
 use crate::error::{Error, Result};
 use crate::optimizer::dense_optimizer;
 use crate::progress::{Phase, Progress};
+use crate::taken::WeightsTaken;
 
 /// A model in training, with its tables.
 pub struct Trainer<M: SequenceModel> {
@@ -46,6 +47,10 @@ impl<M: SequenceModel> Trainer<M> {
         device: Device,
     ) -> Result<Self> {
         config.validate()?;
+        if !device.is_autodiff() {
+            let message = "records no gradients: `device.autodiff()` does".into();
+            return Err(Error::Config { field: "device", message });
+        }
         check_needs(&model, &tables, &config)?;
         let (optimizer, fingerprints) = (dense_optimizer(&config), Fingerprints::of(&corpus));
         let progress = Progress::default();
@@ -84,11 +89,12 @@ impl<M: SequenceModel> Trainer<M> {
         Ok(true)
     }
 
-    /// Takes the weights of a checkpoint, such as `best.ckpt`, and nothing else of it.
+    /// Takes the weights of a checkpoint, such as `best.ckpt`, and nothing else of it. Rows of tables find their items by name, so
+    /// that the corpus may have grown; new items get the initial values of a new table.
     ///
     /// # Errors
-    /// If it is damaged, or does not fit corpus or model.
-    pub fn load_weights(&mut self, path: &Path) -> Result<()> {
+    /// If it is damaged, holds NaN, has no item in common with the corpus, or was made with settings that score otherwise.
+    pub fn load_weights(&mut self, path: &Path) -> Result<WeightsTaken> {
         self.state().load(path, true)
     }
 
@@ -118,8 +124,16 @@ impl<M: SequenceModel> Trainer<M> {
     }
 
     /// A batch as the model sees it, with every row up to date.
-    pub fn embed(&mut self, batch: &Batch) -> EmbeddedBatch {
-        self.tables.embed(batch, self.progress.step, &self.device)
+    ///
+    /// # Errors
+    /// If the batch holds an item or a keyword that the corpus does not have: names it.
+    pub fn embed(&mut self, batch: &Batch) -> Result<EmbeddedBatch> {
+        let eos = if self.config.batches.published { Eos::AmongCandidates } else { Eos::Nowhere };
+        self.embed_with(batch, eos)
+    }
+
+    pub(crate) fn embed_with(&mut self, batch: &Batch, eos: Eos) -> Result<EmbeddedBatch> {
+        self.tables.embed_with(batch, eos, self.progress.step, &self.device)
     }
 
     /// Starts the optimiser afresh, as a separate published run does.
@@ -139,16 +153,17 @@ impl<M: SequenceModel> Trainer<M> {
             progress: &mut self.progress,
             config: &self.config,
             fingerprints: self.fingerprints,
+            corpus: &self.corpus,
         }
     }
 
     /// One optimiser step; the batch's loss.
     ///
     /// # Errors
-    /// If the loss is not finite: nothing is changed then.
+    /// If the loss is not finite, or the batch holds what the corpus does not have: nothing is changed then.
     pub fn train_step(&mut self, batch: &Batch) -> Result<f64> {
         self.seed_noise();
-        let embedded = self.embed(batch);
+        let embedded = self.embed(batch)?;
         let scores = self.model.score(&embedded.history, &embedded.candidates);
         let loss = self.model.loss(&scores, &embedded.labels, &embedded.candidates.mask);
         self.apply(embedded, loss)
@@ -156,7 +171,7 @@ impl<M: SequenceModel> Trainer<M> {
 
     /// Lets the model look at a batch before an epoch, for codebooks.
     pub(crate) fn refresh(&mut self, batch: &Batch) -> Result<()> {
-        let embedded = self.embed(batch);
+        let embedded = self.embed(batch)?;
         self.model = self.model.clone().refresh(&embedded.history)?;
         Ok(())
     }

@@ -186,50 +186,93 @@ fn an_edited_description_and_another_version_are_refused() {
 }
 
 #[test]
-fn weights_that_are_no_numbers_are_named_when_they_are_met() {
+fn weights_that_are_no_numbers_are_named_on_opening() {
     let saved = Saved::new();
-    let forged = |change: &dyn Fn(&mut weights::StateDict)| {
-        let (folder, model) = saved.copy();
+    let path = saved.model().join("weights.safetensors");
+    let names: Vec<String> = weights::read(&path).unwrap().into_iter().map(|(name, _)| name).collect();
+    assert!(names.len() > 20 && names.contains(&"item_embeddings.weight".to_owned()));
+    for (at, name) in names.iter().enumerate() {
+        let (_folder, model) = saved.copy();
         let path = model.join("weights.safetensors");
         let mut state = weights::read(&path).unwrap();
-        change(&mut state);
+        let values = &mut state.get_mut(name).unwrap().values;
+        let bad = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY][at % 3];
+        let last = values.len() - 1;
+        values[last] = bad;
         std::fs::remove_file(&path).unwrap();
         weights::write_safetensors(&state, &path).unwrap();
         name_weights(&model);
-        (folder, open(&model).unwrap())
-    };
-    let item_rows = "item_embeddings.weight";
-    for bad in [f32::NAN, f32::INFINITY] {
-        let (_folder, opened) = forged(&|state| {
-            let values = &mut state.get_mut(item_rows).unwrap().values;
-            // `item-6` has the number 7.
-            values[7 * 8..8 * 8].fill(bad);
-        });
-        let history = opened.history(["item-1", "item-2"]).unwrap();
-        let error = opened.recommend(&history, &Request::default()).unwrap_err();
-        assert!(matches!(&error, Error::NotAScore { item } if item == "item-6"), "{error}");
-        let error = opened.recommend_batch(std::slice::from_ref(&history), &Request::default()).unwrap_err();
-        assert!(matches!(&error, Error::NotAScore { item } if item == "item-6"), "{error}");
-        let error = opened.score(&history, ["item-5", "item-6"]).unwrap_err();
-        assert!(matches!(&error, Error::NotAScore { item } if item == "item-6"), "{error}");
-        assert!(opened.score(&history, ["item-5"]).unwrap()[0].unwrap().is_finite());
-        let error = opened.similar("item-3", 5).unwrap_err();
-        assert!(matches!(&error, Error::NotAScore { item } if item == "item-6"), "{error}");
+        says(
+            &refusal(&model),
+            &["weights.safetensors", &format!("`{name}` holds 1 numbers"), "NaN or infinite"],
+        );
     }
-    // All of a table, and each other tensor: an error or, where nothing reads it, numbers.
-    let names: Vec<String> =
-        weights::read(&saved.model().join("weights.safetensors")).unwrap().into_keys().collect();
-    let mut errors = 0;
-    for name in &names {
-        let (_folder, opened) = forged(&|state| state.get_mut(name).unwrap().values.fill(f32::NAN));
-        let history = opened.history(["item-1", "item-2"]).unwrap();
-        match opened.recommend(&history, &Request { explain: 3, query: "red".into(), ..Request::default() }) {
-            Ok(hits) => assert!(hits.iter().all(|hit| hit.score.is_finite()), "{name}"),
-            Err(Error::NotAScore { .. }) => errors += 1,
-            Err(error) => panic!("{name}: {error}"),
+}
+
+#[test]
+fn forged_settings_that_ask_for_absurd_memory_are_refused_by_their_name() {
+    let saved = Saved::new();
+    let of_model = [
+        "width",
+        "heads",
+        "top_k",
+        "stage_one_top_k",
+        "hash_bits",
+        "text_width",
+        "image_width",
+        "centroids",
+        "alignment_rows",
+    ];
+    let of_batches = [
+        "batch_size",
+        "history_length",
+        "query_length",
+        "targets_per_user",
+        "training_negatives",
+        "evaluation_negatives",
+    ];
+    for huge in [1u64 << 33, 1 << 50, u64::MAX] {
+        for field in of_model {
+            let (_folder, model) = saved.copy();
+            forge(&model, |value| value["config"]["model"][field] = huge.into());
+            says(&refusal(&model), &[field, &huge.to_string()]);
         }
+        for field in of_batches {
+            let (_folder, model) = saved.copy();
+            forge(&model, |value| value["train"]["batches"][field] = huge.into());
+            says(&refusal(&model), &[field, &huge.to_string()]);
+        }
+        let (_folder, model) = saved.copy();
+        forge(&model, |value| value["train"]["width"] = huge.into());
+        says(&refusal(&model), &["width", &huge.to_string()]);
     }
-    assert!(errors >= names.len() - 1, "{errors} of {names:?}");
+}
+
+#[test]
+fn scores_that_overflow_are_errors_that_name_the_item() {
+    let saved = Saved::new();
+    let (_folder, model) = saved.copy();
+    let path = model.join("weights.safetensors");
+    let mut state = weights::read(&path).unwrap();
+    // `item-6` has the number 7, the history's items 2 and 3. All numbers are finite, the products with that of item 7 are not.
+    let values = &mut state.get_mut("item_embeddings.weight").unwrap().values;
+    values[2 * 8..4 * 8].fill(1e4);
+    values[7 * 8..8 * 8].fill(f32::MAX);
+    std::fs::remove_file(&path).unwrap();
+    weights::write_safetensors(&state, &path).unwrap();
+    name_weights(&model);
+    let opened = open(&model).unwrap();
+    let history = opened.history(["item-1", "item-2"]).unwrap();
+    let errors = [
+        opened.recommend(&history, &Request::default()).unwrap_err(),
+        opened.recommend_batch(std::slice::from_ref(&history), &Request::default()).unwrap_err(),
+        opened.score(&history, ["item-5", "item-6"]).unwrap_err(),
+        opened.similar("item-1", 5).unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(&error, Error::NotAScore { item } if item == "item-6"), "{error}");
+    }
+    assert!(opened.score(&history, ["item-5"]).unwrap()[0].unwrap().is_finite());
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn a_run_of_version_0_1_scores_and_goes_on() {
     let old = formats("v0.1");
     let reached: Reached = read(&old.join("metrics.json"));
     let run: Run<AnyConfig> = read(&old.join("run/experiment.json"));
-    let corpus = Arc::new(Corpus::open(&old.join("corpus")).unwrap());
+    let corpus = Arc::new(Corpus::open(old.join("corpus")).unwrap());
     let trainer = || run.trainer::<AnyModel>(&corpus, Modalities::default(), &Device::flex()).unwrap();
     let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a}, not {b}");
     let batches = &run.train.batches;

@@ -121,7 +121,7 @@ impl Table<'_> {
         match contender {
             Contender::Popularity(batches) => {
                 // Popularity does not depend on queries.
-                let evaluation = popularity(self.corpus, Split::Test, batches)?;
+                let evaluation = popularity(self.corpus, Split::Test, batches, Ties::Mean)?;
                 for mode in missing {
                     let mut row =
                         RunResult::new("popularity", self.dataset, Split::Test, mode, evaluation.clone())?;

@@ -50,7 +50,7 @@ pub fn trained(
     let empty = UserData { history: Vec::new(), targets: Vec::new() };
     let (mut open, mut seen) = (empty.clone(), HashSet::new());
     for batch in batches.epoch(0).prefetch(0) {
-        let embedded = trainer.embed(&batch);
+        let embedded = trainer.embed(&batch)?;
         let AnyModel::Seminar(model) = trainer.model() else { anyhow::bail!("only SEMINAR has modalities") };
         let (history, targets_placed) =
             (Placed::of(model, &embedded.history)?, Placed::of(model, &embedded.candidates)?);

@@ -8,7 +8,7 @@ pub(crate) use list::{CodeList, encode_all};
 
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::index::{AnnIndex, Neighbor, Persist, Update, check};
+use crate::index::{AnnIndex, Neighbor, Persist, Update, check, check_width};
 use crate::metric::Metric;
 use crate::persist::{Reader, Writer};
 use crate::top_k::TopK;
@@ -44,12 +44,19 @@ impl<C: Codec> Coded<C> {
     /// Adds many rows under the ids `first`, `first + 1`, …, encoding them on all threads.
     ///
     /// # Errors
-    /// If an id is there already or the rows have another width; nothing is added then.
+    /// If an id is there already, the ids or the rows are more than there can be, or the rows have another width; nothing is
+    /// added then.
     pub fn extend(&mut self, first: u64, rows: &Vectors) -> Result<()> {
         if rows.dim() != self.codec.dim() {
             return Err(Error::Dimension { what: "the rows", expected: self.codec.dim(), found: rows.dim() });
         }
-        let ids = first..first.saturating_add(rows.len() as u64);
+        let Some(more) = (rows.len() as u64).checked_sub(1) else { return Ok(()) };
+        let Some(last) = first.checked_add(more) else {
+            let message = format!("{} ids from {first} on go beyond the largest, {}", rows.len(), u64::MAX);
+            return Err(Error::Config { field: "first", message });
+        };
+        self.list.ids().ensure_room(rows.len())?;
+        let ids = first..=last;
         if let Some(there) = ids.clone().find(|&id| self.list.ids().slot(id).is_some()) {
             return Err(Error::Duplicate(there));
         }
@@ -72,6 +79,7 @@ impl<C: Codec> Coded<C> {
     /// # Errors
     /// If the query has another width, or holds a number that is not finite.
     pub fn prepare(&self, query: &[f32]) -> Result<C::Query> {
+        check_width(self.codec.dim())?;
         check("the query", query, self.codec.dim())?;
         Ok(self.codec.prepare(&self.metric.prepare_all(query, self.codec.dim()), self.metric))
     }
@@ -121,6 +129,7 @@ impl<C: Codec> AnnIndex for Coded<C> {
 
 impl<C: Codec> Update for Coded<C> {
     fn add(&mut self, id: u64, row: &[f32]) -> Result<()> {
+        check_width(self.codec.dim())?;
         check("the vector", row, self.codec.dim())?;
         let mut code = vec![0; self.codec.code_len()];
         self.codec.encode(&self.metric.prepare_all(row, self.codec.dim()), &mut code);

@@ -69,7 +69,8 @@ impl<C: Codec> History<C> {
     /// # Errors
     /// If the modalities do not divide the codec's width.
     pub fn new(codec: Arc<C>, modalities: usize) -> Result<Self> {
-        if modalities == 0 || !codec.dim().is_multiple_of(modalities) {
+        check_shape(modalities, codec.dim())?;
+        if !codec.dim().is_multiple_of(modalities) {
             let message = format!("{modalities} do not divide the width {}", codec.dim());
             return Err(Error::Config { field: "modalities", message });
         }

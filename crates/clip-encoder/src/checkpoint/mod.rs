@@ -1,6 +1,7 @@
 //! Weights from files: plain state dicts and TorchScript archives by PyTorch, safetensors under OpenAI's or Hugging Face's
 //! names. Files are read as data; no code in them runs.
 
+mod beside;
 mod machine;
 mod names;
 mod opcode;
@@ -14,6 +15,7 @@ use std::path::Path;
 use half::{bf16, f16};
 use safetensors::SafeTensors;
 
+use crate::clip::ClipSettings;
 use crate::error::{Error, Result};
 
 /// A named array.
@@ -31,13 +33,18 @@ pub struct Weights {
     arrays: BTreeMap<String, Array>,
     /// Where they come from, for messages.
     source: String,
+    /// What the configuration beside the file says.
+    settings: ClipSettings,
 }
 
 impl Weights {
-    /// Reads a file by its first bytes: a zip archive is PyTorch's, anything else has to be safetensors.
+    /// Reads a file by its first bytes: a zip archive is PyTorch's, anything else has to be safetensors. For `NAME.pt` or
+    /// `NAME.safetensors`, the first of `NAME.json`, `open_clip_config.json` and `config.json` in the same folder that describes a
+    /// CLIP, in `open_clip`'s or Hugging Face's form, gives the [`settings`](Self::settings).
     ///
     /// # Errors
-    /// If the file cannot be read, is damaged, or holds no weights of CLIP.
+    /// If the file cannot be read, is damaged, or holds no weights of CLIP; if the configuration is damaged, of a model with other
+    /// sizes, or of one that is computed in another way.
     pub fn read(path: &Path) -> Result<Self> {
         let source = path.display().to_string();
         let fail = |message: String| Error::Checkpoint { file: source.clone(), message };
@@ -56,7 +63,9 @@ impl Weights {
             file.read_to_end(&mut bytes).map_err(Error::io(path, "cannot read"))?;
             safetensors(&bytes).map_err(fail)?
         };
-        Self::new(arrays, &source)
+        let weights = Self::new(arrays, &source)?;
+        let settings = beside::settings(path, &weights)?;
+        Ok(Self { settings, ..weights })
     }
 
     /// Takes arrays under OpenAI's or Hugging Face's names.
@@ -78,12 +87,17 @@ impl Weights {
         {
             return Err(fail(format!("`{name}` holds a number that is not finite")));
         }
-        Ok(Self { arrays, source: source.to_owned() })
+        Ok(Self { arrays, source: source.to_owned(), settings: ClipSettings::default() })
     }
 
     /// The arrays under OpenAI's names.
     pub fn arrays(&self) -> &BTreeMap<String, Array> {
         &self.arrays
+    }
+
+    /// What the configuration beside the file says; nothing for weights that come from elsewhere.
+    pub fn settings(&self) -> ClipSettings {
+        self.settings
     }
 
     pub(crate) fn fail(&self, message: impl Into<String>) -> Error {

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData, activation};
 
 use crate::checkpoint::{Array, Weights};
-use crate::clip::config::HEAD;
+use crate::clip::settings::Activation;
 use crate::error::Result;
 
 /// An array as a tensor.
@@ -64,9 +64,13 @@ impl LayerNorm {
     }
 }
 
-/// `x · σ(1.702 x)`: the quick stand-in for GELU that CLIP was trained with.
-fn quick_gelu(rows: Tensor<2>) -> Tensor<2> {
-    rows.clone() * activation::sigmoid(rows * 1.702)
+impl Activation {
+    fn apply(self, rows: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::QuickGelu => rows.clone() * activation::sigmoid(rows * 1.702),
+            Self::Gelu => activation::gelu(rows),
+        }
+    }
 }
 
 /// `x + attention(norm x)`, then `x + mlp(norm x)`.
@@ -80,30 +84,42 @@ struct Block {
     narrow: Linear,
 }
 
+/// The form of a stack of blocks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    pub(super) width: usize,
+    pub(super) layers: usize,
+    pub(super) heads: usize,
+    pub(super) activation: Activation,
+}
+
 /// A stack of blocks.
 #[derive(Debug)]
 pub(super) struct Transformer {
     blocks: Vec<Block>,
-    width: usize,
+    form: Form,
 }
 
 impl Transformer {
-    pub(super) fn new(w: &Weights, name: &str, width: usize, layers: usize, device: &Device) -> Result<Self> {
+    pub(super) fn new(w: &Weights, name: &str, form: Form, device: &Device) -> Result<Self> {
+        let width = form.width;
         let block = |layer| -> Result<Block> {
             let at = format!("{name}.resblocks.{layer}");
             let linear = |weight: &str, bias: &str, from, to| {
                 Linear::new(w, &format!("{at}.{weight}"), &format!("{at}.{bias}"), from, to, device)
             };
+            // Four times the width in most models, a little more in the largest ones.
+            let inner = w.get(&format!("{at}.mlp.c_fc.weight"), 2)?.shape[0];
             Ok(Block {
                 attention_norm: LayerNorm::new(w, &format!("{at}.ln_1"), width, device)?,
                 into: linear("attn.in_proj_weight", "attn.in_proj_bias", width, 3 * width)?,
                 out: linear("attn.out_proj.weight", "attn.out_proj.bias", width, width)?,
                 mlp_norm: LayerNorm::new(w, &format!("{at}.ln_2"), width, device)?,
-                widen: linear("mlp.c_fc.weight", "mlp.c_fc.bias", width, 4 * width)?,
-                narrow: linear("mlp.c_proj.weight", "mlp.c_proj.bias", 4 * width, width)?,
+                widen: linear("mlp.c_fc.weight", "mlp.c_fc.bias", width, inner)?,
+                narrow: linear("mlp.c_proj.weight", "mlp.c_proj.bias", inner, width)?,
             })
         };
-        Ok(Self { blocks: (0..layers).map(block).collect::<Result<_>>()?, width })
+        Ok(Self { blocks: (0..form.layers).map(block).collect::<Result<_>>()?, form })
     }
 
     /// `[batch, length, width]`, under a mask `[length, length]` that is added to the scores, if there is one.
@@ -114,7 +130,8 @@ impl Transformer {
             let joined = block.into.forward(block.attention_norm.forward(rows.clone()));
             let mixed = self.attend(joined.reshape([batch, length, 3 * width]), mask);
             rows = rows + block.out.forward(mixed.reshape([batch * length, width]));
-            let wide = quick_gelu(block.widen.forward(block.mlp_norm.forward(rows.clone())));
+            let wide = block.widen.forward(block.mlp_norm.forward(rows.clone()));
+            let wide = self.form.activation.apply(wide);
             rows = rows + block.narrow.forward(wide);
         }
         rows.reshape([batch, length, width])
@@ -123,17 +140,18 @@ impl Transformer {
     /// Scaled dot-product attention of all heads; queries, keys and values lie side by side.
     fn attend(&self, joined: Tensor<3>, mask: Option<&Tensor<2>>) -> Tensor<3> {
         let [batch, length, _] = joined.dims();
-        let heads = self.width / HEAD;
+        let Form { width, heads, .. } = self.form;
+        let head = width / heads;
         let part = |which: usize| {
-            let own = joined.clone().narrow(2, which * self.width, self.width);
-            own.reshape([batch, length, heads, HEAD]).swap_dims(1, 2)
+            let own = joined.clone().narrow(2, which * width, width);
+            own.reshape([batch, length, heads, head]).swap_dims(1, 2)
         };
-        let scores = (part(0) * (HEAD as f64).powf(-0.5)).matmul(part(1).transpose());
+        let scores = (part(0) * (head as f64).powf(-0.5)).matmul(part(1).transpose());
         let scores = match mask {
             Some(mask) => scores + mask.clone().unsqueeze(),
             None => scores,
         };
         let mixed = activation::softmax(scores, 3).matmul(part(2));
-        mixed.swap_dims(1, 2).reshape([batch, length, self.width])
+        mixed.swap_dims(1, 2).reshape([batch, length, width])
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::bpe::VOCABULARY;
 use crate::checkpoint::Weights;
+use crate::clip::settings::{Activation, ClipSettings, Tower};
 use crate::error::Result;
 
-/// All sizes.
+/// All sizes, and what the sizes do not tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClipConfig {
     /// Width of the common space.
@@ -15,8 +16,14 @@ pub struct ClipConfig {
     pub text_width: usize,
     /// Its layers.
     pub text_layers: usize,
+    /// Its attention heads.
+    pub text_heads: usize,
     /// The image tower.
     pub vision: VisionConfig,
+    /// Attention heads of the image tower; of its pooling if it is a ResNet.
+    pub image_heads: usize,
+    /// Activation of both transformers.
+    pub activation: Activation,
 }
 
 /// The sizes of an image tower.
@@ -44,11 +51,8 @@ pub enum VisionConfig {
     },
 }
 
-/// Width of an attention head in all transformers of CLIP.
-pub(super) const HEAD: usize = 64;
-
 impl ClipConfig {
-    pub(super) fn of(weights: &Weights) -> Result<Self> {
+    pub(super) fn of(weights: &Weights, settings: &ClipSettings) -> Result<Self> {
         let count = |prefix: &str| {
             let numbers = weights
                 .arrays()
@@ -84,19 +88,22 @@ impl ClipConfig {
                 layers: [1, 2, 3, 4].map(|layer| count(&format!("visual.layer{layer}."))),
             }
         };
+        let (tower, width) = match vision {
+            VisionConfig::Transformer { width, .. } => (Tower::Image, width),
+            VisionConfig::ResNet { width, .. } => (Tower::Pooling, width * 32),
+        };
+        let heads = |tower: Tower, width, told| tower.heads(width, told).map_err(|e| weights.fail(e));
         let config = Self {
             embedding,
             context: positions[0],
             text_width,
             text_layers: count("transformer.resblocks."),
+            text_heads: heads(Tower::Text, text_width, settings.text_heads)?,
+            image_heads: heads(tower, width, settings.image_heads)?,
             vision,
+            activation: settings.activation.unwrap_or(Activation::QuickGelu),
         };
-        let width = config.vision_width();
-        if !text_width.is_multiple_of(HEAD)
-            || !width.is_multiple_of(HEAD)
-            || config.context < 2
-            || config.resolution() == 0
-        {
+        if config.context < 2 || config.resolution() == 0 {
             return Err(weights.fail(format!("sizes that no model of this kind has: {config:?}")));
         }
         Ok(config)
@@ -108,14 +115,6 @@ impl ClipConfig {
             VisionConfig::Transformer { resolution, .. } | VisionConfig::ResNet { resolution, .. } => {
                 resolution
             }
-        }
-    }
-
-    /// Width of the last layer of the image tower.
-    fn vision_width(&self) -> usize {
-        match self.vision {
-            VisionConfig::Transformer { width, .. } => width,
-            VisionConfig::ResNet { width, .. } => width * 32,
         }
     }
 }

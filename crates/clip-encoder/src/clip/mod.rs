@@ -3,6 +3,7 @@
 mod block;
 mod config;
 mod resnet;
+mod settings;
 mod text;
 mod vision;
 
@@ -11,8 +12,9 @@ use image::DynamicImage;
 use rayon::prelude::*;
 
 pub use config::{ClipConfig, VisionConfig};
+pub use settings::{Activation, ClipSettings};
 
-use crate::bpe::Tokenizer;
+use crate::bpe::{END, Tokenizer};
 use crate::checkpoint::Weights;
 use crate::encoder::ItemEncoder;
 use crate::error::{Error, Result};
@@ -26,10 +28,16 @@ const TEXTS: usize = 64;
 /// Images that go through the tower together.
 const IMAGES: usize = 32;
 
-/// A loaded model. Sizes come from the weights: ViT-B/32, B/16, L/14 and L/14@336, RN50, RN101, RN50x4, x16 and x64.
+/// A loaded model. Sizes come from the weights: OpenAI's ViT-B/32, B/16, L/14 and L/14@336, RN50, RN101, RN50x4, x16 and x64,
+/// and models of the same architecture, such as LAION's ViT-B/32 to ViT-bigG/14.
+///
+/// What sizes do not tell is in [`ClipSettings`]: models that were trained with GELU have the shapes of OpenAI's, which were
+/// trained with QuickGELU, and give other vectors when they are run with it.
 #[derive(Debug)]
 pub struct Clip {
     config: ClipConfig,
+    /// Whether nothing said which activation the model was trained with.
+    assumed: bool,
     text: TextTower,
     image: ImageTower,
     device: Device,
@@ -42,22 +50,47 @@ enum ImageTower {
 }
 
 impl Clip {
-    /// Builds the model from its weights.
+    /// Builds the model from its weights, with the settings of the configuration beside their file if there is one.
     ///
     /// # Errors
-    /// If a weight is missing or has a shape that does not fit the others; says which.
+    /// If a weight is missing or has a shape that does not fit the others; if a tower has a width that no published model has,
+    /// and nothing says how many heads it is split into. Says which.
     pub fn new(weights: &Weights, device: &Device) -> Result<Self> {
-        let config = ClipConfig::of(weights)?;
+        Self::with_settings(weights, ClipSettings::default(), device)
+    }
+
+    /// The same with settings that go before those of the configuration beside the file.
+    ///
+    /// # Errors
+    /// As [`Clip::new`]; also if a tower cannot be split into the given number of heads.
+    pub fn with_settings(weights: &Weights, settings: ClipSettings, device: &Device) -> Result<Self> {
+        let settings = settings.or(weights.settings());
+        let config = ClipConfig::of(weights, &settings)?;
         let image = match &config.vision {
             VisionConfig::Transformer { .. } => {
                 ImageTower::Transformer(VisionTower::new(&config, weights, device)?.into())
             }
             VisionConfig::ResNet { .. } => ImageTower::ResNet(ResNet::new(&config, weights, device)?.into()),
         };
-        Ok(Self { text: TextTower::new(&config, weights, device)?, image, config, device: device.clone() })
+        Ok(Self {
+            text: TextTower::new(&config, weights, device)?,
+            image,
+            config,
+            assumed: settings.activation.is_none(),
+            device: device.clone(),
+        })
     }
 
-    /// The sizes.
+    /// What was assumed for want of a word, for a log; `None` if the settings or a configuration beside the file said it.
+    pub fn assumption(&self) -> Option<&'static str> {
+        self.assumed.then_some(
+            "the file does not say which activation its model was trained with: QuickGELU is assumed, as in OpenAI's models. Models \
+             trained with GELU, such as LAION's, come out wrong with it: put their config.json or open_clip_config.json beside the \
+             file, or set the activation (--clip-activation gelu of the examples)",
+        )
+    }
+
+    /// The sizes and settings.
     pub fn config(&self) -> &ClipConfig {
         &self.config
     }
@@ -88,10 +121,16 @@ impl ItemEncoder for Clip {
 
     fn encode_texts(&self, texts: &[&str]) -> Result<Vec<f32>> {
         let tokenizer = Tokenizer::published();
-        let tokens: Vec<Vec<u32>> =
-            texts.par_iter().map(|text| tokenizer.encode(text, self.config.context)).collect();
-        // Tokens after the end token do not change its output, so a batch is only as long as its longest text. Texts of
-        // similar length go into one batch.
+        // A text is read at its first end token, as published; one that holds the word `<|endoftext|>` has several. Tokens
+        // behind it do not change its output, so they are left out, and a batch is only as long as its longest text. Texts
+        // of similar length go into one batch.
+        let tokens = |text: &&str| {
+            let mut tokens = tokenizer.encode(text, self.config.context);
+            tokens
+                .truncate(tokens.iter().position(|&token| token == END).map_or(tokens.len(), |end| end + 1));
+            tokens
+        };
+        let tokens: Vec<Vec<u32>> = texts.par_iter().map(tokens).collect();
         let mut order: Vec<usize> = (0..tokens.len()).collect();
         order.sort_by_key(|&text| tokens[text].len());
         let mut out = vec![0.0; texts.len() * self.dim()];

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, activation};
 
 use crate::checkpoint::{Array, Weights};
 use crate::clip::block::{Linear, tensor};
-use crate::clip::config::{ClipConfig, HEAD, VisionConfig};
+use crate::clip::config::{ClipConfig, VisionConfig};
 use crate::error::Result;
 
 /// A convolution and the batch normalisation after it: at inference, one factor and one shift per channel.
@@ -87,6 +87,7 @@ pub(super) struct ResNet {
     key: Linear,
     value: Linear,
     out: Linear,
+    heads: usize,
 }
 
 impl ResNet {
@@ -123,6 +124,7 @@ impl ResNet {
             key: linear("k_proj", wide)?,
             value: linear("v_proj", wide)?,
             out: linear("c_proj", config.embedding)?,
+            heads: config.image_heads,
         })
     }
 
@@ -136,14 +138,14 @@ impl ResNet {
     /// Attention pooling: the mean over all positions is the query.
     fn pool(&self, x: Tensor<4>) -> Tensor<2> {
         let [batch, wide, height, across] = x.dims();
-        let (heads, places) = (wide / HEAD, height * across + 1);
+        let (heads, head, places) = (self.heads, wide / self.heads, height * across + 1);
         let x = x.reshape([batch, wide, height * across]).swap_dims(1, 2);
         let x = Tensor::cat(vec![x.clone().mean_dim(1), x], 1) + self.positions.clone().unsqueeze();
         let mean = x.clone().narrow(1, 0, 1).reshape([batch, wide]);
         let all = x.reshape([batch * places, wide]);
         let split =
-            |rows: Tensor<2>, places: usize| rows.reshape([batch, places, heads, HEAD]).swap_dims(1, 2);
-        let query = split(self.query.forward(mean), 1) * (HEAD as f64).powf(-0.5);
+            |rows: Tensor<2>, places: usize| rows.reshape([batch, places, heads, head]).swap_dims(1, 2);
+        let query = split(self.query.forward(mean), 1) * (head as f64).powf(-0.5);
         let weights =
             activation::softmax(query.matmul(split(self.key.forward(all.clone()), places).transpose()), 3);
         let mixed = weights.matmul(split(self.value.forward(all), places));

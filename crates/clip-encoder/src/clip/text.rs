@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::checkpoint::Weights;
-use crate::clip::block::{LayerNorm, Transformer, tensor};
+use crate::clip::block::{Form, LayerNorm, Transformer, tensor};
 use crate::clip::config::ClipConfig;
 use crate::error::Result;
 
@@ -21,10 +21,16 @@ pub(super) struct TextTower {
 impl TextTower {
     pub(super) fn new(config: &ClipConfig, w: &Weights, device: &Device) -> Result<Self> {
         let width = config.text_width;
+        let form = Form {
+            width,
+            layers: config.text_layers,
+            heads: config.text_heads,
+            activation: config.activation,
+        };
         Ok(Self {
             words: w.get("token_embedding.weight", 2)?.values.clone(),
             positions: tensor(w.shaped("positional_embedding", [config.context, width])?, device),
-            transformer: Transformer::new(w, "transformer", width, config.text_layers, device)?,
+            transformer: Transformer::new(w, "transformer", form, device)?,
             norm: LayerNorm::new(w, "ln_final", width, device)?,
             projection: tensor(w.shaped("text_projection", [width, config.embedding])?, device),
             width,

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 
 use crate::checkpoint::Weights;
-use crate::clip::block::{LayerNorm, Transformer, tensor};
+use crate::clip::block::{Form, LayerNorm, Transformer, tensor};
 use crate::clip::config::{ClipConfig, VisionConfig};
 use crate::error::Result;
 
@@ -25,6 +25,7 @@ impl VisionTower {
         let VisionConfig::Transformer { resolution, patch, width, layers } = config.vision else {
             return Err(w.fail("holds no vision transformer"));
         };
+        let form = Form { width, layers, heads: config.image_heads, activation: config.activation };
         let grid = resolution / patch;
         let kernel = tensor::<4>(w.shaped("visual.conv1.weight", [width, 3, patch, patch])?, device);
         let kernel = kernel.reshape([width, 3 * patch * patch]).transpose();
@@ -33,7 +34,7 @@ impl VisionTower {
             class: tensor(w.shaped("visual.class_embedding", [width])?, device),
             positions: tensor(w.shaped("visual.positional_embedding", [grid * grid + 1, width])?, device),
             before: LayerNorm::new(w, "visual.ln_pre", width, device)?,
-            transformer: Transformer::new(w, "visual.transformer", width, layers, device)?,
+            transformer: Transformer::new(w, "visual.transformer", form, device)?,
             after: LayerNorm::new(w, "visual.ln_post", width, device)?,
             projection: tensor(w.shaped("visual.proj", [width, config.embedding])?, device),
             patch,

@@ -63,6 +63,9 @@ pub struct BatchConfig {
     pub published: bool,
 }
 
+/// Keyword ids of a batch at most: eight gigabytes.
+const MOST_IDS: u128 = 1 << 31;
+
 impl Default for BatchConfig {
     fn default() -> Self {
         Self {
@@ -104,10 +107,64 @@ impl BatchConfig {
                 return Err(Error::Config { field, message: "must be at least 1".into() });
             }
         }
+        let bounds: [(&'static str, usize, usize); 6] = [
+            ("batch_size", self.batch_size, 1 << 24),
+            ("history_length", self.history_length, 1 << 24),
+            ("query_length", self.query_length, 1 << 16),
+            ("targets_per_user", self.targets_per_user, 1 << 24),
+            ("training_negatives", self.training_negatives, 1 << 24),
+            ("evaluation_negatives", self.evaluation_negatives, 1 << 31),
+        ];
+        for (field, value, most) in bounds {
+            if value > most {
+                return Err(Error::Config { field, message: format!("{value} is over {most}") });
+            }
+        }
+        // Each keyword slot of a batch is a number; the bounds above keep the product within 64 bits.
+        let slots = self.batch_size * (self.history_length + self.training_negatives + 1);
+        let ids = slots as u128 * self.query_length as u128;
+        if ids > MOST_IDS {
+            let message = format!(
+                "{} users with {} events and {} negatives of {} keywords are {ids} ids in a batch; {MOST_IDS} are the most",
+                self.batch_size, self.history_length, self.training_negatives, self.query_length
+            );
+            return Err(Error::Config { field: "batch_size", message });
+        }
         if !(0.0..=1.0).contains(&self.hide_query) {
             let message = format!("{} is no probability", self.hide_query);
             return Err(Error::Config { field: "hide_query", message });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_asks_for_absurd_memory_is_refused_by_its_name() {
+        let refused = |change: fn(&mut BatchConfig)| {
+            let mut config = BatchConfig::default();
+            change(&mut config);
+            match config.validate() {
+                Err(Error::Config { field, message }) => (field, message),
+                other => panic!("{other:?}"),
+            }
+        };
+        BatchConfig { batch_size: 4096, history_length: 10_000, ..BatchConfig::default() }
+            .validate()
+            .unwrap();
+        assert_eq!(refused(|c| c.batch_size = usize::MAX).0, "batch_size");
+        assert_eq!(refused(|c| c.history_length = 1 << 40).0, "history_length");
+        assert_eq!(refused(|c| c.query_length = 1 << 20).0, "query_length");
+        assert_eq!(refused(|c| c.targets_per_user = usize::MAX).0, "targets_per_user");
+        assert_eq!(refused(|c| c.training_negatives = usize::MAX).0, "training_negatives");
+        assert_eq!(refused(|c| c.evaluation_negatives = usize::MAX).0, "evaluation_negatives");
+        let (field, message) = refused(|c| (c.batch_size, c.history_length) = (1 << 20, 1 << 20));
+        assert!(field == "batch_size" && message.contains("1048576 users with 1048576 events"), "{message}");
+        for zero in [|c: &mut BatchConfig| c.batch_size = 0, |c: &mut BatchConfig| c.query_length = 0] {
+            assert!(refused(zero).1.contains("at least 1"));
+        }
     }
 }

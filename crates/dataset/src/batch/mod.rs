@@ -35,6 +35,7 @@ pub struct Epoch {
 }
 
 const SHUFFLE: u64 = 0x7368_7566;
+const SAMPLE: u64 = 0x7361_6d70;
 
 impl Batches {
     /// The batches of a split.
@@ -51,12 +52,34 @@ impl Batches {
         Ok(Self { corpus, split, config, examples: Arc::new(examples) })
     }
 
+    /// A random sample of so many examples, in their order, by the settings' seed; all of them if there are no more.
+    pub fn sample(mut self, examples: usize) -> Self {
+        let all = self.examples.len();
+        if examples < all {
+            let mut order: Vec<u32> = (0..all as u32).collect();
+            Stream::new(&[self.config.seed, SAMPLE, self.split as u64]).shuffle(&mut order);
+            order.truncate(examples);
+            order.sort_unstable();
+            self.examples = Arc::new(order.iter().map(|&index| self.examples[index as usize]).collect());
+        }
+        self
+    }
+
+    /// Negatives that an evaluation asks for: as many as the longest list that came with the data, else
+    /// [`BatchConfig::evaluation_negatives`]. A user may have fewer.
+    pub fn negatives_asked(&self) -> usize {
+        let users = 0..self.corpus.user_count();
+        let longest = users.map_while(|user| Some(self.corpus.sampled(user)?.0.len())).max();
+        longest.unwrap_or(self.config.evaluation_negatives)
+    }
+
     /// Examples per epoch.
     pub fn example_count(&self) -> usize {
         self.examples.len()
     }
 
-    /// Users of the corpus that have too few events for this split.
+    /// Users of the corpus without an example: those with too few events for this split, or outside of the
+    /// [sample](Self::sample).
     pub fn users_left_out(&self) -> usize {
         let users = |examples: &[Example]| {
             let mut last = None;

@@ -3,6 +3,7 @@
 //! `corpus.bin` holds numbers, `texts.bin` names and texts, `stats.json` what preparing counted. Opening
 //! checks checksums and that every number points at something, so that the accessors cannot fail.
 
+mod complete;
 mod texts;
 mod verify;
 
@@ -83,8 +84,9 @@ impl Corpus {
     /// Writes `corpus.bin` and `texts.bin` into a folder, each atomically.
     ///
     /// # Errors
-    /// If the file system refuses.
+    /// If something is missing in the data or points at nothing, see [`Numbered::check`], or the file system refuses.
     pub fn write(data: &Numbered, folder: &Path) -> Result<()> {
+        data.check()?;
         let mut rows = vec![0u32; data.item_count() + 1];
         for (slot, &item) in data.attribute_items.iter().enumerate() {
             rows[item as usize] = slot as u32 + 1;
@@ -118,7 +120,8 @@ impl Corpus {
     ///
     /// # Errors
     /// If a file is missing, damaged in any way, or the two do not belong together.
-    pub fn open(folder: &Path) -> Result<Self> {
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref();
         let file = Container::open(&folder.join("corpus.bin"), CORPUS)?;
         let texts = TextFile::open(&folder.join("texts.bin"))?;
         let names = file.column::<u64>("names")?;

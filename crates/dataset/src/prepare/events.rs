@@ -1,7 +1,7 @@
 //! The table of raw events, and its numbering.
 
 use super::core_filter::group;
-use super::{Counts, PrepareConfig, Queries};
+use super::{Counts, PrepareConfig, Queries, Repeats};
 use crate::error::{Error, Result};
 use crate::event::RawEvent;
 use crate::ids::Vocabulary;
@@ -54,12 +54,18 @@ impl EventTable {
         self.item_names.get(name)
     }
 
-    /// Removes every event that equals an earlier one in user, item and time.
-    pub fn drop_repeats(&mut self) -> Result<u64> {
-        let mut seen = hashbrown::HashSet::new();
-        let keep: Vec<bool> = (0..self.users.len())
-            .map(|e| seen.insert((self.users[e], self.items[e], self.times[e])))
-            .collect();
+    /// Removes events that repeat an earlier one; returns how many.
+    pub fn drop_repeats(&mut self, repeats: Repeats) -> u64 {
+        let (offsets, mut order) = self.by_user();
+        let mut keep = vec![false; self.users.len()];
+        for range in offsets.windows(2) {
+            let own = &mut order[range[0] as usize..range[1] as usize];
+            own.sort_by_key(|&event| self.times[event as usize]);
+            let events = own.iter().map(|&e| (self.items[e as usize], self.times[e as usize]));
+            own.iter()
+                .zip(repeats.stay(events, true))
+                .for_each(|(&event, stays)| keep[event as usize] = stays);
+        }
         fn retain<T: Copy>(column: &mut Vec<T>, keep: &[bool]) {
             let mut flags = keep.iter();
             column.retain(|_| flags.next().is_some_and(|&k| k));
@@ -69,14 +75,19 @@ impl EventTable {
         retain(&mut self.times, &keep);
         retain(&mut self.kinds, &keep);
         retain(&mut self.queries, &keep);
-        Ok(keep.iter().filter(|&&k| !k).count() as u64)
+        keep.iter().filter(|&&k| !k).count() as u64
+    }
+
+    /// Events grouped by user, in source order within each: the offsets by provisional number, and the events.
+    fn by_user(&self) -> (Vec<u32>, Vec<u32>) {
+        let mut count = vec![0u32; self.user_names.len() + 1];
+        self.users.iter().for_each(|&user| count[user as usize] += 1);
+        group(&self.users, &count)
     }
 
     /// Numbers the kept events. Also returns the final id of each provisional item number, 0 for fallen items.
     pub fn number(&mut self, kept: &[bool], config: &PrepareConfig) -> Result<(Numbered, Vec<u32>)> {
-        let mut count = vec![0u32; self.user_names.len() + 1];
-        self.users.iter().for_each(|&user| count[user as usize] += 1);
-        let (offsets, order) = group(&self.users, &count);
+        let (offsets, order) = self.by_user();
         let mut data = Numbered { user_offsets: vec![0], ..Numbered::default() };
         let mut item_ids = vec![0u32; self.item_names.len() + 1];
         let (mut users, mut items) = (Ragged::default(), Ragged::default());

@@ -4,6 +4,8 @@ mod core_filter;
 mod events;
 mod folder;
 mod items;
+mod repeats;
+mod report;
 
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
@@ -11,10 +13,12 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 pub use core_filter::core_filter;
 pub use folder::write_folder;
 pub(crate) use items::attribute_queries;
+pub use repeats::Repeats;
+pub use report::{Counts, PrepareReport, Step};
 
 use crate::error::{Error, Result};
 use crate::numbered::Numbered;
-use crate::source::{EventSource, FileReport};
+use crate::source::EventSource;
 use events::EventTable;
 
 /// Where the query of an event comes from.
@@ -49,8 +53,8 @@ pub struct PrepareConfig {
     pub min_attribute_items: u32,
     /// Keep the log's own keyword numbers, as the published runs do, instead of numbering words densely.
     pub raw_keyword_numbers: bool,
-    /// Drop events that repeat an earlier one of the same user, item and time.
-    pub drop_repeats: bool,
+    /// Which events are dropped as repeats of an earlier one, before the core filter.
+    pub drop_repeats: Repeats,
 }
 
 impl PrepareConfig {
@@ -63,7 +67,7 @@ impl PrepareConfig {
             query_words: 5,
             min_attribute_items: 0,
             raw_keyword_numbers: false,
-            drop_repeats: false,
+            drop_repeats: Repeats::Keep,
         }
     }
 
@@ -84,86 +88,54 @@ impl PrepareConfig {
     /// each user's events. Events of a user are ordered by time; equal times keep the source's order.
     ///
     /// # Errors
-    /// What the source reports, or [`Error::Empty`] naming the step that left nothing.
+    /// What the source reports, or [`Error::NothingLeft`] with the step that left nothing, its settings, and a table of what was
+    /// read and skipped.
     pub fn prepare(&self, source: &impl EventSource) -> Result<Prepared> {
         let mut table = EventTable::default();
-        let mut files = source.for_each_event(&mut |event| table.push(event))?;
-        let before = table.counts();
+        let files = source.for_each_event(&mut |event| table.push(event))?;
+        let mut report = PrepareReport { files, before: table.counts(), ..PrepareReport::default() };
+        report.steps.push(Step::new("reading", source.settings().join(", "), report.before));
         if table.is_empty() {
-            return Err(Error::Empty {
-                step: "reading events",
-                before: format!("{} files, no usable event", files.len()),
-            });
+            return Err(report.nothing_left("reading events", source.settings()));
         }
-        let repeats = if self.drop_repeats { table.drop_repeats()? } else { 0 };
+        if self.drop_repeats != Repeats::Keep {
+            report.repeats_dropped = table.drop_repeats(self.drop_repeats);
+            let rule: &str = self.drop_repeats.into();
+            report.steps.push(Step::new("dropping repeats", format!("drop_repeats {rule}"), table.counts()));
+        }
         let kept = core_filter(&table.users, &table.items, self.min_user_events, self.min_item_events);
         let (mut data, item_ids) = table.number(&kept, self)?;
         drop(kept);
-        if data.user_count() == 0 {
-            let core = format!(
-                "{before}; kept: users with {}, items with {}",
-                self.min_user_events, self.min_item_events
-            );
-            return Err(Error::Empty { step: "the core filter", before: core });
+        let left = Counts {
+            users: data.user_count() as u64,
+            items: data.item_count() as u64,
+            events: data.event_items.len() as u64,
+        };
+        let core =
+            format!("min_user_events {}, min_item_events {}", self.min_user_events, self.min_item_events);
+        report.steps.push(Step::new("the core filter", core, left));
+        if left.users == 0 {
+            return Err(report.nothing_left("the core filter", &["min_user_events", "min_item_events"]));
         }
         let mut catalogue = items::Catalogue::new(data.item_count(), self.query_words);
-        let item_files = source.for_each_item(&mut |item| catalogue.add(item, &table, &item_ids))?;
-        let has_items = !item_files.is_empty();
-        files.extend(item_files);
+        for file in source.for_each_item(&mut |item| catalogue.add(item, &table, &item_ids))? {
+            report.item_file(file);
+        }
         let joined = catalogue.finish(self, &mut data);
-        if has_items && joined.items_with_meta == 0 {
+        if report.item_files > 0 && joined.items_with_meta == 0 {
             let example = String::from_utf8_lossy(data.texts.items.row(0)).into_owned();
             let other = joined.first_foreign_item.unwrap_or_default();
             let before = format!(
-                "no item of the events (such as `{example}`) is in the item file (such as `{other}`)"
+                "no item of the events (such as `{example}`) is in the item file (such as `{other}`): they belong to different \
+                 data sets; take the item file away to go on without"
             );
             return Err(Error::Empty { step: "joining the item file", before });
         }
-        let items_with_meta = joined.items_with_meta;
-        let report = PrepareReport {
-            files,
-            before,
-            repeats_dropped: repeats,
-            items_without_meta: if has_items { data.item_count() as u64 - items_with_meta } else { 0 },
-            items_described_twice: joined.described_twice,
-            attributes_before_core: joined.attributes_before_core,
-        };
+        report.items_without_meta = data.item_count() as u64 - joined.items_with_meta;
+        report.items_described_twice = joined.described_twice;
+        report.attributes_before_core = joined.attributes_before_core;
         Ok(Prepared { data, report })
     }
-}
-
-/// Users, items and events at some step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Distinct users.
-    pub users: u64,
-    /// Distinct items.
-    pub items: u64,
-    /// Events.
-    pub events: u64,
-}
-
-impl std::fmt::Display for Counts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} users, {} items, {} events", self.users, self.items, self.events)
-    }
-}
-
-/// What preparing saw and left out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct PrepareReport {
-    /// Each file read, with the lines skipped.
-    pub files: Vec<FileReport>,
-    /// Counts before the core filter.
-    pub before: Counts,
-    /// Events dropped as repeats.
-    pub repeats_dropped: u64,
-    /// Items of the events that the item file does not know.
-    pub items_without_meta: u64,
-    /// Items that the item file holds more than once; the last counts.
-    pub items_described_twice: u64,
-    /// Attributes before rare ones were left out.
-    pub attributes_before_core: u64,
 }
 
 /// A numbered data set and how it came about.

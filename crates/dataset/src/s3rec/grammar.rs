@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::source::input::shown;
 use crate::source::{LineReader, ReadOptions};
 
 /// Largest id accepted.
@@ -10,9 +11,9 @@ const MAX_ID: u32 = 1 << 31;
 
 /// Where a line stands.
 pub(super) struct Place<'a> {
-    path: &'a Path,
-    line: u64,
-    byte: u64,
+    pub path: &'a Path,
+    pub line: u64,
+    pub byte: u64,
 }
 
 impl Place<'_> {
@@ -22,30 +23,49 @@ impl Place<'_> {
     }
 }
 
-/// Hands over each line's user number and its other fields, of which there is at least one.
+/// Hands over each line's user number and what follows it. `lone`: whether a line may hold the user alone.
 pub(super) fn for_each_row(
     path: &Path,
-    mut row: impl FnMut(Place<'_>, u32, std::str::Split<'_, char>) -> Result<()>,
+    options: &ReadOptions,
+    lone: bool,
+    mut row: impl FnMut(Place<'_>, u32, &str) -> Result<()>,
 ) -> Result<()> {
-    let mut reader = LineReader::open(path, &ReadOptions::default())?;
+    let mut reader = LineReader::open(path, options)?;
     let mut empty = true;
     while let Some(line) = reader.next_line()? {
         let place = Place { path, line: line.number, byte: line.byte };
-        let Some((user, rest)) = line.text.split_once(' ') else {
-            return Err(place.error("a user without any item"));
-        };
+        let text = line.text.trim();
+        let (user, rest) = text.split_once([' ', '\t']).unwrap_or((text, ""));
         let user = id(user).map_err(|m| place.error(m))?;
-        row(place, user, rest.trim_end().split(' '))?;
+        if rest.is_empty() && !lone {
+            return Err(place.error(format!("user {user} without any item: `user item item …` is expected")));
+        }
+        row(place, user, rest)?;
         empty = false;
     }
     if empty { Err(Error::format(path, 0, 0, "the file holds no line of data")) } else { Ok(()) }
+}
+
+/// The item numbers of a line.
+pub(super) fn ids<'a>(place: &'a Place<'_>, fields: &'a str) -> impl Iterator<Item = Result<u32>> + 'a {
+    let numbered = fields.split_ascii_whitespace().enumerate();
+    numbered.map(|(n, field)| id(field).map_err(|m| place.error(format!("field {}: {m}", n + 2))))
+}
+
+/// The queries of a line, one for each item: of two blanks in a row, an empty one stands between.
+pub(super) fn queries<'a>(
+    place: &'a Place<'_>,
+    fields: &'a str,
+) -> impl Iterator<Item = Result<Vec<u32>>> + 'a {
+    let numbered = fields.split([' ', '\t']).filter(|_| !fields.is_empty()).enumerate();
+    numbered.map(|(n, field)| keywords(field).map_err(|m| place.error(format!("field {}: {m}", n + 2))))
 }
 
 /// An item or user number.
 pub(super) fn id(field: &str) -> std::result::Result<u32, String> {
     match field.parse::<u32>() {
         Ok(id) if (1..=MAX_ID).contains(&id) => Ok(id),
-        _ => Err(format!("`{field}` where an id from 1 to {MAX_ID} is expected")),
+        _ => Err(format!("`{}` where an id from 1 to {MAX_ID} is expected", shown(field))),
     }
 }
 
@@ -56,18 +76,9 @@ pub(super) fn keywords(field: &str) -> std::result::Result<Vec<u32>, String> {
     }
     let word = |w: &str| match w.parse::<u32>() {
         Ok(word) if word <= MAX_ID => Ok(word),
-        _ => Err(format!("`{field}` where keyword ids joined by commas are expected")),
+        _ => Err(format!("`{}` where keyword ids joined by commas are expected", shown(field))),
     };
     field.split(',').map(word).collect()
-}
-
-/// The number of an item that events have.
-pub(super) fn known_item(item: &str, items: usize) -> std::result::Result<u32, String> {
-    let number = id(item)?;
-    if number as usize > items {
-        return Err(format!("item {number} is not among the {items} items of the events"));
-    }
-    Ok(number)
 }
 
 /// Checks that a line's user is the one in this row of `NAME.txt`, and returns the row.

@@ -1,57 +1,51 @@
 //! Reading the text files.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use hashbrown::HashSet;
+use serde::Deserialize;
 
+use super::TextFiles;
 use super::entries::for_each_entry;
-use super::grammar::{aligned_user, for_each_row, id, keywords, known_item, same_length, too_many};
+use super::forms::{Sequences, item_number, word_list};
+use super::grammar::{aligned_user, for_each_row, id, ids, queries, same_length, too_many};
+use super::numbers::ItemNumbers;
 use crate::error::{Error, Result};
 use crate::ids::Vocabulary;
 use crate::numbered::{Numbered, Sampled};
-use crate::output::check_name;
-use crate::prepare::{Queries, attribute_queries};
+use crate::prepare::{Counts, PrepareReport, Queries, Step, attribute_queries};
 use crate::ragged::Ragged;
-use crate::source::{LineReader, ReadOptions};
-
-/// What an import noticed that is no error.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ImportReport {
-    /// The files read.
-    pub files: Vec<String>,
-    /// Oddities by kind, such as sampled negatives that are in the user's history.
-    pub notes: BTreeMap<String, u64>,
-}
+use crate::source::find::{expect, find, plain_or_gzip};
+use crate::source::input::json::{Json, reason};
+use crate::source::input::shown;
+use crate::source::loose::Loose;
+use crate::source::{FileReport, LineReader, MARKUP_TITLES, title_words};
 
 /// An imported data set.
 #[derive(Clone, Debug)]
 pub struct Imported {
-    /// The data, under the files' own item numbers.
+    /// The data. Items keep the files' numbers where these have no gaps; else they are numbered anew, in order of first appearance.
     pub data: Numbered,
-    /// What was noticed.
-    pub report: ImportReport,
+    /// The number that the files give each item: entry `i` is that of id `i + 1`.
+    pub item_numbers: Vec<u32>,
+    /// What was read, noticed and left out.
+    pub report: PrepareReport,
 }
 
-/// Reads the files of data set `name` in `folder`.
-///
-/// # Errors
-/// A missing `NAME.txt`, a line that does not fit the format, files that do not fit each other, or
-/// [`Queries::Description`], which the text files cannot serve.
-pub fn import(folder: &Path, name: &str, queries: Queries) -> Result<Imported> {
-    check_name(name)?;
+pub(super) fn import(files: &TextFiles) -> Result<Imported> {
     let mut import = Import {
-        folder,
-        name,
+        files,
         data: Numbered::default(),
-        report: ImportReport::default(),
+        report: PrepareReport::default(),
+        items: ItemNumbers::default(),
         words: Words::default(),
     };
     import.data.queries.push([]);
     import.sequences()?;
     import.attributes()?;
-    import.items()?;
-    match queries {
+    let described = import.descriptions()?;
+    import.number_items(described);
+    match files.queries {
         Queries::Logged => {
             import.dummy_queries()?;
             import.event_queries()?;
@@ -63,21 +57,55 @@ pub fn import(folder: &Path, name: &str, queries: Queries) -> Result<Imported> {
             return Err(Error::Config { field: "queries", message });
         }
     }
-    import.samples(queries == Queries::Logged)?;
-    Ok(Imported { data: import.data, report: import.report })
+    import.samples(files.queries == Queries::Logged)?;
+    let Import { mut data, mut report, items, .. } = import;
+    report.before = counts(&data);
+    report.steps.push(Step::new("reading", "", report.before));
+    report.repeats_dropped = data.drop_repeats(files.repeats);
+    if files.repeats != Default::default() {
+        report.steps.push(Step::new("dropping repeats", "drop_repeats", counts(&data)));
+    }
+    report.items_without_meta = without_meta(&data);
+    Ok(Imported { data, item_numbers: items.numbers, report })
 }
 
-/// Largest item number that a file may have, however few events it holds.
-const LEAST_ITEMS: usize = 100_000;
-/// Largest item number per event in files with more events than that.
-const ITEMS_PER_EVENT: usize = 8;
+/// Items that occur and have neither attributes nor texts.
+fn without_meta(data: &Numbered) -> u64 {
+    let mut without = vec![false; data.item_count() + 1];
+    data.event_items.iter().for_each(|&item| without[item as usize] = true);
+    data.attribute_items.iter().for_each(|&item| without[item as usize] = false);
+    let bare = |texts: &Ragged<u8>, item: usize| texts.row(item).is_empty();
+    let texts = &data.texts;
+    (0..data.item_count())
+        .filter(|&n| without[n + 1] && bare(&texts.titles, n) && bare(&texts.image_urls, n))
+        .count() as u64
+}
+
+fn counts(data: &Numbered) -> Counts {
+    let mut items = data.event_items.clone();
+    items.sort_unstable();
+    items.dedup();
+    Counts {
+        users: data.user_count() as u64,
+        items: items.len() as u64,
+        events: data.event_items.len() as u64,
+    }
+}
 
 struct Import<'a> {
-    folder: &'a Path,
-    name: &'a str,
+    files: &'a TextFiles,
     data: Numbered,
-    report: ImportReport,
+    report: PrepareReport,
+    items: ItemNumbers,
     words: Words,
+}
+
+/// A line of `NAME_items.jsonl`.
+struct Description {
+    item: u32,
+    asin: String,
+    title: String,
+    images: String,
 }
 
 /// Rows of the query table by their keywords.
@@ -99,124 +127,166 @@ impl Words {
 
 impl Import<'_> {
     /// The path of a file of this data set, plain or gzip, if it is there.
-    fn find(&mut self, ending: &str) -> Option<PathBuf> {
-        let plain = self.folder.join(format!("{}{ending}", self.name));
-        let gzip = self.folder.join(format!("{}{ending}.gz", self.name));
-        let path = [plain, gzip].into_iter().find(|p| p.is_file())?;
-        self.report.files.push(path.file_name()?.to_string_lossy().into_owned());
-        Some(path)
+    fn find(&self, ending: &str) -> Result<Option<PathBuf>> {
+        find(&self.files.folder, &plain_or_gzip(&format!("{}{ending}", self.files.name)))
     }
 
     fn sequences(&mut self) -> Result<()> {
-        let Some(path) = self.find(".txt") else {
-            let message = format!("neither {0}.txt nor {0}.txt.gz is here", self.name);
-            return Err(Error::format(self.folder, 0, 0, message));
-        };
-        let data = &mut self.data;
-        data.user_offsets.push(0);
-        for_each_row(&path, |place, user, fields| {
-            for field in fields {
-                let item = id(field).map_err(|m| place.error(m))?;
-                data.event_items.push(item);
+        let name = &self.files.name;
+        let path = expect(&self.files.folder, &plain_or_gzip(&format!("{name}.txt")), "text file", name)?;
+        let mut read = Sequences::default();
+        for_each_row(&path, &self.files.options, true, |place, user, fields| {
+            let before = read.items.len();
+            for item in ids(&place, fields) {
+                read.items.push(item?);
             }
-            data.user_numbers.push(user);
-            data.user_offsets.push(data.event_items.len() as u64);
-            Ok(())
+            read.end_line(&place, user, before)
         })?;
-        let items = data.event_items.iter().max().map_or(0, |&i| i as usize);
+        let mut report = FileReport::new(&path);
+        report.lines = read.lines();
+        let data = &mut self.data;
+        (data.user_numbers, data.user_offsets, data.event_items) = read.users(&path, &mut report)?;
+        self.report.files.push(report);
         let events = data.event_items.len();
-        // Everything below has a place for each item number: a number alone must not decide how much memory is taken.
-        if items > LEAST_ITEMS.max(ITEMS_PER_EVENT * events) {
-            let message =
-                format!("item {items} in {events} events: items are numbered from 1, without large gaps");
-            return Err(Error::format(&path, 0, 0, message));
+        if events == 0 {
+            return Err(Error::format(&path, 0, 0, "no user has an item; a line is `user item item …`"));
         }
+        let alone = data.user_offsets.windows(2).filter(|range| range[0] == range[1]).count() as u64;
+        if alone > 0 {
+            self.report.notes.insert("users without any item".into(), alone);
+        }
+        let data = &mut self.data;
         for range in data.user_offsets.windows(2) {
             data.event_times.extend(0..(range[1] - range[0]) as i64);
         }
         data.event_kinds = vec![0; events];
         data.event_queries = vec![0; events];
-        data.item_queries = vec![0; items + 1];
         data.texts.users = data.user_numbers.iter().map(|n| n.to_string().into_bytes()).collect();
-        data.texts.items = (1..=items).map(|n| n.to_string().into_bytes()).collect();
-        data.texts.titles = (0..items).map(|_| []).collect();
-        data.texts.image_urls = data.texts.titles.clone();
         Ok(())
     }
 
+    /// Attributes, under the file's item numbers.
     fn attributes(&mut self) -> Result<()> {
-        let Some(path) = self.find("_item2attributes.json") else { return Ok(()) };
-        let items = self.data.item_count();
+        let Some(path) = self.find("_item2attributes.json")? else { return Ok(()) };
+        let mut report = FileReport::new(&path);
         let data = &mut self.data;
-        for_each_entry(&path, |item: String, list: Vec<u32>| {
-            let item = known_item(&item, items)?;
-            if list.contains(&0) {
-                return Err(format!("item {item}: attribute 0 is the padding"));
+        let mut seen = HashSet::new();
+        for_each_entry(&path, &self.files.options, |item: &str, list: Vec<super::forms::Whole>| {
+            let item = id(item)?;
+            if !seen.insert(item) {
+                return Err(format!("item {item} has a list already"));
+            }
+            let list = list.into_iter().map(|whole| whole.0);
+            data.item_attributes.push(list);
+            if data.item_attributes.row(data.attribute_items.len()).contains(&0) {
+                return Err("attribute 0 is the padding".into());
             }
             data.attribute_items.push(item);
-            data.item_attributes.push(list);
+            report.lines += 1;
             Ok(())
-        })
+        })?;
+        self.report.item_file(report);
+        Ok(())
     }
 
-    fn items(&mut self) -> Result<()> {
+    fn descriptions(&mut self) -> Result<Vec<Description>> {
         #[derive(Deserialize)]
-        struct Item {
-            item: u32,
-            asin: Option<String>,
-            title: Option<String>,
-            image_url: Option<String>,
+        struct Item<'a> {
+            #[serde(borrow, default)]
+            item: Loose<'a>,
+            #[serde(borrow, default)]
+            asin: Loose<'a>,
+            #[serde(borrow, default)]
+            title: Loose<'a>,
+            #[serde(borrow, default)]
+            image_url: Loose<'a>,
         }
-        let Some(path) = self.find("_items.jsonl") else { return Ok(()) };
-        let items = self.data.item_count();
-        let mut texts: Vec<[String; 3]> = vec![Default::default(); items];
-        let mut reader = LineReader::open(&path, &ReadOptions::default())?;
+        let mut all = Vec::new();
+        let Some(path) = self.find("_items.jsonl")? else { return Ok(all) };
+        let mut reader = LineReader::open(&path, &self.files.options)?;
+        let mut report = FileReport::new(&path);
+        let mut json = Json::default();
         while let Some(line) = reader.next_line()? {
-            let parsed: Item = serde_json::from_str(&line.text)
-                .map_err(|e| Error::format(&path, line.number, line.byte, e.to_string()))?;
-            match texts.get_mut((parsed.item as usize).wrapping_sub(1)) {
-                Some(slot) => {
-                    *slot = [parsed.asin, parsed.title, parsed.image_url].map(Option::unwrap_or_default);
-                }
-                None => note(&mut self.report, "described items that no event has"),
+            report.lines += 1;
+            let fail = |message: String| Error::format(&path, line.number, line.byte, message);
+            let parsed: Item<'_> = json.parse(&line.text).map_err(|e| {
+                fail(format!("column {}: {}, in `{}`", e.column(), reason(&e), shown(&line.text)))
+            })?;
+            let item = item_number(&parsed.item).map_err(fail)?;
+            id(&item.to_string()).map_err(fail)?;
+            let title = parsed.title.as_str().unwrap_or_default();
+            let words = title_words(title);
+            if words.is_none() {
+                report.note(line.number, MARKUP_TITLES, title);
             }
+            let images: Vec<&str> = parsed.image_url.strings().filter(|url| !url.is_empty()).collect();
+            let images = images.join("\n");
+            let title = words.unwrap_or_default().into_owned();
+            let asin = parsed.asin.into_id().unwrap_or_default().into_owned();
+            all.push(Description { item, asin, title, images });
         }
-        let own = &mut self.data.texts;
-        let names = texts.iter().enumerate().map(|(i, t)| match t[0].as_str() {
-            "" => (i + 1).to_string().into_bytes(),
-            asin => asin.as_bytes().to_vec(),
-        });
-        own.items = names.collect();
-        own.titles = texts.iter().map(|t| t[1].bytes()).collect();
-        own.image_urls = texts.iter().map(|t| t[2].bytes()).collect();
-        Ok(())
+        self.report.item_file(report);
+        Ok(all)
+    }
+
+    /// Gives every item of the catalogue its id, and what was said of it under its number.
+    fn number_items(&mut self, described: Vec<Description>) {
+        let data = &mut self.data;
+        let listed: Vec<u32> =
+            data.attribute_items.iter().copied().chain(described.iter().map(|d| d.item)).collect();
+        let items = ItemNumbers::new(&data.event_items, &listed);
+        data.event_items.iter_mut().chain(&mut data.attribute_items).for_each(|item| items.renumber(item));
+        data.item_queries = vec![0; items.len() + 1];
+        let mut texts: Vec<[String; 3]> =
+            items.numbers.iter().map(|number| [number.to_string(), String::new(), String::new()]).collect();
+        for Description { mut item, asin, title, images } in described {
+            items.renumber(&mut item);
+            let [name, own_title, own_images] = &mut texts[item as usize - 1];
+            if !asin.is_empty() {
+                *name = asin;
+            }
+            (*own_title, *own_images) = (title, images);
+        }
+        let column = |at: usize| texts.iter().map(|own| own[at].bytes()).collect();
+        (data.texts.items, data.texts.titles, data.texts.image_urls) = (column(0), column(1), column(2));
+        let mut without_events = vec![true; items.len()];
+        data.event_items.iter().for_each(|&item| without_events[item as usize - 1] = false);
+        for _ in without_events.into_iter().filter(|&without| without) {
+            note(&mut self.report, "listed items that no event has");
+        }
+        if !items.are_ids() {
+            note(&mut self.report, "item numbers with gaps: items were numbered anew");
+        }
+        self.items = items;
     }
 
     fn dummy_queries(&mut self) -> Result<()> {
-        let Some(path) = self.find("_id2dummy_query.json") else { return Ok(()) };
-        let items = self.data.item_count();
-        let (data, words) = (&mut self.data, &mut self.words);
-        for_each_entry(&path, |item: String, query: String| {
-            let item = known_item(&item, items)?;
-            data.item_queries[item as usize] = words.row(&keywords(&query)?, &mut data.queries);
+        let Some(path) = self.find("_id2dummy_query.json")? else { return Ok(()) };
+        let mut report = FileReport::new(&path);
+        let (data, items, words) = (&mut self.data, &self.items, &mut self.words);
+        for_each_entry(&path, &self.files.options, |item: &str, query: super::forms::QueryText| {
+            let item = items.id(item)?;
+            data.item_queries[item as usize] = words.row(&word_list(&query)?, &mut data.queries);
+            report.lines += 1;
             Ok(())
-        })
+        })?;
+        self.report.files.push(report);
+        Ok(())
     }
 
     fn event_queries(&mut self) -> Result<()> {
-        let Some(path) = self.find("_queries.txt") else { return Ok(()) };
+        let Some(path) = self.find("_queries.txt")? else { return Ok(()) };
         let (data, words) = (&mut self.data, &mut self.words);
         let mut user = 0;
-        for_each_row(&path, |place, number, fields| {
+        for_each_row(&path, &self.files.options, true, |place, number, fields| {
             let range = aligned_user(&place, user, number, &data.user_numbers)?;
             let range = data.user_offsets[range] as usize..data.user_offsets[range + 1] as usize;
             let mut events = range.clone();
-            for field in fields {
+            for list in queries(&place, fields) {
                 let Some(event) = events.next() else {
                     return Err(place.error(too_many("queries", range.len())));
                 };
-                let list = keywords(field).map_err(|m| place.error(m))?;
-                data.event_queries[event] = words.row(&list, &mut data.queries);
+                data.event_queries[event] = words.row(&list?, &mut data.queries);
             }
             if !events.is_empty() {
                 let message = format!("{} queries for {} items", range.len() - events.len(), range.len());
@@ -225,27 +295,23 @@ impl Import<'_> {
             user += 1;
             Ok(())
         })?;
+        self.report.read(&path, user);
         same_length(&path, user, self.data.user_count())
     }
 
     fn samples(&mut self, with_queries: bool) -> Result<()> {
-        let Some(path) = self.find("_sample.txt") else { return Ok(()) };
-        let (data, report) = (&mut self.data, &mut self.report);
-        let items = data.item_count();
+        let Some(path) = self.find("_sample.txt")? else { return Ok(()) };
+        let (data, items, report) = (&self.data, &self.items, &mut self.report);
         let mut sampled = Sampled::default();
         let mut user = 0;
-        for_each_row(&path, |place, number, fields| {
+        // A user who knows every item has no negatives: the line holds the user alone.
+        for_each_row(&path, &self.files.options, true, |place, number, fields| {
             let index = aligned_user(&place, user, number, &data.user_numbers)?;
             let own =
                 &data.event_items[data.user_offsets[index] as usize..data.user_offsets[index + 1] as usize];
             let mut row = Vec::with_capacity(99);
-            for field in fields {
-                let item = id(field).map_err(|m| place.error(m))?;
-                if item as usize > items {
-                    return Err(
-                        place.error(format!("item {item} is not among the {items} items of the events"))
-                    );
-                }
+            for item in ids(&place, fields) {
+                let item = items.id_of(item?).map_err(|m| place.error(m))?;
                 if own.contains(&item) {
                     note(report, "sampled negatives in the user's history");
                 }
@@ -261,8 +327,9 @@ impl Import<'_> {
             user += 1;
             Ok(())
         })?;
+        report.read(&path, user);
         same_length(&path, user, data.user_count())?;
-        if with_queries && let Some(path) = self.find("_sample_queries.txt") {
+        if with_queries && let Some(path) = self.find("_sample_queries.txt")? {
             self.sample_queries(&path, &mut sampled)?;
         }
         self.data.sampled = Some(sampled);
@@ -272,12 +339,11 @@ impl Import<'_> {
     fn sample_queries(&mut self, path: &Path, sampled: &mut Sampled) -> Result<()> {
         let (data, words) = (&mut self.data, &mut self.words);
         let mut user = 0;
-        for_each_row(path, |place, number, fields| {
+        for_each_row(path, &self.files.options, true, |place, number, fields| {
             let width = sampled.items.row(aligned_user(&place, user, number, &data.user_numbers)?).len();
             let before = sampled.queries.len();
-            for field in fields {
-                let list = keywords(field).map_err(|m| place.error(m))?;
-                sampled.queries.push(words.row(&list, &mut data.queries));
+            for list in queries(&place, fields) {
+                sampled.queries.push(words.row(&list?, &mut data.queries));
             }
             let found = sampled.queries.len() - before;
             if found != width {
@@ -286,10 +352,11 @@ impl Import<'_> {
             user += 1;
             Ok(())
         })?;
-        same_length(path, user, data.user_count())
+        self.report.read(path, user);
+        same_length(path, user, self.data.user_count())
     }
 }
 
-fn note(report: &mut ImportReport, what: &str) {
+fn note(report: &mut PrepareReport, what: &str) {
     *report.notes.entry(what.to_owned()).or_default() += 1;
 }

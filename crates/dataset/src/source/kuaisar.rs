@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use super::EventSource;
 use super::csv_table::Table;
-use super::lines::{FileReport, ReadOptions};
+use super::find::{expect, find, plain_or_gzip};
+use super::input::{FileReport, ReadOptions};
+use super::{BAD_KEYWORDS, EventSource};
 use crate::error::Result;
 use crate::event::{EventKind, RawEvent, RawItem};
 
@@ -33,41 +34,41 @@ impl KuaiSar {
     }
 
     /// The file of that name, or its gzip form.
-    fn file(&self, name: &str) -> PathBuf {
-        let plain = self.folder.join(name);
-        let gzip = self.folder.join(format!("{name}.gz"));
-        if !plain.exists() && gzip.exists() { gzip } else { plain }
+    fn file(&self, name: &str) -> Result<PathBuf> {
+        expect(&self.folder, &plain_or_gzip(name), "KuaiSAR file", "inter")
     }
 
     fn searches(&self, visit: &mut dyn FnMut(RawEvent<'_>) -> Result<()>) -> Result<FileReport> {
         const COLUMNS: [&[&str]; 5] =
             [&["user_id"], &["item_id"], &["search_session_timestamp"], &["click_cnt"], &["keyword"]];
-        let mut table = Table::open(&self.file("src_inter.csv"), &COLUMNS, &self.options)?;
+        let mut table = Table::open(&self.file("src_inter.csv")?, &COLUMNS, &self.options)?;
         let mut query = Vec::new();
         let (mut user_text, mut item_text) = (String::new(), String::new());
         while let Some(row) = table.next_row()? {
-            let (user, item, time) = match (integer(&row[0]), integer(&row[1]), time(&row[2])) {
-                (Some(user), Some(item), Some(time)) => (user, item, time),
-                _ => {
-                    table.skip("`user_id`, `item_id` or `search_session_timestamp` is no number");
+            let read = || -> std::result::Result<_, Refusal> {
+                let user = needed("user_id", &row[0], WHOLE, integer)?;
+                let item = needed("item_id", &row[1], WHOLE, integer)?;
+                let time = needed("search_session_timestamp", &row[2], TIME, time)?;
+                Ok((user, item, time, needed("click_cnt", &row[3], NUMBER, number)?))
+            };
+            let (user, item, time) = match read() {
+                Ok((user, item, time, clicks)) if clicks > 0.0 => (user, item, time),
+                Ok(_) => {
+                    table.note(NOT_CLICKED, "");
+                    continue;
+                }
+                Err((cause, value)) => {
+                    table.skip(&cause, &value);
                     continue;
                 }
             };
-            match number(&row[3]) {
-                Some(clicks) if clicks > 0.0 => {}
-                Some(_) => continue,
-                None => {
-                    table.skip("`click_cnt` is no number");
-                    continue;
-                }
-            }
             let dropped = match keywords(&row[4], &mut query) {
                 Ok(dropped) => dropped,
                 Err(at_most) => return Err(table.too_large("a keyword list", at_most)),
             };
-            (0..dropped).for_each(|_| table.report.note("keyword entries dropped"));
+            (0..dropped).for_each(|_| table.note(BAD_KEYWORDS, ""));
             if query.is_empty() {
-                table.report.note("searches without keywords");
+                table.note("searches without keywords", "");
             }
             set(&mut user_text, user);
             set(&mut item_text, item);
@@ -79,27 +80,32 @@ impl KuaiSar {
                 kind: EventKind::Search,
             })?;
         }
-        table.finish(&self.options)
+        table.finish()
     }
 
     fn recommendations(&self, visit: &mut dyn FnMut(RawEvent<'_>) -> Result<()>) -> Result<FileReport> {
         const COLUMNS: [&[&str]; 4] = [&["user_id"], &["item_id"], &["timestamp"], &["click"]];
-        let mut table = Table::open(&self.file("rec_inter.csv"), &COLUMNS, &self.options)?;
+        let mut table = Table::open(&self.file("rec_inter.csv")?, &COLUMNS, &self.options)?;
         let (mut user_text, mut item_text) = (String::new(), String::new());
         while let Some(row) = table.next_row()? {
-            match (integer(&row[0]), integer(&row[1]), time(&row[2]), number(&row[3])) {
-                (Some(user), Some(item), Some(time), Some(click)) => {
-                    if click > 0.0 {
-                        set(&mut user_text, user);
-                        set(&mut item_text, item);
-                        let kind = EventKind::Recommendation;
-                        visit(RawEvent { user: &user_text, item: &item_text, query: &[], time, kind })?;
-                    }
+            let read = || -> std::result::Result<_, Refusal> {
+                let user = needed("user_id", &row[0], WHOLE, integer)?;
+                let item = needed("item_id", &row[1], WHOLE, integer)?;
+                let time = needed("timestamp", &row[2], TIME, time)?;
+                Ok((user, item, time, needed("click", &row[3], NUMBER, number)?))
+            };
+            match read() {
+                Ok((user, item, time, click)) if click > 0.0 => {
+                    set(&mut user_text, user);
+                    set(&mut item_text, item);
+                    let kind = EventKind::Recommendation;
+                    visit(RawEvent { user: &user_text, item: &item_text, query: &[], time, kind })?;
                 }
-                _ => table.skip("`user_id`, `item_id`, `timestamp` or `click` is no number"),
+                Ok(_) => table.note(NOT_CLICKED, ""),
+                Err((cause, value)) => table.skip(&cause, &value),
             }
         }
-        table.finish(&self.options)
+        table.finish()
     }
 }
 
@@ -119,20 +125,22 @@ impl EventSource for KuaiSar {
         ];
         const COLUMNS: [&[&str]; 6] =
             [&["item_id"], &[NAMES[0]], &[NAMES[2]], &[NAMES[3]], &[NAMES[4]], &["caption"]];
-        let path = self.file("item_features.csv");
-        if !path.exists() {
+        let Some(path) = find(&self.folder, &plain_or_gzip("item_features.csv"))? else {
             return Ok(Vec::new());
-        }
+        };
         let mut table = Table::open(&path, &COLUMNS, &self.options)?;
         let music = table.optional("music_id");
         if music.is_none() {
-            table.report.note("no column `music_id`");
+            table.note("no column `music_id`", "");
         }
         let mut caption = Vec::new();
         while let Some(row) = table.next_row()? {
-            let Some(item) = integer(&row[0]) else {
-                table.skip("`item_id` is no number");
-                continue;
+            let item = match needed("item_id", &row[0], WHOLE, integer) {
+                Ok(item) => item,
+                Err((cause, value)) => {
+                    table.skip(&cause, &value);
+                    continue;
+                }
             };
             let mut attributes: Vec<Cow<'_, str>> = Vec::new();
             let music = music.map(|column| row.cell(column));
@@ -157,8 +165,30 @@ impl EventSource for KuaiSar {
             let item = Cow::Owned(item.to_string());
             visit(RawItem { item, attributes, ..RawItem::default() })?;
         }
-        Ok(vec![table.finish(&self.options)?])
+        Ok(vec![table.finish()?])
     }
+}
+
+/// The note of a row that is no event: shown, not clicked.
+const NOT_CLICKED: &str = "not clicked";
+const NUMBER: &str = "no number";
+const WHOLE: &str = "no whole number from 0";
+const TIME: &str = "no number of milliseconds from 0 to 2^53";
+
+/// Why a row cannot be used, and the value that is the reason.
+type Refusal = (String, String);
+
+/// The value of a cell, or why there is none and what stands there.
+fn needed<T>(
+    column: &str,
+    cell: &str,
+    expected: &str,
+    read: fn(&str) -> Option<T>,
+) -> std::result::Result<T, Refusal> {
+    read(cell).ok_or_else(|| match cell.trim() {
+        "" => (format!("`{column}` is empty"), String::new()),
+        _ => (format!("`{column}` is {expected}"), cell.to_owned()),
+    })
 }
 
 fn set(text: &mut String, number: i64) {
@@ -266,7 +296,7 @@ mod tests {
                     Ok(())
                 })
                 .unwrap();
-            assert_eq!(report[0].notes["no column `music_id`"], 1);
+            assert_eq!(report[0].notes["no column `music_id`"].count, 1);
         }
         let ids =
             "author_id_44 first_level_category_id_1 second_level_category_id_2 third_level_category_id_3";

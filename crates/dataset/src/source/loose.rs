@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// A JSON or Python value whose type the reader does not want to prescribe.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,10 +14,11 @@ pub(crate) enum Loose<'a> {
     Null,
     Bool(bool),
     Int(i64),
+    /// A whole number beyond [`Int`](Self::Int), such as a hashed id.
+    Large(u64),
     Float(f64),
     Str(Cow<'a, str>),
     List(Vec<Loose<'a>>),
-    /// A map; only the Python dialect keeps its entries.
     Map(Vec<(Cow<'a, str>, Loose<'a>)>),
 }
 
@@ -32,9 +34,26 @@ impl<'a> Loose<'a> {
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             Self::Int(i) => Some(*i as f64),
+            Self::Large(i) => Some(*i as f64),
             Self::Float(f) => Some(*f),
             Self::Str(text) => text.trim().parse().ok(),
             _ => None,
+        }
+    }
+
+    /// The name of a user or item: text without surrounding blanks, or a whole number, which data frames may have turned
+    /// into a float. The value itself comes back if it is neither.
+    pub fn into_id(self) -> Result<Cow<'a, str>, Self> {
+        const EXACT: f64 = (1u64 << 53) as f64;
+        match self {
+            Self::Str(text) if text.trim().is_empty() => Err(Self::Str(text)),
+            Self::Str(Cow::Borrowed(text)) => Ok(Cow::Borrowed(text.trim())),
+            Self::Str(Cow::Owned(text)) => Ok(Cow::Owned(text.trim().to_owned())),
+            Self::Int(number) => Ok(Cow::Owned(number.to_string())),
+            Self::Large(number) => Ok(Cow::Owned(number.to_string())),
+            // Beyond 2^53 a float may stand for several numbers.
+            Self::Float(f) if f.fract() == 0.0 && f.abs() < EXACT => Ok(Cow::Owned((f as i64).to_string())),
+            other => Err(other),
         }
     }
 
@@ -59,6 +78,17 @@ impl<'a> Loose<'a> {
         items.iter().filter_map(Self::as_str)
     }
 
+    /// A field of a map; null where there is none.
+    pub fn get(&self, key: &str) -> &Self {
+        const NULL: &Loose<'static> = &Loose::Null;
+        match self {
+            Self::Map(entries) => {
+                entries.iter().rev().find(|(name, _)| name == key).map_or(NULL, |(_, value)| value)
+            }
+            _ => NULL,
+        }
+    }
+
     /// Takes a field out of a map.
     pub fn take(&mut self, key: &str) -> Self {
         match self {
@@ -69,6 +99,22 @@ impl<'a> Loose<'a> {
                 .map(|(_, value)| std::mem::take(value))
                 .unwrap_or_default(),
             _ => Self::Null,
+        }
+    }
+}
+
+/// As messages show it.
+impl fmt::Display for Loose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Int(value) => write!(f, "{value}"),
+            Self::Large(value) => write!(f, "{value}"),
+            Self::Float(value) => write!(f, "{value}"),
+            Self::Str(text) => write!(f, "\"{text}\""),
+            Self::List(items) => write!(f, "a list of {}", items.len()),
+            Self::Map(entries) => write!(f, "an object of {} fields", entries.len()),
         }
     }
 }
@@ -92,7 +138,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
                 Ok(Loose::Int(v))
             }
             fn visit_u64<E>(self, v: u64) -> Result<Self::Value, E> {
-                Ok(i64::try_from(v).map_or(Loose::Float(v as f64), Loose::Int))
+                Ok(i64::try_from(v).map_or(Loose::Large(v), Loose::Int))
             }
             fn visit_f64<E>(self, v: f64) -> Result<Self::Value, E> {
                 Ok(Loose::Float(v))
@@ -111,17 +157,45 @@ impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
                 Ok(Loose::List(items))
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Loose::Map(Vec::new()))
+                let mut entries = Vec::new();
+                while let Some((Key(key), value)) = map.next_entry()? {
+                    entries.push((key, value));
+                }
+                Ok(Loose::Map(entries))
             }
         }
         deserializer.deserialize_any(Any)
     }
 }
 
+/// A key of a map, borrowed where it can be.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_are_text_or_whole_numbers() {
+        let id = |text| serde_json::from_str::<Loose<'_>>(text).unwrap().into_id().ok().map(Cow::into_owned);
+        for (json, expected) in [
+            ("7", "7"),
+            ("-7", "-7"),
+            ("12.0", "12"),
+            ("-0.0", "0"),
+            ("18446744073709551615", "18446744073709551615"),
+            ("\"01\"", "01"),
+            ("\"12.0\"", "12.0"),
+            ("\" a b\\t\"", "a b"),
+        ] {
+            assert_eq!(id(json).as_deref(), Some(expected), "{json}");
+        }
+        for json in ["null", "true", "1.5", "1e300", "9007199254740992.0", "\"\"", "\" \"", "[1]", "{}"] {
+            assert_eq!(id(json), None, "{json}");
+        }
+    }
 
     #[test]
     fn times_are_whole_and_bounded() {

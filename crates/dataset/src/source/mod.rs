@@ -2,17 +2,28 @@
 
 mod amazon;
 mod csv_table;
+pub(crate) mod find;
+pub(crate) mod input;
 mod kuaisar;
-pub(crate) mod lines;
 pub(crate) mod loose;
+mod markup;
 mod python_literal;
 
 pub use amazon::AmazonReviews;
+pub use input::{FileReport, Line, LineReader, Occurrence, ReadOptions};
 pub use kuaisar::KuaiSar;
-pub use lines::{FileReport, Line, LineReader, ReadOptions};
+
+pub(crate) use markup::words_of as title_words;
 
 use crate::error::Result;
 use crate::event::{RawEvent, RawItem};
+
+/// Notes of files that are losses: what they count is in no corpus.
+pub(crate) const LOSSES: [&str; 2] = [MARKUP_TITLES, BAD_KEYWORDS];
+/// The note of a title that is no title.
+pub(crate) const MARKUP_TITLES: &str = "titles that are markup";
+/// The note of a part of a logged query that is no keyword.
+const BAD_KEYWORDS: &str = "keyword entries that are no whole numbers";
 
 /// A log of events and what is known of its items.
 ///
@@ -30,4 +41,9 @@ pub trait EventSource {
     /// # Errors
     /// As for events.
     fn for_each_item(&self, visit: &mut dyn FnMut(RawItem<'_>) -> Result<()>) -> Result<Vec<FileReport>>;
+
+    /// Names of the source's own settings that decide which rows are events; for messages.
+    fn settings(&self) -> &'static [&'static str] {
+        &[]
+    }
 }

@@ -107,9 +107,10 @@ impl<'a> Parser<'a> {
             "False" => Loose::Bool(false),
             number => {
                 let number = number.trim_end_matches('L');
-                match (number.parse::<i64>(), number.parse::<f64>()) {
-                    (Ok(int), _) => Loose::Int(int),
-                    (_, Ok(float)) => Loose::Float(float),
+                match (number.parse::<i64>(), number.parse::<u64>(), number.parse::<f64>()) {
+                    (Ok(int), ..) => Loose::Int(int),
+                    (_, Ok(large), _) => Loose::Large(large),
+                    (.., Ok(float)) => Loose::Float(float),
                     _ => return Err(format!("`{word}` is no literal, at byte {}", self.at)),
                 }
             }

@@ -1,4 +1,13 @@
 //! The exact search unit (ESU): multi-head target attention over the selected events.
+//!
+//! In formulas:
+//!
+//! ```text
+//! Q_h(t), K_h(x), V_h(x) = wQ_list[h](t), wK_list[h](x), wV_list[h](x)
+//! p_hl      = softmax over the selected events l of Q_h(t) · K_h(x_l) / √D
+//! o_h       = Σ_l p_hl · V_h(x_l)
+//! ESU(t, S) = wO([o_1; …; o_H]), 0 for a user without events; S are the selected events, one set or a set per head
+//! ```
 
 use burn::module::Module;
 use burn::nn::Linear;

@@ -1,4 +1,13 @@
 //! One vector of a query and an item.
+//!
+//! In formulas:
+//!
+//! ```text
+//! weighted_average  fusion = a · q + (1 − a) · i, a = query_weight
+//! add               fusion = q + i
+//! softmax_gate      fusion = γ₁ · q + γ₂ · i, γ = softmax(pair_fusion_gate(i))
+//! gumbel_gate       the same; while training, Gumbel noise is added before the softmax
+//! ```
 
 use burn::module::Module;
 use burn::nn::Linear;

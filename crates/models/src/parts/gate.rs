@@ -1,4 +1,12 @@
 //! The weights of an item's modalities.
+//!
+//! In formulas:
+//!
+//! ```text
+//! c    = multi_modal_fusion_channel_emb, or with the gate per_event the mean of the e_m
+//! g    = softmax of multi_modal_fusion_gating_projection(c) over those m that the item has
+//! gate = Σ_m g_m · e_m, m in the order id, image, text, attribute
+//! ```
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;

@@ -1,4 +1,10 @@
 //! Random-projection bits: ETA's general search unit.
+//!
+//! In formulas:
+//!
+//! ```text
+//! bits(x)_j = 1 if hash_proj_matrix(x)_j > 0, else 0
+//! ```
 
 use burn::module::Module;
 use burn::nn::Linear;

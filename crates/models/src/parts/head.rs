@@ -1,4 +1,10 @@
 //! The output head: a logit from what was attended to and the target.
+//!
+//! In formulas:
+//!
+//! ```text
+//! head(u, t) = final_deep_layers.2(relu(final_deep_layers.0([u; t]))) + u · t
+//! ```
 
 use burn::module::Module;
 use burn::nn::Linear;

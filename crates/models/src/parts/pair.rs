@@ -1,4 +1,16 @@
 //! From the modalities of an event to one vector: project, gate, fuse.
+//!
+//! In formulas:
+//!
+//! ```text
+//! e_id        = item_embeddings[item]
+//! e_text      = text_emb_proj(text of the item),   0 without one
+//! e_image     = image_emb_proj(image of the item), 0 without one
+//! e_attribute = mean of attribute_embeddings[a] over the item's first 32 attributes a
+//! q           = mean of query_keywords_embeddings[w] over the words w of the query, 0 without one
+//! i           = gate(e_id, e_image, e_text, e_attribute): those of the configuration; one alone as it is
+//! x           = fusion(q, i), and i in a model without the modality query
+//! ```
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear};

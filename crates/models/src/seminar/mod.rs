@@ -4,6 +4,19 @@
 //! tables ─ PSU space ─ G_id G_query G_text G_image ─ gate ─ fusion ─ GSU (mhta | lsh | multi_pq), top K ─ ESU ─ head
 //!              └─ alignment, relevance (pretraining)            └─ next pair (pretraining)
 //! ```
+//!
+//! In formulas:
+//!
+//! ```text
+//! q, e_m   = G_query(q), and of each modality G_item_id(e_id), G_item_text(e_text), G_item_img(e_image), G_item_attribute(e_attribute)
+//! x, t     = fusion(q, gate(e_id, …)) of these, for events and candidates
+//! mhta     r_hl = Q_h(t) · K_h(x_l), as in TWIN: a set of events per head
+//! lsh      r_l  = how many of bits(x_l) and bits(t) are equal
+//! multi_pq r_l  = t · x'_l, x' made as x of what codebook_emb[0] says for q and codebook_emb[m] for the m-th e_m: each sub-vector
+//!          is replaced by its nearest centroid
+//! S        = the K events of largest r, of equal ones the more recent
+//! logit    = head(ESU(t, S), t)
+//! ```
 
 mod codes;
 mod pretrain;

@@ -1,6 +1,6 @@
 //! Weight files: safetensors in and out, PyTorch's `.pt` in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::BufReader;
 use std::ops::Range;
@@ -24,7 +24,8 @@ compile_error!("weights are written as they lie in memory, which needs a little-
 /// If the tensors cannot be described by the format.
 pub fn to_safetensors(state: &StateDict) -> Result<Vec<u8>> {
     let fail = |e: SafeTensorError| Error::Weights { file: "safetensors".into(), message: e.to_string() };
-    serialize(views(state).map_err(fail)?, None).map_err(fail)
+    let names = names(state);
+    serialize(views(state, &names).map_err(fail)?, metadata(state)).map_err(fail)
 }
 
 /// Writes a safetensors file without another copy of the tensors. It is not synced; what stood at `path` is replaced.
@@ -34,15 +35,60 @@ pub fn to_safetensors(state: &StateDict) -> Result<Vec<u8>> {
 pub fn write_safetensors(state: &StateDict, path: &Path) -> Result<()> {
     let fail =
         |e: SafeTensorError| Error::Weights { file: path.display().to_string(), message: e.to_string() };
-    serialize_to_file(views(state).map_err(fail)?, None, path).map_err(fail)
+    let names = names(state);
+    serialize_to_file(views(state, &names).map_err(fail)?, metadata(state), path).map_err(fail)
 }
 
-fn views(state: &StateDict) -> std::result::Result<Vec<(&str, TensorView<'_>)>, SafeTensorError> {
-    let views = state.iter().map(|(name, array)| {
+/// The entry of a file's metadata that holds [`StateDict::about`].
+const ABOUT: &str = "seminar";
+
+fn metadata(state: &StateDict) -> Option<HashMap<String, String>> {
+    state.about.as_ref().map(|about| HashMap::from([(ABOUT.to_owned(), about.clone())]))
+}
+
+/// The name of the tensor of bytes that holds the names of a table's rows, as a JSON list.
+fn names_of(table: &str) -> String {
+    format!("{}{NAMES}", table.strip_suffix(".weight").unwrap_or(table))
+}
+
+const NAMES: &str = ".names";
+
+/// The names of rows, as bytes. They are tensors of their own as the header of a file has a largest size.
+fn names(state: &StateDict) -> Vec<(String, Vec<u8>)> {
+    let lists = state.row_names.iter();
+    lists.map(|(table, names)| (names_of(table), serde_json::json!(names).to_string().into_bytes())).collect()
+}
+
+fn views<'a>(
+    state: &'a StateDict,
+    names: &'a [(String, Vec<u8>)],
+) -> std::result::Result<Vec<(&'a str, TensorView<'a>)>, SafeTensorError> {
+    let tensors = state.iter().map(|(name, array)| {
         let bytes = bytemuck::cast_slice(&array.values);
         Ok((name.as_str(), TensorView::new(Dtype::F32, array.shape.clone(), bytes)?))
     });
-    views.collect()
+    let names = names
+        .iter()
+        .map(|(name, bytes)| Ok((name.as_str(), TensorView::new(Dtype::U8, vec![bytes.len()], bytes)?)));
+    tensors.chain(names).collect()
+}
+
+/// Adds what a file holds under a name: numbers, or the names of a table's rows. Tensors of other types are passed over.
+fn add(
+    state: &mut StateDict,
+    name: &str,
+    dtype: &str,
+    shape: &[usize],
+    bytes: &[u8],
+) -> std::result::Result<(), String> {
+    if let Some(values) = floats(dtype, bytes) {
+        state.insert(name.to_owned(), Array { shape: shape.to_vec(), values });
+    } else if let ("U8", Some(table)) = (dtype, name.strip_suffix(NAMES)) {
+        let names = serde_json::from_slice(bytes)
+            .map_err(|error| format!("`{name}` is no JSON list of names: {error}"))?;
+        state.row_names.insert(format!("{table}.weight"), names);
+    }
+    Ok(())
 }
 
 /// Where a tensor of 32-bit floats lies in a safetensors file.
@@ -74,18 +120,20 @@ pub fn places(bytes: &[u8], file: &str) -> Result<BTreeMap<String, Placed>> {
     tensors.iter().map(place).collect()
 }
 
-/// The floating-point tensors of a safetensors file.
+/// The floating-point tensors of a safetensors file, with the names of tables' rows and what it says of itself.
 ///
 /// # Errors
 /// If the bytes are damaged.
 pub fn from_safetensors(bytes: &[u8], file: &str) -> Result<StateDict> {
     let fail = |message: String| Error::Weights { file: file.to_owned(), message };
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| fail(e.to_string()))?;
     let tensors = SafeTensors::deserialize(bytes).map_err(|e| fail(e.to_string()))?;
-    let floats = tensors.iter().filter_map(|(name, view)| {
-        let values = floats(&format!("{:?}", view.dtype()), view.data())?;
-        Some((name.to_owned(), Array { shape: view.shape().to_vec(), values }))
-    });
-    Ok(floats.collect())
+    let about = header.metadata().as_ref().and_then(|entries| entries.get(ABOUT)).cloned();
+    let mut state = StateDict { about, ..StateDict::default() };
+    for (name, view) in tensors.iter() {
+        add(&mut state, name, &format!("{:?}", view.dtype()), view.shape(), view.data()).map_err(fail)?;
+    }
+    Ok(state)
 }
 
 /// Reads a `.safetensors` file, or a `.pt` / `.pth` state dict of PyTorch, of which no code runs.
@@ -108,9 +156,7 @@ pub fn read(path: &Path) -> Result<StateDict> {
             .checked_sub(tensor.byte_len() as u64)
             .ok_or_else(|| fail(format!("the tensors up to `{name}` hold more than the file")))?;
         let bytes = tensor.read().map_err(|e| fail(format!("`{name}`: {e}")))?;
-        if let Some(values) = floats(&format!("{:?}", tensor.dtype()), &bytes) {
-            state.insert(name.clone(), Array { shape: tensor.shape().to_vec(), values });
-        }
+        add(&mut state, name, &format!("{:?}", tensor.dtype()), tensor.shape(), &bytes).map_err(fail)?;
     }
     if state.is_empty() {
         return Err(fail("the file holds no tensor".into()));

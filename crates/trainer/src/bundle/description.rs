@@ -17,7 +17,7 @@ pub(super) const FORMAT: &str = "seminar model";
 pub(super) const VERSION: u32 = 1;
 pub(super) const DESCRIPTION: &str = "model.json";
 pub(super) const WEIGHTS: &str = "weights.safetensors";
-pub(super) const CATALOGUE: &str = "catalogue.bin";
+pub(crate) const CATALOGUE: &str = "catalogue.bin";
 pub(super) const TEXT: &str = "text.emb";
 pub(super) const IMAGE: &str = "image.emb";
 

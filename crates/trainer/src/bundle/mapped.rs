@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use memmap2::Mmap;
+use rayon::prelude::*;
 use seminar_models::weights::{Array, Placed, StateDict, places};
 
 use super::description::{Hash, hash_of_blocks, problem};
@@ -21,6 +22,9 @@ pub fn map(path: &Path) -> Result<Mmap> {
     unsafe { Mmap::map(&file) }.map_err(Error::io(path, "cannot map"))
 }
 
+/// Numbers that one thread looks through.
+const NUMBERS: usize = 1 << 20;
+
 /// A weight file, mapped and checked.
 pub struct WeightFile {
     map: Arc<Mmap>,
@@ -28,13 +32,25 @@ pub struct WeightFile {
 }
 
 impl WeightFile {
-    /// Maps a file whose bytes must have this hash.
+    /// Maps a file whose bytes must have this hash, and whose numbers must be finite.
     pub fn open(path: &Path, hash: &Hash) -> Result<Self> {
         let map = map(path)?;
         if hash_of_blocks(&map) != *hash {
             return Err(problem(path, "checksum differs: the file is damaged or belongs to another model"));
         }
         let places = places(&map, &path.display().to_string())?;
+        for (name, place) in &places {
+            let numbers = map[place.range.clone()].as_chunks::<4>().0;
+            let bad = |bytes: &&[u8; 4]| !f32::from_le_bytes(**bytes).is_finite();
+            let count: usize =
+                numbers.par_chunks(NUMBERS).map(|numbers| numbers.iter().filter(bad).count()).sum();
+            if count > 0 {
+                return Err(problem(
+                    path,
+                    format!("`{name}` holds {count} numbers that are NaN or infinite"),
+                ));
+            }
+        }
         Ok(Self { map: Arc::new(map), places })
     }
 

@@ -17,6 +17,7 @@ mod mapped;
 mod open;
 mod write;
 
+pub(crate) use description::CATALOGUE;
 pub use description::{Description, FrozenFile, Hash};
 pub(crate) use open::Bundle;
 pub use write::{About, check_bundle_folder};

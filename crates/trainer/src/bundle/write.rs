@@ -52,7 +52,16 @@ impl<M: SequenceModel> Trainer<M> {
         }
         let staged = StagedFolder::new(folder, &OWN.map(str::to_owned))?;
         let weights = staged.path().join(WEIGHTS);
-        write_safetensors(&self.export(), &weights)?;
+        let state = self.export_unnamed();
+        for (name, array) in &state {
+            if array.not_finite() > 0 {
+                let message = format!(
+                    "`{name}` holds NaN or infinity: the training diverged, and there is no model to save"
+                );
+                return Err(problem(folder, message));
+            }
+        }
+        write_safetensors(&state, &weights)?;
         let catalogue = staged.path().join(CATALOGUE);
         Catalogue::write(&self.corpus, &catalogue)?;
         // The tensors' own writer makes a file for its owner alone: whoever may read the rest may read them, too.

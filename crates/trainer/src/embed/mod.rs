@@ -5,12 +5,15 @@
 
 mod batch;
 mod frozen;
+mod known;
 mod sources;
 mod tables;
 
 pub use batch::{EmbeddedBatch, RowGradients};
 pub(crate) use batch::{embed, unique_events};
 pub(crate) use frozen::{Projected, ProjectedCatalogue, Stored};
+pub(crate) use known::Eos;
 pub use sources::AttributeLists;
 pub(crate) use sources::{FrozenRows, ReadRows, Sources};
+pub(crate) use tables::TABLES;
 pub use tables::{Modalities, Tables, TablesSnapshot};

@@ -4,13 +4,14 @@ use burn::tensor::Device;
 use seminar_dataset::{Batch, Corpus, Embeddings};
 
 use super::batch::{EmbeddedBatch, Leaf, Leaves, Needs, RowGradients, Unique, assemble};
+use super::known::{Eos, Known};
 use super::sources::{AttributeLists, FrozenRows, ReadRows, Sources};
 use crate::config::TrainConfig;
 use crate::error::{Error, Result};
 use crate::table::{Table, TableConfig, TableRows};
 
-/// Short names of the tables.
-const NAMES: [&str; 3] = ["item", "word", "attr"];
+/// Short names of the tables, in their order.
+pub(crate) const TABLES: [&str; 3] = ["item", "word", "attr"];
 
 /// Everything that an item or keyword number is turned into: trained tables and frozen embeddings.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct Tables {
     pub image: Option<Embeddings>,
     attribute_lists: Option<AttributeLists>,
     over_padding: bool,
+    known: Known,
 }
 
 /// The values of all trained tables, to go back to.
@@ -78,25 +80,15 @@ impl Tables {
                 return Err(Error::Config { field: "embeddings", message });
             }
         }
-        let table = |rows: usize, name: u64| {
-            Table::new(TableConfig {
-                rows,
-                width: config.width,
-                key: [config.batches.seed, name],
-                standard_deviation: config.initial_deviation,
-                padding_is_zero: !config.published_tables,
-                adam: config.adam.clone(),
-                map_above_bytes: config.map_above_bytes,
-                folder: config.table_folder.clone().unwrap_or_else(std::env::temp_dir),
-            })
-        };
+        let table = |at: usize, rows: usize| Table::new(Self::config_of(config, at, rows));
         Ok(Self {
-            items: table(corpus.item_count() + 2, 1)?,
-            keywords: table(keyword_rows, 2)?,
+            items: table(0, corpus.item_count() + 2)?,
+            keywords: table(1, keyword_rows)?,
             attributes: match modalities.attributes {
-                true => Some(table(corpus.attribute_count() + 1, 3)?),
+                true => Some(table(2, corpus.attribute_count() + 1)?),
                 false => None,
             },
+            known: Known::of(config, corpus),
             attribute_lists: modalities.attributes.then(|| AttributeLists::of_corpus(corpus)),
             text: modalities.text,
             image: modalities.image,
@@ -104,8 +96,38 @@ impl Tables {
         })
     }
 
+    /// The configuration of one of the tables, by its place among them.
+    pub(crate) fn config_of(config: &TrainConfig, at: usize, rows: usize) -> TableConfig {
+        TableConfig {
+            rows,
+            width: config.width,
+            key: [config.batches.seed, at as u64 + 1],
+            standard_deviation: config.initial_deviation,
+            padding_is_zero: !config.published_tables,
+            adam: config.adam.clone(),
+            map_above_bytes: config.map_above_bytes,
+            folder: config.table_folder.clone().unwrap_or_else(std::env::temp_dir),
+        }
+    }
+
     /// Embeds a batch: rows are brought up to date with `step` steps taken.
-    pub fn embed(&mut self, batch: &Batch, step: u64, device: &Device) -> EmbeddedBatch {
+    ///
+    /// # Errors
+    /// If the batch holds an item or a keyword that the corpus of these tables does not have (the end of pretrained histories,
+    /// EOS, is none), or its blocks are not of the sizes that they say.
+    pub fn embed(&mut self, batch: &Batch, step: u64, device: &Device) -> Result<EmbeddedBatch> {
+        self.embed_with(batch, Eos::Nowhere, step, device)
+    }
+
+    /// [`Tables::embed`] of a batch that may hold EOS.
+    pub(crate) fn embed_with(
+        &mut self,
+        batch: &Batch,
+        eos: Eos,
+        step: u64,
+        device: &Device,
+    ) -> Result<EmbeddedBatch> {
+        self.known.check(batch, eos)?;
         let unique = [&batch.history, &batch.candidates].map(Unique::new);
         let needs = Needs::of([&unique[0], &unique[1]], &self.sources());
         let leaves = Leaves {
@@ -116,7 +138,7 @@ impl Tables {
                 None => None,
             },
         };
-        assemble(&self.sources(), batch, unique, leaves, device)
+        Ok(assemble(&self.sources(), batch, unique, leaves, device))
     }
 
     /// Where vectors are read, with every row up to date.
@@ -179,11 +201,11 @@ impl Tables {
     /// The tables with short names.
     pub(crate) fn each(&mut self) -> Vec<(&'static str, &mut Table)> {
         let all = [Some(&mut self.items), Some(&mut self.keywords), self.attributes.as_mut()];
-        NAMES.into_iter().zip(all).filter_map(|(name, table)| Some((name, table?))).collect()
+        TABLES.into_iter().zip(all).filter_map(|(name, table)| Some((name, table?))).collect()
     }
 
     pub(crate) fn shared(&self) -> Vec<(&'static str, &Table)> {
         let all = [Some(&self.items), Some(&self.keywords), self.attributes.as_ref()];
-        NAMES.into_iter().zip(all).filter_map(|(name, table)| Some((name, table?))).collect()
+        TABLES.into_iter().zip(all).filter_map(|(name, table)| Some((name, table?))).collect()
     }
 }

@@ -9,11 +9,11 @@ use super::Metrics;
 const SLACK: f64 = 2e-4;
 
 /// Checks one row of `HIT@k`, `NDCG@k` and `MRR` over `candidates` candidates a user; missing figures are passed over.
-/// With `ties`, places lie on halves too.
+/// Expected values over the orders of ties keep the same bounds.
 ///
 /// # Errors
 /// Says which figure lies outside which bounds.
-pub fn check(row: &Metrics, candidates: usize, ties: bool) -> std::result::Result<(), String> {
+pub fn check(row: &Metrics, candidates: usize) -> std::result::Result<(), String> {
     let mut cutoffs: Vec<usize> =
         row.keys().filter_map(|name| name.strip_prefix("HIT@")?.parse().ok()).collect();
     cutoffs.sort_unstable();
@@ -29,9 +29,9 @@ pub fn check(row: &Metrics, candidates: usize, ties: bool) -> std::result::Resul
         let hit = row[&format!("HIT@{k}")];
         within(&format!("HIT@{k}"), hit, [last_hit, 1.0])?;
         let share = hit - last_hit;
-        // The last place that is counted: k − 1, or half a place further back with ties.
-        let worst = k as f64 - if ties { 0.5 } else { 1.0 };
-        let gain = row.get(&format!("NDCG@{k}")).copied().or((k == 1 && !ties).then_some(hit));
+        // The last place that is counted.
+        let worst = k as f64 - 1.0;
+        let gain = row.get(&format!("NDCG@{k}")).copied().or((k == 1).then_some(hit));
         if let (Some(before), Some(gain)) = (last_gain, gain) {
             let bounds = [before + share / (worst + 2.0).log2(), before + share / (last as f64 + 2.0).log2()];
             within(&format!("NDCG@{k}"), gain, bounds)?;
@@ -67,7 +67,7 @@ mod tests {
             [0.2261, 0.4933, 0.3661, 0.6107, 0.4041, 0.8785, 0.4636, 0.3543],
         ];
         for figures in amazon {
-            assert_eq!(check(&row(figures), 100, false), Ok(()));
+            assert_eq!(check(&row(figures), 100), Ok(()));
         }
         let kuaisar = [
             [0.2129, 0.2638, 0.2523, 0.3082, 0.2661, 0.6259, 0.3293, 0.2330],
@@ -77,17 +77,16 @@ mod tests {
             [0.2248, 0.3520, 0.2816, 0.3886, 0.2969, 0.6782, 0.3457, 0.2687],
         ];
         for figures in kuaisar {
-            assert!(check(&row(figures), 100, false).is_err(), "{figures:?}");
+            assert!(check(&row(figures), 100).is_err(), "{figures:?}");
         }
-        let error = check(&row(kuaisar[3]), 100, false).unwrap_err();
+        let error = check(&row(kuaisar[3]), 100).unwrap_err();
         assert!(error.starts_with("NDCG@5"), "{error}");
     }
 
     #[test]
     fn hit_1_is_ndcg_1() {
         let figures = |gain| Metrics::from([("HIT@1".into(), 0.2), ("NDCG@1".into(), gain)]);
-        assert!(check(&figures(0.2), 100, false).is_ok());
-        assert!(check(&figures(0.19), 100, false).is_err());
-        assert!(check(&figures(0.19), 100, true).is_ok(), "a tie at the top gives a smaller gain");
+        assert!(check(&figures(0.2), 100).is_ok());
+        assert!(check(&figures(0.19), 100).is_err());
     }
 }

@@ -3,18 +3,23 @@
 mod auc;
 mod bootstrap;
 mod consistency;
+mod coverage;
+pub(crate) mod json;
 mod rank;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use auc::area;
 pub use auc::auc;
 pub use bootstrap::bootstrap;
 pub use consistency::check;
+pub use coverage::{Coverage, Short};
 pub use rank::{Ranked, Ties, rank};
 
-/// Metrics by name: `HIT@1` … `HIT@50`, `NDCG@1` … `NDCG@50`, `MRR`, `AUC`, `GAUC`, `tied`.
+/// Metrics by name: `HIT@1` … `HIT@50`, `NDCG@1` … `NDCG@50`, `MRR`, `AUC`, `GAUC`, `tied`. One that is undefined is missing,
+/// and null in JSON.
 pub type Metrics = BTreeMap<String, f64>;
 
 /// Cut-offs of the hit rate and the discounted gain.
@@ -39,16 +44,56 @@ pub struct Ranking {
     users: Vec<UserRank>,
     positives: Vec<f32>,
     negatives: Vec<f32>,
+    scope: Coverage,
+}
+
+/// How a user's number of negatives compares with the number asked for.
+#[derive(Clone, Copy, PartialEq)]
+enum Completeness {
+    Full,
+    Short,
+    Empty,
 }
 
 impl Ranking {
-    /// Adds a user: scores with the target's first.
+    /// An empty ranking. `scope` says how many negatives are asked for and who was not ranked; short users are found later.
+    pub fn new(scope: Coverage) -> Self {
+        Self { scope, ..Self::default() }
+    }
+
+    fn completeness(&self, user: &UserRank) -> Completeness {
+        let found = u64::from(user.ranked.negatives);
+        match self.scope.negatives {
+            _ if found == 0 => Completeness::Empty,
+            Some(asked) if found < asked => Completeness::Short,
+            _ => Completeness::Full,
+        }
+    }
+
+    /// The users whose number of negatives is such, with their scores.
+    fn part(&self, which: Completeness) -> Part<'_> {
+        let mut part = Part::default();
+        let mut end = 0;
+        for (user, &positive) in self.users.iter().zip(&self.positives) {
+            let start = end;
+            end += user.ranked.negatives as usize;
+            if self.completeness(user) == which {
+                part.users.push(user);
+                part.positives.push(positive);
+                part.negatives.push(&self.negatives[start..end]);
+            }
+        }
+        part
+    }
+
+    /// Adds a user: scores with the target's first, as they were [ranked](rank).
+    ///
+    /// # Panics
+    /// If there is no score of the target.
     pub fn push(&mut self, user: UserRank, scores: &[f32]) {
         self.users.push(user);
-        if let Some((&positive, negatives)) = scores.split_first() {
-            self.positives.push(positive);
-            self.negatives.extend_from_slice(negatives);
-        }
+        self.positives.push(scores[0]);
+        self.negatives.extend_from_slice(&scores[1..]);
     }
 
     /// The target's score of each user, in the order of [`Ranking::users`].
@@ -80,13 +125,56 @@ pub struct Group {
     pub hit_10: f64,
 }
 
+/// Some users of a ranking.
+#[derive(Default)]
+struct Part<'a> {
+    users: Vec<&'a UserRank>,
+    positives: Vec<f32>,
+    negatives: Vec<&'a [f32]>,
+}
+
+impl Part<'_> {
+    /// What each user contributes to the means over users.
+    fn rows(&self) -> Vec<[f64; PER_USER]> {
+        self.users.iter().map(|user| per_user(&user.ranked)).collect()
+    }
+
+    /// The metrics of these users; without users, none is defined.
+    fn metrics(&self, rows: &[[f64; PER_USER]]) -> Metrics {
+        if rows.is_empty() {
+            return Metrics::new();
+        }
+        let mean = |index: usize| rows.iter().map(|row| row[index]).sum::<f64>() / rows.len() as f64;
+        let mut metrics: Metrics = per_user_names().enumerate().map(|(i, name)| (name, mean(i))).collect();
+        // Users with more negatives were shown more.
+        let shown = |user: &UserRank| f64::from(user.ranked.negatives + 1);
+        let own = |user: &UserRank| user.ranked.auc().map(|auc| auc * shown(user));
+        let grouped: f64 = self.users.iter().filter_map(|user| own(user)).sum();
+        metrics.insert("GAUC".into(), grouped / self.users.iter().map(|user| shown(user)).sum::<f64>());
+        let pooled = area(&self.positives, self.negatives.concat());
+        metrics.extend(pooled.map(|auc| ("AUC".to_owned(), auc)));
+        metrics
+    }
+
+    fn short(&self) -> Option<Short> {
+        let negatives = || self.users.iter().map(|user| u64::from(user.ranked.negatives));
+        let (fewest, most) = (negatives().min()?, negatives().max()?);
+        let mean = negatives().sum::<u64>() as f64 / self.users.len() as f64;
+        let users = self.users.len() as u64;
+        Some(Short { users, fewest, most, mean, metrics: self.metrics(&self.rows()) })
+    }
+}
+
 /// An evaluation's metrics with their 95 % intervals over users.
+///
+/// They are those of users with the full number of negatives; `coverage` counts the others and holds the metrics of short ones.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Evaluation {
-    /// Users ranked.
+    /// Users whom the metrics are of.
     pub users: u64,
     /// Means over users; `AUC` over all pairs of scores.
+    #[serde(with = "json")]
     pub metrics: Metrics,
     /// Lower and upper bound of each mean over users.
     pub ci95: BTreeMap<String, [f64; 2]>,
@@ -94,29 +182,31 @@ pub struct Evaluation {
     pub by_history: Vec<Group>,
     /// By the number of training events of the target; see [`Evaluation::with_popularity`].
     pub by_popularity: Vec<Group>,
+    /// Among how many candidates users were ranked, and who was not.
+    pub coverage: Coverage,
 }
 
 impl Evaluation {
     /// The metrics of a ranking; intervals from 1,000 resamples of its users.
     pub fn of(ranking: &Ranking, seed: u64) -> Self {
-        let users = ranking.users();
-        let rows: Vec<[f64; PER_USER]> = users.iter().map(|u| per_user(&u.ranked)).collect();
-        let names: Vec<String> = per_user_names().collect();
-        let count = rows.len().max(1) as f64;
-        let means = (0..names.len()).map(|i| rows.iter().map(|row| row[i]).sum::<f64>() / count);
-        let mut metrics: Metrics = names.iter().cloned().zip(means).collect();
-        // Users with more negatives were shown more.
-        let shown: f64 = users.iter().map(|u| f64::from(u.ranked.negatives + 1)).sum();
-        let grouped = users.iter().map(|u| u.ranked.auc() * f64::from(u.ranked.negatives + 1)).sum::<f64>();
-        metrics.insert("GAUC".into(), grouped / shown.max(1.0));
-        metrics.insert("AUC".into(), auc(&ranking.positives, &ranking.negatives));
-        let intervals = bootstrap(&rows, names.len(), 1000, seed);
+        let full = ranking.part(Completeness::Full);
+        let rows = full.rows();
+        let intervals = match rows.is_empty() {
+            true => Vec::new(),
+            false => bootstrap(&rows, PER_USER, 1000, seed),
+        };
+        let coverage = Coverage {
+            short: ranking.part(Completeness::Short).short(),
+            without_negatives: ranking.part(Completeness::Empty).users.len() as u64,
+            ..ranking.scope.clone()
+        };
         Self {
             users: rows.len() as u64,
-            metrics,
-            ci95: names.into_iter().zip(intervals).collect(),
-            by_history: groups(users, |u| u.history as u64),
+            metrics: full.metrics(&rows),
+            ci95: per_user_names().zip(intervals).collect(),
+            by_history: groups(&full.users, |u| u.history as u64),
             by_popularity: Vec::new(),
+            coverage,
         }
     }
 
@@ -126,19 +216,26 @@ impl Evaluation {
     /// # Panics
     /// If `counts` lacks an item of the ranking.
     pub fn with_popularity(mut self, ranking: &Ranking, counts: &[u32]) -> Self {
-        self.by_popularity = groups(ranking.users(), |u| u64::from(counts[u.item as usize]));
+        let full = ranking.part(Completeness::Full);
+        self.by_popularity = groups(&full.users, |u| u64::from(counts[u.item as usize]));
         self
+    }
+
+    /// What early stopping watches: a metric, or where nobody has the full number of negatives, that of short users.
+    pub(crate) fn watched(&self, name: &str) -> Option<f64> {
+        let short = self.coverage.short.as_ref().filter(|_| self.users == 0);
+        self.metrics.get(name).or(short.and_then(|short| short.metrics.get(name))).copied()
     }
 }
 
 /// Users by a number: 0, 1, 2 – 3, 4 – 7 and so on.
-fn groups(users: &[UserRank], number: impl Fn(&UserRank) -> u64) -> Vec<Group> {
+fn groups(users: &[&UserRank], number: impl Fn(&UserRank) -> u64) -> Vec<Group> {
     let mut sums: BTreeMap<u32, [f64; 3]> = BTreeMap::new();
     for user in users {
         let sum = sums.entry(64 - number(user).leading_zeros()).or_default();
         sum[0] += 1.0;
-        sum[1] += 1.0 / (user.ranked.rank + 1.0);
-        sum[2] += if user.ranked.rank < 10.0 { 1.0 } else { 0.0 };
+        sum[1] += user.ranked.reciprocal();
+        sum[2] += user.ranked.hit(10);
     }
     let group = |(bits, [users, mrr, hits]): (u32, [f64; 3])| {
         let (low, high) = (if bits == 0 { 0 } else { 1u64 << (bits - 1) }, (1u64 << bits) - 1);
@@ -163,16 +260,16 @@ fn per_user_names() -> impl Iterator<Item = String> {
     hits.chain(gains).chain(["MRR", "GAUC", "tied"].map(str::to_owned))
 }
 
-/// What one user contributes to each of them.
+/// What a user with negatives contributes to each of them.
 fn per_user(ranked: &Ranked) -> [f64; PER_USER] {
-    let r = ranked.rank;
     let mut values = [0.0; PER_USER];
-    for (at, _) in CUTOFFS.iter().enumerate().filter(|&(_, &k)| r < k as f64) {
-        values[at] = 1.0;
-        values[CUTOFFS.len() + at] = 1.0 / (r + 2.0).log2();
+    let (hits, rest) = values.split_at_mut(CUTOFFS.len());
+    let (gains, rest) = rest.split_at_mut(CUTOFFS.len());
+    for (at, &k) in CUTOFFS.iter().enumerate() {
+        (hits[at], gains[at]) = (ranked.hit(k), ranked.gain(k));
     }
-    let rest = [1.0 / (r + 1.0), ranked.auc(), if ranked.tied > 0 { 1.0 } else { 0.0 }];
-    values[2 * CUTOFFS.len()..].copy_from_slice(&rest);
+    let tied = f64::from(u8::from(ranked.tied > 0));
+    rest.copy_from_slice(&[ranked.reciprocal(), ranked.auc().unwrap_or_default(), tied]);
     values
 }
 
@@ -182,7 +279,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Against sorting every score list, with ties at their mean place.
+        /// Against sorting every score list, each metric averaged over the places of tied targets.
         #[test]
         fn agree_with_sorting(rows in prop::collection::vec(prop::collection::vec(0u8..7, 2..30), 1..20)) {
             let mut ranking = Ranking::default();
@@ -192,22 +289,26 @@ mod tests {
                 ranking.push(UserRank { user: 0, item: 1, history: row.len(), ranked }, &scores);
             }
             let evaluation = Evaluation::of(&ranking, 1);
-            prop_assert!(check(&evaluation.metrics, 30, true).is_ok());
+            prop_assert!(check(&evaluation.metrics, 30).is_ok());
             let n = rows.len() as f64;
-            let places: Vec<f64> = rows.iter().map(|row| {
+            // All places of each user's target among candidates in falling order of scores.
+            let places: Vec<Vec<f64>> = rows.iter().map(|row| {
                 let mut sorted = row.clone();
                 sorted.sort_unstable_by(|a, b| b.cmp(a));
-                let own: Vec<usize> = (0..sorted.len()).filter(|&i| sorted[i] == row[0]).collect();
-                own.iter().sum::<usize>() as f64 / own.len() as f64
+                (0..sorted.len()).filter(|&i| sorted[i] == row[0]).map(|i| i as f64).collect()
             }).collect();
+            let mean = |value: &dyn Fn(f64) -> f64| {
+                let own = |own: &Vec<f64>| own.iter().map(|&place| value(place)).sum::<f64>() / own.len() as f64;
+                places.iter().map(own).sum::<f64>() / n
+            };
             for k in CUTOFFS {
-                let hit = places.iter().filter(|&&p| p < k as f64).count() as f64 / n;
-                let gain = places.iter().filter(|&&p| p < k as f64).map(|p| 1.0 / (p + 2.0).log2()).sum::<f64>() / n;
+                let hit = mean(&|p| if p < k as f64 { 1.0 } else { 0.0 });
+                let gain = mean(&|p| if p < k as f64 { 1.0 / (p + 2.0).log2() } else { 0.0 });
                 let (hit_name, gain_name) = (format!("HIT@{k}"), format!("NDCG@{k}"));
                 prop_assert!((evaluation.metrics[&hit_name] - hit).abs() < 1e-12);
                 prop_assert!((evaluation.metrics[&gain_name] - gain).abs() < 1e-12);
             }
-            let mrr = places.iter().map(|p| 1.0 / (p + 1.0)).sum::<f64>() / n;
+            let mrr = mean(&|p| 1.0 / (p + 1.0));
             prop_assert!((evaluation.metrics["MRR"] - mrr).abs() < 1e-12);
             // Every pair, one by one: within users, each weighed by what it was shown, and over all users.
             let wins = |p: u8, negatives: &mut dyn Iterator<Item = u8>| negatives.map(|n| match p.cmp(&n) {
@@ -230,5 +331,47 @@ mod tests {
                 }
             }
         }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        /// Users with as many negatives as asked for, with fewer and with none, told apart one by one.
+        #[test]
+        fn short_users_are_reported_apart_and_none_is_lost(
+            rows in prop::collection::vec(prop::collection::vec(0u8..4, 1..8), 0..20), asked in prop::option::of(0u64..7),
+        ) {
+            let collect = |keep: &dyn Fn(u64) -> bool, scope: Coverage| {
+                let mut ranking = Ranking::new(scope);
+                for (user, row) in rows.iter().enumerate().filter(|(_, row)| keep(row.len() as u64 - 1)) {
+                    let scores: Vec<f32> = row.iter().map(|&s| f32::from(s)).collect();
+                    let ranked = rank(&scores, Ties::Mean).unwrap();
+                    ranking.push(UserRank { user: user as u32, item: 1, history: user, ranked }, &scores);
+                }
+                Evaluation::of(&ranking, 1)
+            };
+            let found = collect(&|_| true, Coverage { negatives: asked, too_few_events: 5, ..Coverage::default() });
+            let least = asked.unwrap_or(1).max(1);
+            let full = collect(&|n| n >= least, Coverage::default());
+            let short = collect(&|n| (1..least).contains(&n), Coverage::default());
+            prop_assert_eq!((&found.metrics, &found.ci95, &found.by_history), (&full.metrics, &full.ci95, &full.by_history));
+            let apart = found.coverage.short.clone().unwrap_or_default();
+            prop_assert_eq!((apart.users, &apart.metrics), (short.users, &short.metrics));
+            let none = rows.iter().filter(|row| row.len() == 1).count() as u64;
+            prop_assert_eq!((found.coverage.without_negatives, found.coverage.too_few_events), (none, 5));
+            prop_assert_eq!(found.users + apart.users + none, rows.len() as u64);
+            prop_assert_eq!(found.metrics.is_empty(), found.users == 0, "no figure of nobody");
+            prop_assert!(found.metrics.values().chain(apart.metrics.values()).all(|value| value.is_finite()));
+            let text = serde_json::to_string(&found).unwrap();
+            prop_assert_eq!(text.contains("\"AUC\":null"), found.users == 0 || (apart.users > 0 && apart.metrics.is_empty()));
+            prop_assert_eq!(serde_json::from_str::<Evaluation>(&text).unwrap(), found);
+        }
+    }
+
+    #[test]
+    fn evaluations_of_before_the_coverage_are_read() {
+        let old = r#"{"users":2,"metrics":{"MRR":0.5,"AUC":0.5},"ci95":{"MRR":[0.25,0.75]},"by_history":[],"by_popularity":[]}"#;
+        let read: Evaluation = serde_json::from_str(old).unwrap();
+        assert_eq!((read.users, read.metrics["MRR"], read.coverage), (2, 0.5, Coverage::default()));
     }
 }

@@ -34,6 +34,12 @@ impl<'a> From<&'a str> for Event<'a> {
     }
 }
 
+impl<'a> From<&&'a str> for Event<'a> {
+    fn from(item: &&'a str) -> Self {
+        Self::new(item)
+    }
+}
+
 impl<'a> From<&'a String> for Event<'a> {
     fn from(item: &'a String) -> Self {
         Self::new(item)
@@ -80,7 +86,8 @@ impl History {
         &self.unknown
     }
 
-    /// The numbers of the items, oldest first.
+    /// The model's numbers of the items, oldest first; [`Catalogue::item_name`](seminar_dataset::Catalogue::item_name) of
+    /// [`Recommender::catalogue`](crate::Recommender::catalogue) gives their names.
     pub fn items(&self) -> impl DoubleEndedIterator<Item = u32> + '_ {
         self.events.iter().map(|event| event.item)
     }

@@ -22,7 +22,8 @@ struct Numbers {
 }
 
 impl<M: SequenceModel> Recommender<M> {
-    /// The users of a corpus.
+    /// The users of a corpus, by number: `users.find(name)` gives a user's number, `users.history(number)` the history to recommend
+    /// for. The corpus may have newer events, and number its items otherwise: they are matched by name.
     pub fn users_of<'a>(&self, corpus: &'a Corpus) -> CorpusHistories<'a> {
         let catalogue = self.catalogue();
         let same = corpus.items_fingerprint() == catalogue.fingerprint();

@@ -6,7 +6,8 @@ use seminar_dataset::TestMode;
 use strum::VariantArray;
 
 use super::chart::escape;
-use super::{Report, RunResult, Summary, summarise};
+use super::summary::covered;
+use super::{Report, RunResult, Summary, coverage, figure, interval, summarise};
 use crate::metrics::{Metrics, check};
 
 /// Columns after MRR.
@@ -14,11 +15,7 @@ const METRICS: [&str; 9] =
     ["HIT@1", "HIT@5", "NDCG@5", "HIT@10", "NDCG@10", "HIT@50", "NDCG@50", "AUC", "GAUC"];
 
 fn cells(metrics: &Metrics) -> String {
-    let cell = |name: &&str| match metrics.get(*name) {
-        Some(value) => format!("<td>{value:.4}</td>"),
-        None => "<td></td>".to_owned(),
-    };
-    METRICS.iter().map(cell).collect()
+    METRICS.iter().map(|name| format!("<td>{}</td>", figure(metrics.get(*name)))).collect()
 }
 
 fn head(columns: &[&str]) -> String {
@@ -67,8 +64,9 @@ pub(super) fn boards(report: &Report) -> String {
             escape(&row.dataset)
         );
     }
+    html.push_str(&coverage::html(&covered(&summaries)));
     for (name, metrics) in &report.published {
-        if let Err(message) = check(metrics, 100, false) {
+        if let Err(message) = check(metrics, 100) {
             let _ = write!(
                 html,
                 "<p class=\"note\">The published row of {} is impossible: {}.</p>",
@@ -83,19 +81,19 @@ pub(super) fn boards(report: &Report) -> String {
 fn board(summaries: &[&Summary], published: &[(String, Metrics)]) -> String {
     let mut table = head(&["95 %", "seeds"]);
     for summary in summaries {
-        let [low, high] = summary.ci95.get("MRR").copied().unwrap_or([f64::NAN; 2]);
         let _ = write!(
             table,
-            "<tr><td>{}</td><td class=\"left\">{}</td><td><b>{:.4}</b></td><td>{low:.4} – {high:.4}</td><td>{}</td>{}</tr>",
+            "<tr><td>{}</td><td class=\"left\">{}</td><td><b>{}</b></td><td>{}</td><td>{}</td>{}</tr>",
             escape(&summary.name()),
             escape(&summary.modalities),
-            summary.metric("MRR"),
+            figure(summary.metrics.get("MRR")),
+            interval(summary.ci95.get("MRR")),
             summary.seeds,
             cells(&summary.metrics),
         );
     }
     for (name, metrics) in published {
-        let mrr = metrics.get("MRR").map_or_else(String::new, |value| format!("{value:.4}"));
+        let mrr = figure(metrics.get("MRR"));
         let _ = write!(
             table,
             "<tr class=\"published\"><td>{}</td><td class=\"left\">published</td><td>{mrr}</td><td></td><td></td>{}</tr>",
@@ -116,10 +114,10 @@ pub(super) fn every_run(rows: &[RunResult]) -> String {
     for row in rows {
         let _ = write!(
             table,
-            "<tr><td>{}</td><td class=\"left\">{}</td><td>{:.4}</td><td>{}</td><td>{}</td>{}</tr>",
+            "<tr><td>{}</td><td class=\"left\">{}</td><td>{}</td><td>{}</td><td>{}</td>{}</tr>",
             escape(&row.name()),
             escape(&row.modalities),
-            row.metrics.get("MRR").unwrap_or(&f64::NAN),
+            figure(row.metrics.get("MRR")),
             row.seed,
             <&str>::from(row.test_mode),
             cells(&row.metrics),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Report, RunResult, board, chart};
+use super::{Report, RunResult, board, chart, falling};
 use crate::metrics::Group;
 
 const STYLE: &str = "
@@ -43,9 +43,8 @@ pub(super) fn page(report: &Report) -> String {
     };
     section(&mut body, "Loss by epoch", &chart::lines(&curves(|row| &row.losses)));
     section(&mut body, "Validation by epoch", &chart::lines(&curves(|row| &row.valid)));
-    let mrr = |row: &RunResult| row.metrics.get("MRR").copied().unwrap_or(f64::NAN);
     let best = report.rows.iter().filter(|row| !row.by_history.is_empty());
-    if let Some(best) = best.max_by(|a, b| mrr(a).total_cmp(&mrr(b))) {
+    if let Some(best) = best.min_by(|a, b| falling(a.metrics.get("MRR"), b.metrics.get("MRR"))) {
         let heading = |by: &str| format!("MRR of {} by {by}", best.name());
         section(&mut body, &heading("length of history"), &breakdown(&best.by_history));
         section(&mut body, &heading("training events of the target"), &breakdown(&best.by_popularity));

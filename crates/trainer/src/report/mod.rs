@@ -2,6 +2,7 @@
 
 mod board;
 pub mod chart;
+mod coverage;
 mod html;
 mod people;
 mod row;
@@ -38,4 +39,20 @@ impl Report {
     pub fn html(&self) -> String {
         html::page(self)
     }
+}
+
+/// Four decimals of a metric; a dash where it is undefined.
+fn figure(value: Option<&f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"))
+}
+
+/// An interval likewise.
+fn interval(bounds: Option<&[f64; 2]>) -> String {
+    bounds.map_or_else(|| "–".to_owned(), |[low, high]| format!("{low:.4} – {high:.4}"))
+}
+
+/// Larger values first, undefined ones last.
+fn falling(a: Option<&f64>, b: Option<&f64>) -> std::cmp::Ordering {
+    let value = |value: Option<&f64>| value.copied().unwrap_or(f64::NEG_INFINITY);
+    value(b).total_cmp(&value(a))
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use seminar_dataset::{Split, TestMode};
 use strum::VariantArray;
 
-use super::RunResult;
-use crate::metrics::Metrics;
+use super::{RunResult, coverage, falling, figure, interval};
+use crate::metrics::{Coverage, Metrics, Short};
 
 /// A model under one test mode: the means over its seeds.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +29,10 @@ pub struct Summary {
     pub ci95: BTreeMap<String, [f64; 2]>,
     /// Mean seconds of training and of evaluation.
     pub seconds: [f64; 2],
+    /// Users whom the metrics of a run are of.
+    pub users: u64,
+    /// Who is not in them, as of the first run; metrics of short users are means over runs.
+    pub coverage: Coverage,
 }
 
 /// 97.5 % quantile of Student's distribution with 1, 2, … 30 degrees of freedom. Beyond, that of the normal distribution is used.
@@ -41,15 +45,13 @@ impl Summary {
     fn of(runs: &[&RunResult]) -> Self {
         let (first, count) = (runs[0], runs.len() as f64);
         let mean = |value: &dyn Fn(&RunResult) -> f64| runs.iter().map(|run| value(run)).sum::<f64>() / count;
-        let mean_of = |name: &str| mean(&|run| run.metrics.get(name).copied().unwrap_or(f64::NAN));
-        let metrics: Metrics = first.metrics.keys().map(|name| (name.clone(), mean_of(name))).collect();
+        let metrics = means(&runs.iter().map(|run| &run.metrics).collect::<Vec<_>>());
         let interval = |name: &String| -> Option<[f64; 2]> {
             if runs.len() == 1 {
                 return first.ci95.get(name).copied();
             }
             let mean = metrics[name];
-            let squares: f64 =
-                runs.iter().map(|run| (run.metrics.get(name).unwrap_or(&f64::NAN) - mean).powi(2)).sum();
+            let squares: f64 = runs.iter().map(|run| (run.metrics[name] - mean).powi(2)).sum();
             let error = (squares / (count - 1.0) / count).sqrt();
             let half = STUDENT.get(runs.len() - 2).unwrap_or(&1.96) * error;
             // Metrics lie between 0 and 1; the interval of two or three seeds may not.
@@ -64,6 +66,8 @@ impl Summary {
             seeds: runs.len(),
             ci95: metrics.keys().filter_map(|name| Some((name.clone(), interval(name)?))).collect(),
             seconds: [mean(&|run| run.seconds.train), mean(&|run| run.seconds.evaluate)],
+            users: first.users,
+            coverage: coverage_of(runs),
             metrics,
         }
     }
@@ -76,10 +80,28 @@ impl Summary {
         }
     }
 
-    /// The metric of this name, NaN if there is none.
-    pub fn metric(&self, name: &str) -> f64 {
-        self.metrics.get(name).copied().unwrap_or(f64::NAN)
+    /// The metric of this name; `None` if it is undefined in a run.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        self.metrics.get(name).copied()
     }
+}
+
+/// Means of the metrics that are defined in every run.
+fn means(runs: &[&Metrics]) -> Metrics {
+    let mean = |name: &String| {
+        let values: Option<Vec<f64>> = runs.iter().map(|metrics| metrics.get(name).copied()).collect();
+        Some((name.clone(), values?.iter().sum::<f64>() / runs.len() as f64))
+    };
+    runs[0].keys().filter_map(mean).collect()
+}
+
+fn coverage_of(runs: &[&RunResult]) -> Coverage {
+    let mut coverage = runs[0].coverage.clone();
+    if let Some(short) = &mut coverage.short {
+        let all: Vec<&Short> = runs.iter().filter_map(|run| run.coverage.short.as_ref()).collect();
+        short.metrics = means(&all.iter().map(|short| &short.metrics).collect::<Vec<_>>());
+    }
+    coverage
 }
 
 /// Groups runs that differ only in their seed. Ordered by test mode, then by MRR, best first.
@@ -97,12 +119,15 @@ pub fn summarise(rows: &[RunResult]) -> Vec<Summary> {
     let mut summaries: Vec<Summary> = groups.iter().map(|group| Summary::of(group)).collect();
     let place = |mode: TestMode| TestMode::VARIANTS.iter().position(|&known| known == mode);
     summaries.sort_by(|a, b| {
-        place(a.test_mode).cmp(&place(b.test_mode)).then_with(|| b.metric("MRR").total_cmp(&a.metric("MRR")))
+        place(a.test_mode)
+            .cmp(&place(b.test_mode))
+            .then_with(|| falling(a.metrics.get("MRR"), b.metrics.get("MRR")))
     });
     summaries
 }
 
-/// A table of means for the terminal, with the published MRR of the same model.
+/// A table of means for the terminal, with the published MRR of the same model, and below it what [`Coverage`] says of users who are
+/// not in it.
 pub fn summary_table(rows: &[RunResult], published: &[(String, Metrics)]) -> String {
     let mut table = format!(
         "{:<34} {:<15} {:>5} {:>7} {:>7} {:>8} {:>17} {:>9} {:>8} {:>8}\n",
@@ -117,25 +142,36 @@ pub fn summary_table(rows: &[RunResult], published: &[(String, Metrics)]) -> Str
         "train s",
         "eval s"
     );
-    for summary in summarise(rows) {
+    let summaries = summarise(rows);
+    for summary in &summaries {
         let mode: &str = summary.test_mode.into();
-        let [low, high] = summary.ci95.get("MRR").copied().unwrap_or([f64::NAN; 2]);
         let beside = published.iter().find(|(name, _)| *name == summary.name());
         let beside = beside.filter(|_| summary.test_mode == TestMode::Recommendation);
         let beside = beside.and_then(|(_, metrics)| metrics.get("MRR"));
+        let m = |name: &str| figure(summary.metrics.get(name));
         table.push_str(&format!(
-            "{:<34} {mode:<15} {:>5} {:>7.4} {:>7.4} {:>8.4} {low:>8.4} – {high:.4} {:>9} {:>8.1} {:>8.1}\n",
+            "{:<34} {mode:<15} {:>5} {:>7} {:>7} {:>8} {:>17} {:>9} {:>8.1} {:>8.1}\n",
             summary.name(),
             summary.seeds,
-            summary.metric("HIT@10"),
-            summary.metric("NDCG@10"),
-            summary.metric("MRR"),
+            m("HIT@10"),
+            m("NDCG@10"),
+            m("MRR"),
+            interval(summary.ci95.get("MRR")),
             beside.map_or_else(String::new, |mrr| format!("{mrr:.4}")),
             summary.seconds[0],
             summary.seconds[1],
         ));
     }
-    table
+    table + &coverage::text(&covered(&summaries))
+}
+
+/// Each summary's name, and whom its rankings covered.
+pub(super) fn covered(summaries: &[Summary]) -> Vec<coverage::Covered<'_>> {
+    let name = |summary: &Summary| match summary.test_mode {
+        TestMode::Recommendation => summary.name(),
+        mode => format!("{} ({})", summary.name(), <&str>::from(mode)),
+    };
+    summaries.iter().map(|summary| (name(summary), summary.users, &summary.coverage)).collect()
 }
 
 #[cfg(test)]
@@ -169,7 +205,7 @@ mod tests {
         // Standard deviation 0.02, standard error 0.02 / √3, two degrees of freedom.
         let half = 4.303 * 0.02 / 3f64.sqrt();
         let [low, high] = summaries[1].ci95["MRR"];
-        assert!((summaries[1].metric("MRR") - 0.12).abs() < 1e-12);
+        assert!((summaries[1].metrics["MRR"] - 0.12).abs() < 1e-12);
         assert!((low - (0.12 - half)).abs() < 1e-9 && (high - (0.12 + half)).abs() < 1e-9);
     }
 

@@ -60,6 +60,23 @@ impl Default for TableConfig {
     }
 }
 
+impl TableConfig {
+    /// The initial value of a row: a stream of its own.
+    pub(crate) fn fill(&self, id: u32, out: &mut [f32]) {
+        if id == 0 && self.padding_is_zero {
+            return out.fill(0.0);
+        }
+        let mut stream = Stream::new(&[self.key[0], self.key[1], u64::from(id)]);
+        out.iter_mut().for_each(|x| *x = self.standard_deviation * stream.normal() as f32);
+    }
+
+    /// Whether rows of both have the same initial values.
+    pub(crate) fn starts_like(&self, other: &Self) -> bool {
+        let of = |config: &Self| (config.key, config.standard_deviation.to_bits(), config.padding_is_zero);
+        of(self) == of(other)
+    }
+}
+
 /// Trained rows with their moments. Memory is taken only for rows that were touched.
 #[derive(Debug)]
 pub struct Table {
@@ -106,6 +123,10 @@ impl Table {
     /// Width of a row.
     pub fn width(&self) -> usize {
         self.config.width
+    }
+
+    pub(crate) fn config(&self) -> &TableConfig {
+        &self.config
     }
 
     /// Brings rows up to date with `step` steps taken, and copies them: `[ids, width]`.
@@ -160,7 +181,7 @@ impl Table {
         let width = self.config.width;
         let mut out = vec![0.0; ids.len() * width];
         out.par_chunks_mut(width).zip(ids).for_each(|(copy, &id)| match self.current[id as usize] {
-            0 => fill(&self.config, id, copy),
+            0 => self.config.fill(id, copy),
             _ => copy.copy_from_slice(&self.blocks[id as usize * 3 * width..][..width]),
         });
         out
@@ -243,15 +264,6 @@ fn take<'a, T>(slice: &mut &'a mut [T], range: Range<usize>) -> &'a mut [T] {
     &mut own[range.start..]
 }
 
-/// The initial value of a row: a stream of its own.
-fn fill(config: &TableConfig, id: u32, out: &mut [f32]) {
-    if id == 0 && config.padding_is_zero {
-        return out.fill(0.0);
-    }
-    let mut stream = Stream::new(&[config.key[0], config.key[1], u64::from(id)]);
-    out.iter_mut().for_each(|x| *x = config.standard_deviation * stream.normal() as f32);
-}
-
 #[derive(Clone, Copy)]
 struct Shared<'a> {
     config: &'a TableConfig,
@@ -262,7 +274,7 @@ impl Shared<'_> {
     /// Replays the steps that passed the row by; gives it its initial value first, if it has none yet.
     fn catch_up(&self, row: &mut Row<'_>, current: &mut u32, id: u32, step: u64) {
         if *current == 0 {
-            fill(self.config, id, row.weight);
+            self.config.fill(id, row.weight);
             row.first.fill(0.0);
             row.second.fill(0.0);
             // Moments are zero: the steps so far moved it only if weights decay.

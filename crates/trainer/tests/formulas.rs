@@ -1,0 +1,363 @@
+//! The formulas of `docs/tensors.md`, computed number by number from an exported state dict, give the models' scores.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use proptest::prelude::*;
+use seminar_dataset::{Batch, BatchConfig, Corpus, EmbeddingTable, Embeddings, Numbered, Precision};
+use seminar_models::weights::StateDict;
+use seminar_models::{FusionKind, GateKind, ModalityKind, ModelConfig, ModelKind, SequenceModel, SoftSearch};
+use seminar_trainer::{Modalities, Tables, TrainConfig, Trainer};
+
+const D: usize = 6;
+const ITEMS: u32 = 20;
+const WORDS: u32 = 12;
+const ATTRIBUTES: u32 = 7;
+/// Length of histories.
+const L: usize = 9;
+
+type Row = Vec<f64>;
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn plus(a: &[f64], b: &[f64]) -> Row {
+    a.iter().zip(b).map(|(a, b)| a + b).collect()
+}
+
+fn times(a: &[f64], scale: f64) -> Row {
+    a.iter().map(|a| a * scale).collect()
+}
+
+fn softmax(scores: &[f64]) -> Row {
+    let most = scores.iter().copied().fold(f64::MIN, f64::max);
+    let powers: Row = scores.iter().map(|score| (score - most).exp()).collect();
+    times(&powers, 1.0 / powers.iter().sum::<f64>())
+}
+
+/// The K places of largest relevance, of equal ones the more recent.
+fn top(relevance: &[f64], among: &[usize], k: usize) -> Vec<usize> {
+    let mut places = among.to_vec();
+    places.sort_by(|&a, &b| relevance[b].total_cmp(&relevance[a]).then(b.cmp(&a)));
+    places.truncate(k);
+    places
+}
+
+/// An item and the words of the query beside it.
+type Event = (u32, Vec<u32>);
+
+struct Naive<'a> {
+    kind: ModelKind,
+    config: &'a ModelConfig,
+    state: &'a StateDict,
+    corpus: &'a Corpus,
+    text: &'a Embeddings,
+    image: &'a Embeddings,
+}
+
+impl Naive<'_> {
+    fn row(&self, table: &str, row: usize) -> Row {
+        let array = &self.state[&format!("{table}.weight")];
+        let width = array.shape[1];
+        array.values[row * width..][..width].iter().map(|&x| f64::from(x)).collect()
+    }
+
+    fn layer(&self, name: &str, x: &[f64]) -> Row {
+        let outputs = self.state[&format!("{name}.weight")].shape[0];
+        let bias = self.state.get(&format!("{name}.bias"));
+        let bias = |at: usize| bias.map_or(0.0, |bias| f64::from(bias.values[at]));
+        (0..outputs).map(|at| dot(&self.row(name, at), x) + bias(at)).collect()
+    }
+
+    fn mean(&self, table: &str, ids: &[u32]) -> Row {
+        let sum = ids.iter().fold(vec![0.0; D], |sum, &id| plus(&sum, &self.row(table, id as usize)));
+        times(&sum, 1.0 / ids.len().max(1) as f64)
+    }
+
+    /// The item modalities of an item with their presence.
+    fn modalities(&self, item: u32) -> Vec<(ModalityKind, Row, bool)> {
+        let frozen = |file: &Embeddings, layer: &str| {
+            let mut values = vec![0.0; file.dim()];
+            let present = file.read(item, &mut values);
+            let values: Row = values.iter().map(|&x| f64::from(x)).collect();
+            (if present { self.layer(layer, &values) } else { vec![0.0; D] }, present)
+        };
+        let order = [ModalityKind::Id, ModalityKind::Image, ModalityKind::Text, ModalityKind::Attribute];
+        let of = |kind: ModalityKind| {
+            let (row, present) = match kind {
+                ModalityKind::Text => frozen(self.text, "text_emb_proj"),
+                ModalityKind::Image => frozen(self.image, "image_emb_proj"),
+                ModalityKind::Attribute => {
+                    let list = self.corpus.attributes(item).unwrap_or_default();
+                    (self.mean("attribute_embeddings", list), !list.is_empty())
+                }
+                ModalityKind::Id | ModalityKind::Query => (self.row("item_embeddings", item as usize), true),
+            };
+            (kind, row, present)
+        };
+        let all = order.into_iter().filter(|&kind| self.config.has(kind)).map(of);
+        if self.kind != ModelKind::Seminar {
+            return all.collect();
+        }
+        let projection = |kind| match kind {
+            ModalityKind::Text => "G_item_text",
+            ModalityKind::Image => "G_item_img",
+            ModalityKind::Attribute => "G_item_attribute",
+            ModalityKind::Id | ModalityKind::Query => "G_item_id",
+        };
+        all.map(|(kind, row, present)| (kind, self.layer(projection(kind), &row), present)).collect()
+    }
+
+    fn query(&self, words: &[u32]) -> Row {
+        let mean = self.mean("query_keywords_embeddings", words);
+        if self.kind == ModelKind::Seminar { self.layer("G_query", &mean) } else { mean }
+    }
+
+    fn gate(&self, modalities: &[(ModalityKind, Row, bool)]) -> Row {
+        if modalities.len() == 1 {
+            return modalities[0].1.clone();
+        }
+        let context = match self.config.gate {
+            GateKind::Global => {
+                self.state["multi_modal_fusion_channel_emb"].values.iter().map(|&x| f64::from(x)).collect()
+            }
+            GateKind::PerEvent => {
+                let sum = modalities.iter().fold(vec![0.0; D], |sum, (_, row, _)| plus(&sum, row));
+                times(&sum, 1.0 / modalities.len() as f64)
+            }
+        };
+        let logits = self.layer("multi_modal_fusion_gating_projection", &context);
+        let there: Vec<usize> = (0..modalities.len()).filter(|&m| modalities[m].2).collect();
+        let weights = softmax(&there.iter().map(|&m| logits[m]).collect::<Row>());
+        there
+            .iter()
+            .zip(weights)
+            .fold(vec![0.0; D], |sum, (&m, weight)| plus(&sum, &times(&modalities[m].1, weight)))
+    }
+
+    fn fusion(&self, query: &[f64], item: &[f64]) -> Row {
+        if !self.config.has(ModalityKind::Query) {
+            return item.to_vec();
+        }
+        let a = self.config.query_weight;
+        match self.config.fusion {
+            FusionKind::WeightedAverage => plus(&times(query, a), &times(item, 1.0 - a)),
+            FusionKind::Add => plus(query, item),
+            FusionKind::SoftmaxGate | FusionKind::GumbelGate => {
+                let gates = softmax(&self.layer("pair_fusion_gate", item));
+                plus(&times(query, gates[0]), &times(item, gates[1]))
+            }
+        }
+    }
+
+    fn pair(&self, (item, words): &Event) -> Row {
+        self.fusion(&self.query(words), &self.gate(&self.modalities(*item)))
+    }
+
+    fn bits(&self, x: &[f64]) -> Vec<bool> {
+        self.layer("hash_proj_matrix", x).into_iter().map(|x| x > 0.0).collect()
+    }
+
+    /// Each sub-vector replaced by its nearest centroid.
+    fn decoded(&self, book: usize, x: &[f64]) -> Row {
+        let array = &self.state["codebook_emb"];
+        let &[_, parts, centroids, width] = &array.shape[..] else { panic!("four dimensions") };
+        let centroid = |part: usize, at: usize| -> Row {
+            let start = ((book * parts + part) * centroids + at) * width;
+            array.values[start..][..width].iter().map(|&x| f64::from(x)).collect()
+        };
+        let nearest = |part: usize| {
+            let own = &x[part * width..][..width];
+            let distance =
+                |at: &usize| plus(own, &times(&centroid(part, *at), -1.0)).iter().map(|x| x * x).sum::<f64>();
+            (0..centroids).min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap()
+        };
+        (0..parts).flat_map(|part| centroid(part, nearest(part))).collect()
+    }
+
+    /// An event's pair vector as SEMINAR's quantiser sees it.
+    fn decoded_pair(&self, (item, words): &Event) -> Row {
+        let mut modalities = self.modalities(*item);
+        for (index, modality) in modalities.iter_mut().enumerate() {
+            modality.1 = self.decoded(1 + index, &modality.1);
+        }
+        self.fusion(&self.decoded(0, &self.query(words)), &self.gate(&modalities))
+    }
+
+    /// The relevance of each event for each head, or once for all of them.
+    fn relevance(&self, events: &[Event], x: &[Row], target: &Event, t: &[f64]) -> Vec<Row> {
+        let heads = || -> Vec<Row> {
+            let of = |h: usize| {
+                let query = self.layer(&format!("wQ_list.{h}"), t);
+                x.iter().map(|x| dot(&query, &self.layer(&format!("wK_list.{h}"), x))).collect()
+            };
+            (0..self.config.heads).map(of).collect()
+        };
+        let equal = || {
+            let own = self.bits(t);
+            let count = |x: &Row| self.bits(x).iter().zip(&own).filter(|(a, b)| a == b).count() as f64;
+            vec![x.iter().map(count).collect()]
+        };
+        match self.kind {
+            ModelKind::Base => vec![(0..events.len()).map(|at| at as f64).collect()],
+            ModelKind::Sim => {
+                let query = self.layer("wQ", t);
+                vec![x.iter().map(|x| dot(&self.layer("wK", x), &query)).collect()]
+            }
+            ModelKind::Eta => equal(),
+            ModelKind::Twin => heads(),
+            ModelKind::Qin => vec![self.keyed(events, &self.gate(&self.modalities(target.0)))],
+            ModelKind::Seminar => match self.config.soft_search {
+                SoftSearch::Mhta => heads(),
+                SoftSearch::Lsh => equal(),
+                SoftSearch::MultiPq => {
+                    vec![events.iter().map(|event| dot(t, &self.decoded_pair(event))).collect()]
+                }
+            },
+        }
+    }
+
+    /// QIN: `wK(i_l) · wQ(row)`.
+    fn keyed(&self, events: &[Event], row: &[f64]) -> Row {
+        let query = self.layer("wQ", row);
+        let key = |event: &Event| self.layer("wK", &self.gate(&self.modalities(event.0)));
+        events.iter().map(|event| dot(&key(event), &query)).collect()
+    }
+
+    fn logit(&self, events: &[Event], target: &Event) -> f64 {
+        let x: Vec<Row> = events.iter().map(|event| self.pair(event)).collect();
+        let t = self.pair(target);
+        let mut among: Vec<usize> = (0..events.len()).collect();
+        if self.kind == ModelKind::Qin && !target.1.is_empty() {
+            let first = self.keyed(events, &self.query(&target.1));
+            among = top(&first, &among, self.config.stage_one_top_k);
+        }
+        let relevance = self.relevance(events, &x, target, &t);
+        let mut heads = Vec::new();
+        for h in 0..self.config.heads {
+            let kept = top(&relevance[h % relevance.len()], &among, self.config.top_k);
+            let query = self.layer(&format!("wQ_list.{h}"), &t);
+            let score =
+                |&l: &usize| dot(&query, &self.layer(&format!("wK_list.{h}"), &x[l])) / (D as f64).sqrt();
+            let weights = softmax(&kept.iter().map(score).collect::<Row>());
+            let value = |l: usize| self.layer(&format!("wV_list.{h}"), &x[l]);
+            heads.extend(
+                kept.iter().zip(weights).fold(vec![0.0; D], |sum, (&l, w)| plus(&sum, &times(&value(l), w))),
+            );
+        }
+        let u = if events.is_empty() { vec![0.0; D] } else { self.layer("wO", &heads) };
+        let hidden = self.layer("final_deep_layers.0", &[u.clone(), t.clone()].concat());
+        let hidden: Row = hidden.into_iter().map(|x| x.max(0.0)).collect();
+        self.layer("final_deep_layers.2", &hidden)[0] + dot(&u, &t)
+    }
+}
+
+/// A corpus of all items, words and attributes; of the last item nothing is known.
+fn corpus(folder: &Path) -> Corpus {
+    let items: Vec<String> = (1..=ITEMS).map(|item| format!("item {item}")).collect();
+    let words = (0..ITEMS).map(|at| format!("w{} w{}", at % WORDS, (at * 5 + 1) % WORDS));
+    let mut data = Numbered::from_sequences([&items]).with_queries([words]).unwrap();
+    data.attribute_items = (1..ITEMS).collect();
+    let attributes = |item: u32| vec![1 + item % ATTRIBUTES, 1 + (item * 3 + 1) % ATTRIBUTES];
+    data.item_attributes = (1..ITEMS).map(attributes).collect();
+    Corpus::write(&data, folder).unwrap();
+    Corpus::open(folder).unwrap()
+}
+
+fn embeddings(path: &Path, dim: usize, every: u32) -> Embeddings {
+    let mut table = EmbeddingTable::new(ITEMS as usize, dim).unwrap();
+    for item in (1..ITEMS).filter(|item| item % every != 0) {
+        let value = |at: usize| ((item as usize * 31 + at * 17) % 23) as f32 / 23.0 - 0.5;
+        table.set(item, &(0..dim).map(value).collect::<Vec<f32>>()).unwrap();
+    }
+    table.write(path, Precision::F32).unwrap();
+    Embeddings::open(path).unwrap()
+}
+
+fn configs() -> impl Strategy<Value = ModelConfig> {
+    let extra = prop::sample::subsequence(
+        vec![ModalityKind::Query, ModalityKind::Text, ModalityKind::Image, ModalityKind::Attribute],
+        0..=4,
+    );
+    let fusion =
+        prop::sample::select(vec![FusionKind::WeightedAverage, FusionKind::Add, FusionKind::SoftmaxGate]);
+    let gate = prop::sample::select(vec![GateKind::Global, GateKind::PerEvent]);
+    (extra, fusion, gate, 1usize..4, 1usize..4, 0u64..1000).prop_map(
+        |(extra, fusion, gate, heads, top_k, seed)| {
+            let modalities = std::iter::once(ModalityKind::Id).chain(extra).collect();
+            ModelConfig {
+                width: D,
+                heads,
+                top_k,
+                stage_one_top_k: top_k + 2,
+                text_width: 5,
+                image_width: 4,
+                hash_bits: 13,
+                sub_vectors: 2,
+                centroids: 5,
+                query_weight: 0.3,
+                modalities,
+                fusion,
+                gate,
+                seed,
+                ..ModelConfig::default()
+            }
+        },
+    )
+}
+
+fn events(least: usize) -> impl Strategy<Value = Vec<Event>> {
+    prop::collection::vec((1..=ITEMS, prop::collection::vec(1..=WORDS, 0..3)), least..L)
+}
+
+fn borrowed(events: &[Event]) -> Vec<(u32, &[u32])> {
+    events.iter().map(|(item, words)| (*item, &words[..])).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #[test]
+    fn the_formulas_give_the_scores(config in configs(), history in events(0), candidates in events(1)) {
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = Arc::new(corpus(folder.path()));
+        let open = |name: &str, dim, every| embeddings(&folder.path().join(name), dim, every);
+        let (text, image) = (open("text.emb", 5, 4), open("image.emb", 4, 3));
+        let train = TrainConfig {
+            width: D,
+            initial_deviation: 1.0,
+            batches: BatchConfig { history_length: L, ..BatchConfig::default() },
+            ..TrainConfig::default()
+        };
+        let searches = |kind| match kind {
+            ModelKind::Seminar => vec![SoftSearch::Mhta, SoftSearch::Lsh, SoftSearch::MultiPq],
+            _ => vec![SoftSearch::Mhta],
+        };
+        for (kind, soft_search) in ModelKind::ALL.iter().flat_map(|&kind| searches(kind).into_iter().map(move |s| (kind, s))) {
+            let config = ModelConfig { soft_search, ..config.clone() };
+            let device = Device::flex().autodiff();
+            let model = kind.build(&config, L, &device).unwrap();
+            let files = Modalities {
+                attributes: true,
+                text: Some(Embeddings::open(&folder.path().join("text.emb")).unwrap()),
+                image: Some(Embeddings::open(&folder.path().join("image.emb")).unwrap()),
+            };
+            let tables = Tables::new(&train, &corpus, files).unwrap();
+            let mut trainer = Trainer::new(model, tables, train.clone(), corpus.clone(), device).unwrap();
+            let batch = Batch::of(&[borrowed(&history)], &[borrowed(&candidates)], L, 3);
+            let embedded = trainer.embed(&batch).unwrap();
+            let scores = trainer.model().score(&embedded.history, &embedded.candidates).logits;
+            let scores = scores.into_data_as::<f32>().try_into_vec::<f32>().unwrap();
+            let state = trainer.export();
+            let naive = Naive { kind, config: &config, state: &state, corpus: &corpus, text: &text, image: &image };
+            for (target, &score) in candidates.iter().zip(&scores) {
+                let expected = naive.logit(&history, target);
+                prop_assert!(
+                    (f64::from(score) - expected).abs() < 1e-4 * expected.abs().max(1.0),
+                    "{:?} {:?}: {} where the formulas give {}", kind, soft_search, score, expected
+                );
+            }
+        }
+    }
+}
