@@ -31,6 +31,12 @@ pub enum Error {
         /// The row, from 0.
         row: usize,
     },
+    /// A row whose numbers are finite, but not their squares.
+    #[error("row {row} is too long: the square of its length is not finite; scale the rows down")]
+    TooLarge {
+        /// The row, from 0.
+        row: usize,
+    },
     /// A setting cannot work.
     #[error("{field}: {message}")]
     Config {

@@ -24,7 +24,7 @@ const MOST_LISTS: usize = 1 << 24;
 pub struct IvfConfig {
     /// Number of lists; about the square root of the number of vectors is usual.
     pub lists: usize,
-    /// Lists that a search visits.
+    /// Lists that a search visits; more where they hold fewer than `k` that the filter accepts.
     pub probes: usize,
     /// Rounds of k-means.
     pub iterations: usize,
@@ -119,14 +119,29 @@ impl<C: Codec> AnnIndex for Ivf<C> {
     ) -> Result<()> {
         check("the query", query, self.dim())?;
         let query = self.metric.prepare_all(query, self.dim());
-        let mut nearest = TopK::new(self.probes.min(self.lists.len()));
-        for (list, centroid) in (0..).zip(self.coarse.as_slice().chunks_exact(self.dim())) {
-            nearest.push(list, self.metric.between_prepared(&query, centroid));
-        }
+        let centroids = || (0u64..).zip(self.coarse.as_slice().chunks_exact(self.dim()));
+        let nearest = |count: usize| {
+            let mut nearest = TopK::new(count);
+            for (list, centroid) in centroids() {
+                nearest.push(list, self.metric.between_prepared(&query, centroid));
+            }
+            nearest.into_sorted()
+        };
         let prepared = self.codec.prepare(&query, self.metric);
         let mut top = [TopK::new(k.min(self.len()))];
-        for list in nearest.into_sorted() {
-            self.lists[list.id as usize].search(&self.codec, &[&prepared], &mut top, filter, |id| id);
+        let visit = |list: &Neighbor, top: &mut [TopK; 1]| {
+            self.lists[list.id as usize].search(&self.codec, &[&prepared], top, filter, |id| id);
+        };
+        let probes = self.probes.min(self.lists.len());
+        nearest(probes).iter().for_each(|list| visit(list, &mut top));
+        if !top[0].is_full() {
+            // Few are accepted, or k is more than these lists hold: the next lists, as long as there is room.
+            for list in &nearest(self.lists.len())[probes..] {
+                visit(list, &mut top);
+                if top[0].is_full() {
+                    break;
+                }
+            }
         }
         let [top] = top;
         *out = top.into_sorted();

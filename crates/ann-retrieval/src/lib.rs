@@ -81,7 +81,7 @@ pub use history::{
     ExactHistory, FusedHistory, History, HistoryIndex, NibbleHistory, PqHistory, RescoredHistory, TwoStage,
     TwoStageFound,
 };
-pub use hnsw::{Hnsw, HnswConfig};
+pub use hnsw::{Hnsw, HnswBuilder, HnswConfig};
 pub use index::{AnnIndex, Neighbor, Persist, Update};
 pub use ivf::{Ivf, IvfConfig};
 pub use kmeans::{KMeans, KMeansConfig};

@@ -55,6 +55,11 @@ impl TopK {
         }
     }
 
+    /// Whether there is no more room.
+    pub fn is_full(&self) -> bool {
+        self.heap.len() >= self.k
+    }
+
     /// The selection, best first.
     pub fn into_sorted(self) -> Vec<Neighbor> {
         self.heap.into_sorted_vec().into_iter().map(|Reverse(key)| neighbor(key)).collect()

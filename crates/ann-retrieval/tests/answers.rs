@@ -159,8 +159,9 @@ fn approximate_indexes_find_most() {
 fn the_same_graph_twice() {
     let rows = clustered(800, 8, 5);
     let search = |_| {
-        let index =
-            HnswConfig { links: 8, ef_construction: 40, ef_search: 16 }.build(&rows, Metric::L2).unwrap();
+        let index = HnswConfig { links: 8, ef_construction: 40, ef_search: 16, ..Default::default() }
+            .build(&rows, Metric::L2)
+            .unwrap();
         (0..50).map(|q| index.search(rows.row(q), 10).unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(search(1), search(2));

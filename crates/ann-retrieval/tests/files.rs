@@ -69,7 +69,9 @@ fn every_kind_of_index() {
     round_trip(&LshConfig { bits: 64, seed: 0 }.build(&rows).unwrap(), searches);
     let residual = ResidualConfig { stages: 2, centroids: 8, iterations: 2, ..Default::default() };
     round_trip(&residual.build(&rows, metric).unwrap(), searches);
-    let mut hnsw = HnswConfig { links: 4, ef_construction: 20, ef_search: 10 }.build(&rows, metric).unwrap();
+    let mut hnsw = HnswConfig { links: 4, ef_construction: 20, ef_search: 10, ..Default::default() }
+        .build(&rows, metric)
+        .unwrap();
     hnsw.remove(9);
     hnsw.add(9, rows.row(2)).unwrap();
     round_trip(&hnsw, searches);

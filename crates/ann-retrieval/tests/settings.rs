@@ -32,7 +32,10 @@ fn an_inverted_file_tells_lists_from_probes() {
 fn a_graph_tells_rows_from_candidates() {
     let rows = clustered(20, 8, 1);
     let build = |links, ef_construction, rows: &Vectors| {
-        field(HnswConfig { links, ef_construction, ef_search: 10 }.build(rows, Metric::L2))
+        field(
+            HnswConfig { links, ef_construction, ef_search: 10, ..Default::default() }
+                .build(rows, Metric::L2),
+        )
     };
     assert_eq!(build(1, 10, &rows), "links");
     assert_eq!(build(4, 0, &rows), "ef_construction");

@@ -56,7 +56,7 @@ pub fn run(setting: &Setting, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
     // A graph is built once and searched with several `ef`.
     if !setting.without_graphs {
         bar.set_message("HNSW");
-        let config = HnswConfig { links: 16, ef_construction: 100, ef_search: 32 };
+        let config = HnswConfig { links: 16, ef_construction: 100, ef_search: 32, ..Default::default() };
         let start = Instant::now();
         let mut graph = config.build(setting.rows, setting.metric)?;
         let built = start.elapsed().as_secs_f64();

@@ -42,7 +42,7 @@ pub(super) fn methods(
         flat = flat.with_list(list);
         ceilings.push(search_all(&flat)?);
     }
-    let graph = HnswConfig { links: 64, ef_construction: 64, ef_search: 32 };
+    let graph = HnswConfig { links: 64, ef_construction: 64, ef_search: 32, ..Default::default() };
     let bits = (4 * dim).next_multiple_of(64);
     let lsh = |bits: usize| {
         move |rows: &Vectors| -> Result<Box<dyn AnnIndex>> {
@@ -92,7 +92,7 @@ pub(super) fn methods(
         let start = Instant::now();
         let fused: Vec<f32> =
             user.history.chunks_exact(modalities * dim).flat_map(|e| fuse(setting, e)).collect();
-        let config = HnswConfig { links: 32, ef_construction: 64, ef_search: 64 };
+        let config = HnswConfig { links: 32, ef_construction: 64, ef_search: 64, ..Default::default() };
         let index = config.build(&Vectors::new(dim, fused)?, metric)?;
         single(setting, "fused keys, HNSW 32/64/64", &index, targets, start, record)?;
     }

@@ -5,16 +5,24 @@ use hnsw_rs::prelude::Distance;
 use crate::flat::Flat;
 use crate::hnsw::HnswConfig;
 use crate::hnsw::graph::{Graph, Layer};
+use crate::hnsw::linker::{Linker, shuffled};
 use crate::index::AnnIndex;
 use crate::kernel::float::{dot, squared_distance};
 use crate::metric::Metric;
 
-/// Distances between the vectors as the graph sees them.
-struct Squared;
+/// Distances between the vectors as the library wants them: never negative.
+struct Far {
+    metric: Metric,
+    /// Above every inner product.
+    above: f32,
+}
 
-impl Distance<f32> for Squared {
+impl Distance<f32> for Far {
     fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
-        squared_distance(a, b)
+        match self.metric {
+            Metric::InnerProduct | Metric::Cosine => (self.above - dot(a, b)).max(0.0),
+            Metric::L2 => squared_distance(a, b),
+        }
     }
 }
 
@@ -23,31 +31,27 @@ const LAYERS: usize = 16;
 
 /// Builds the graph over all vectors of a flat index whose ids are its slots.
 pub(super) fn link(config: &HnswConfig, vectors: &Flat) -> Graph {
-    let built = hnsw_rs::prelude::Hnsw::<f32, Squared>::new(
+    // No product of two rows is above the largest square of a length.
+    let squares = (0..vectors.len()).map(|slot| dot(vectors.row(slot), vectors.row(slot)));
+    let above = squares.fold(0.0, f32::max);
+    let built = hnsw_rs::prelude::Hnsw::<f32, Far>::new(
         config.links,
         vectors.len(),
         LAYERS,
         config.ef_construction,
-        Squared,
+        Far { metric: vectors.metric(), above },
     );
-    // Largest inner product is no distance. With one more coordinate, √(R² − |x|²) for vectors and 0 for queries, the
-    // nearest vector is the one with the largest inner product (Bachrach et al. 2014).
-    let extended = vectors.metric() == Metric::InnerProduct;
-    let radius = (0..vectors.len()).map(|slot| dot(vectors.row(slot), vectors.row(slot))).fold(0.0, f32::max);
-    let mut point = Vec::with_capacity(vectors.dim() + 1);
-    for slot in 0..vectors.len() {
-        point.clear();
-        point.extend_from_slice(vectors.row(slot));
-        if extended {
-            point.push((radius - dot(&point, &point)).max(0.0).sqrt());
-        }
-        built.insert((&point, slot));
+    for slot in shuffled(vectors.len()) {
+        built.insert((vectors.row(slot as usize), slot as usize));
     }
-    flatten(&built, vectors.len())
+    let mut graph = flatten(&built, vectors.len(), config.links);
+    let (links, width) = (config.links, config.ef_construction);
+    Linker { vectors, graph: &mut graph, links, width }.reach_all();
+    graph
 }
 
 /// The graph as tables.
-fn flatten(built: &hnsw_rs::prelude::Hnsw<'_, f32, Squared>, len: usize) -> Graph {
+fn flatten(built: &hnsw_rs::prelude::Hnsw<'_, f32, Far>, len: usize, most: usize) -> Graph {
     // Per layer and vector its neighbours there; a vector without an entry does not reach up to that layer.
     let mut layers: Vec<Vec<(u32, Vec<u32>)>> = Vec::new();
     for point in built.get_point_indexation() {
@@ -72,5 +76,5 @@ fn flatten(built: &hnsw_rs::prelude::Hnsw<'_, f32, Squared>, len: usize) -> Grap
             layer.iter().map(|(node, _)| level.checked_sub(1).and_then(|l| place(l, *node)).unwrap_or(0));
         Layer::new(nodes[level].clone(), below.collect(), links.collect())
     });
-    Graph::new(tables.collect(), len)
+    Graph::new(tables.collect(), len, most)
 }

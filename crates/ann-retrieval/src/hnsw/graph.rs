@@ -1,5 +1,7 @@
 //! The graph as flat tables, and the walk through it.
 
+use std::cmp::Ordering;
+
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::bytes::Bytes;
@@ -19,7 +21,7 @@ const NONE: u32 = u32::MAX;
 #[derive(Clone, Debug)]
 pub(super) struct Layer {
     /// The vector at each place.
-    nodes: Vec<u32>,
+    pub nodes: Vec<u32>,
     /// Its place in the layer below.
     below: Vec<u32>,
     /// Links of each place, `[places, stride]`, filled up with `NONE`.
@@ -41,8 +43,53 @@ impl Layer {
         Self { nodes, below, links, stride }
     }
 
+    /// Without places, and with room for so many links in each.
+    fn empty(most: usize) -> Self {
+        let stride = most.next_multiple_of(16);
+        Self { nodes: Vec::new(), below: Vec::new(), links: Bytes::new(), stride }
+    }
+
+    /// Appends a place without links.
+    fn push(&mut self, node: u32, below: u32) {
+        self.nodes.push(node);
+        self.below.push(below);
+        self.make_room(self.stride);
+    }
+
+    /// Lengthens all lists to `stride`, and the table to the number of places.
+    fn make_room(&mut self, stride: usize) {
+        let (places, old) = (self.nodes.len(), self.stride);
+        let before = self.links.as_slice().len() / 4;
+        if stride == old {
+            self.links.resize(places * stride * 4);
+            bytemuck::cast_slice_mut::<_, u32>(self.links.make_mut())[before..].fill(NONE);
+            return;
+        }
+        let mut longer = Bytes::new();
+        longer.resize(places * stride * 4);
+        let rows: &mut [u32] = bytemuck::cast_slice_mut(longer.make_mut());
+        rows.fill(NONE);
+        let all: &[u32] = bytemuck::cast_slice(self.links.as_slice());
+        for (row, links) in rows.chunks_exact_mut(stride).zip(all.chunks_exact(old)) {
+            row[..old].copy_from_slice(links);
+        }
+        (self.links, self.stride) = (longer, stride);
+    }
+
+    /// Replaces the links of a place.
+    pub fn set_links(&mut self, place: u32, links: &[u32]) {
+        if links.len() > self.stride {
+            self.make_room(links.len().next_multiple_of(16));
+        }
+        let stride = self.stride;
+        let all: &mut [u32] = bytemuck::cast_slice_mut(self.links.make_mut());
+        let row = &mut all[place as usize * stride..][..stride];
+        row[..links.len()].copy_from_slice(links);
+        row[links.len()..].fill(NONE);
+    }
+
     #[inline(always)]
-    fn links(&self, place: u32) -> &[u32] {
+    pub fn links(&self, place: u32) -> &[u32] {
         let all: &[u32] = bytemuck::cast_slice(self.links.as_slice());
         let row = &all[place as usize * self.stride..][..self.stride];
         &row[..row.iter().position(|&link| link == NONE).unwrap_or(row.len())]
@@ -52,13 +99,52 @@ impl Layer {
 /// All layers, the lowest first.
 #[derive(Clone, Debug)]
 pub(super) struct Graph {
-    layers: Vec<Layer>,
+    pub layers: Vec<Layer>,
+    /// M: links of a place on the upper layers.
+    most: usize,
 }
 
 impl Graph {
-    pub(super) fn new(layers: Vec<Layer>, len: usize) -> Self {
+    pub(super) fn new(layers: Vec<Layer>, len: usize, most: usize) -> Self {
         debug_assert!(layers[0].nodes.iter().copied().eq(0..len as u32));
-        Self { layers }
+        Self { layers, most }
+    }
+
+    /// The lowest layer alone, without places.
+    pub(super) fn empty(most: usize) -> Self {
+        Self { layers: vec![Layer::empty(2 * most)], most }
+    }
+
+    /// Gives the lowest layer places for `len` vectors.
+    pub(super) fn grow(&mut self, len: usize) {
+        let lowest = &mut self.layers[0];
+        lowest.nodes = (0..len as u32).collect();
+        lowest.below = vec![0; len];
+        lowest.make_room(lowest.stride);
+    }
+
+    /// Appends a node to the layers above the lowest one, up to `level`. Returns its place in each layer.
+    pub(super) fn add_places(&mut self, node: u32, level: usize) -> Vec<u32> {
+        let mut places = vec![node];
+        for above in 1..=level {
+            if above == self.layers.len() {
+                self.layers.push(Layer::empty(self.most));
+            }
+            let layer = &mut self.layers[above];
+            layer.push(node, places[above - 1]);
+            places.push(layer.nodes.len() as u32 - 1);
+        }
+        places
+    }
+
+    /// The place of the lowest layer that every walk passes: it lies below the first place of the highest layer.
+    pub(super) fn root(&self) -> u32 {
+        self.layers.last().and_then(|layer| layer.nodes.first()).copied().unwrap_or(0)
+    }
+
+    /// M.
+    pub(super) fn most(&self) -> usize {
+        self.most
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -76,10 +162,11 @@ impl Graph {
         width: usize,
         accepts: Option<&dyn Fn(u64) -> bool>,
     ) -> Vec<Neighbor> {
-        Arch::new().dispatch(Walk { graph: self, vectors, query, width, accepts })
+        Arch::new().dispatch(Walk::new(self, vectors, query, width, accepts))
     }
 
     pub(super) fn write<'a>(&'a self, out: &mut Writer<'a>) {
+        out.put_own("most", &[self.most as u64]);
         let strides: Vec<u64> = self.layers.iter().map(|layer| layer.stride as u64).collect();
         out.put_own("strides", &strides);
         for (level, layer) in self.layers.iter().enumerate() {
@@ -114,11 +201,18 @@ impl Graph {
             from.ensure(inside && descends, "links")?;
             layers.push(Layer { nodes, below, links, stride: stride as usize });
         }
-        Ok(Self { layers })
+        // Files of 0.1 do not say it: they were linked once and for all.
+        let most = match from.has("most") {
+            true => from.header::<1>("most")?[0] as usize,
+            false => layers[0].stride / 2,
+        };
+        from.ensure((1..=256).contains(&most), "links")?;
+        Ok(Self { layers, most })
     }
 }
 
-struct Walk<'a> {
+/// A search through the graph.
+pub(super) struct Walk<'a> {
     graph: &'a Graph,
     vectors: &'a Flat,
     query: &'a [f32],
@@ -131,12 +225,23 @@ struct Walk<'a> {
 const UPPER_WIDTH: usize = 8;
 
 /// A vector met on the walk.
-#[derive(Clone, Copy)]
-struct Candidate {
-    score: f32,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate {
+    pub score: f32,
     /// Its place in the layer.
-    place: u32,
+    pub place: u32,
     expanded: bool,
+}
+
+impl Candidate {
+    pub fn new(score: f32, place: u32) -> Self {
+        Self { score, place, expanded: false }
+    }
+
+    /// Best first, ties by place.
+    pub fn order(a: &Self, b: &Self) -> Ordering {
+        b.score.total_cmp(&a.score).then(a.place.cmp(&b.place))
+    }
 }
 
 impl WithSimd for Walk<'_> {
@@ -151,7 +256,42 @@ impl WithSimd for Walk<'_> {
     }
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    pub fn new(
+        graph: &'a Graph,
+        vectors: &'a Flat,
+        query: &'a [f32],
+        width: usize,
+        accepts: Option<&'a dyn Fn(u64) -> bool>,
+    ) -> Self {
+        Self { graph, vectors, query, width, accepts }
+    }
+
+    pub fn metric(&self) -> Metric {
+        self.vectors.metric()
+    }
+
+    /// The candidates of each layer from the lowest to `level`, best first.
+    #[inline(always)]
+    pub fn gather<S: Simd, const PRODUCT: bool>(&self, simd: S, level: usize) -> Vec<Vec<Candidate>> {
+        let mut found = vec![Vec::new(); level + 1];
+        let mut entries = vec![0];
+        let mut pool = Vec::new();
+        for (own, layer) in self.graph.layers.iter().enumerate().rev() {
+            let width = if own > level { self.width.min(UPPER_WIDTH) } else { self.width };
+            if own == 0 {
+                entries.push(self.graph.root());
+            }
+            self.spread::<S, PRODUCT>(simd, layer, &entries, width, None, &mut pool);
+            entries.clear();
+            entries.extend(pool.iter().map(|candidate| layer.below[candidate.place as usize]));
+            if own <= level {
+                found[own].clone_from(&pool);
+            }
+        }
+        found
+    }
+
     #[inline(always)]
     fn score<S: Simd, const PRODUCT: bool>(&self, simd: S, node: u32) -> f32 {
         let sum = sum_row::<S, PRODUCT>(simd, self.query, self.vectors.row(node as usize));
@@ -166,6 +306,9 @@ impl Walk<'_> {
         for (level, layer) in self.graph.layers.iter().enumerate().rev() {
             let width = if level == 0 { self.width } else { self.width.min(UPPER_WIDTH) };
             let accepted = accepted.as_mut().filter(|_| level == 0);
+            if level == 0 {
+                entries.push(self.graph.root());
+            }
             self.spread::<S, PRODUCT>(simd, layer, &entries, width, accepted, &mut pool);
             entries.clear();
             entries.extend(pool.iter().map(|candidate| layer.below[candidate.place as usize]));
@@ -214,7 +357,7 @@ impl Walk<'_> {
                     }
                     let at =
                         pool.partition_point(|c| c.score > score || (c.score == score && c.place < place));
-                    pool.insert(at, Candidate { score, place, expanded: false });
+                    pool.insert(at, Candidate::new(score, place));
                     next = next.min(at);
                 }
             }
@@ -245,7 +388,7 @@ mod tests {
         let vectors = Flat::build(&rows, Metric::L2).unwrap();
         let lists = (0..100u32).map(|i| [i.checked_sub(1), Some(i + 1).filter(|&i| i < 100)]);
         let lists = lists.map(|pair| pair.into_iter().flatten().collect()).collect();
-        let graph = Graph::new(vec![Layer::new((0..100).collect(), vec![0; 100], lists)], 100);
+        let graph = Graph::new(vec![Layer::new((0..100).collect(), vec![0; 100], lists)], 100, 16);
         let ids = |found: Vec<Neighbor>| found.iter().map(|n| n.id).collect::<Vec<_>>();
         assert_eq!(ids(graph.search(&vectors, &[60.2], 3, None)), [60, 61, 59]);
         let tens = |id: u64| id.is_multiple_of(10);

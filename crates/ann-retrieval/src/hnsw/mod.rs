@@ -3,6 +3,7 @@
 
 mod build;
 mod graph;
+mod linker;
 
 use std::collections::BTreeSet;
 
@@ -11,6 +12,7 @@ use crate::filter::Filter;
 use crate::flat::{Flat, Whole};
 use crate::hnsw::graph::Graph;
 use crate::index::{AnnIndex, Neighbor, Persist, Update, check};
+use crate::kernel::float::dot;
 use crate::metric::Metric;
 use crate::persist::{Reader, Writer};
 use crate::top_k::TopK;
@@ -25,11 +27,23 @@ pub struct HnswConfig {
     pub ef_construction: usize,
     /// Candidates kept while searching; a search for more neighbours keeps `k`.
     pub ef_search: usize,
+    /// What links the vectors.
+    pub builder: HnswBuilder,
+}
+
+/// What links the vectors of a graph.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HnswBuilder {
+    /// Rounds on all threads: the same graph for any number of them.
+    #[default]
+    Rounds,
+    /// The crate `hnsw_rs`, one vector after another on one thread.
+    HnswRs,
 }
 
 impl Default for HnswConfig {
     fn default() -> Self {
-        Self { links: 16, ef_construction: 100, ef_search: 64 }
+        Self { links: 16, ef_construction: 100, ef_search: 64, builder: HnswBuilder::default() }
     }
 }
 
@@ -62,9 +76,50 @@ impl HnswConfig {
             return Err(Error::Config { field: "rows", message: "a graph needs at least one".into() });
         }
         let vectors = Flat::build(rows, metric)?;
-        let graph = build::link(self, &vectors);
+        check_squares(&vectors)?;
+        let graph = match self.builder {
+            HnswBuilder::Rounds => self.linked(&vectors),
+            HnswBuilder::HnswRs => build::link(self, &vectors),
+        };
         let added = Flat::empty(Whole::new(rows.dim()), metric);
         Ok(Hnsw { vectors, graph, ef_search: self.ef_search, removed: BTreeSet::new(), added })
+    }
+}
+
+/// Ids that are asked to learn how many a filter accepts.
+const ASKED: usize = 256;
+/// What a link costs on a walk, in comparisons of a scan: its vector lies anywhere in memory.
+const LINK_COST: f64 = 2.0;
+/// What it costs to ask a filter, in the same unit.
+const FILTER_COST: f64 = 0.1;
+
+impl Hnsw {
+    /// The share of the vectors that a condition accepts, by asking for evenly spaced ids; at least what one of twice as many
+    /// would be.
+    fn share(&self, accepts: &dyn Fn(u64) -> bool) -> f64 {
+        let len = self.vectors.len();
+        let asked = len.min(ASKED);
+        let accepted = (0..asked).filter(|&at| accepts((at as u128 * len as u128 / asked as u128) as u64));
+        (accepted.count() as f64).max(0.5) / asked as f64
+    }
+
+    /// Candidates that a walk keeps so that about as many as without a filter are accepted; `None` where comparing all accepted
+    /// vectors is cheaper.
+    fn walk_width(&self, k: usize, share: f64) -> Option<usize> {
+        let len = self.vectors.len() as f64;
+        let width = self.ef_search.max(k) as f64 / share;
+        let walk = width * self.graph.most() as f64 * LINK_COST;
+        let scan = len * (share + if share < 1.0 { FILTER_COST } else { 0.0 });
+        (walk < scan).then_some(width as usize)
+    }
+}
+
+/// Whether the graph's scores are numbers: the square of a length must be one, and the square of the largest distance.
+fn check_squares(vectors: &Flat) -> Result<()> {
+    let square = |slot: usize| dot(vectors.row(slot), vectors.row(slot));
+    match (0..vectors.len()).find(|&slot| !(4.0 * square(slot)).is_finite()) {
+        Some(row) => Err(Error::TooLarge { row }),
+        None => Ok(()),
     }
 }
 
@@ -91,17 +146,15 @@ impl AnnIndex for Hnsw {
         let open = filter.is_none() && self.removed.is_empty();
         let accepts = |id: u64| !self.removed.contains(&id) && filter.is_none_or(|filter| filter.accepts(id));
         let k = k.min(self.len());
-        let width = self.ef_search.max(k).clamp(1, self.vectors.len());
-        if open {
-            let found = self.graph.search(&self.vectors, &prepared, width, None);
+        let share = if open { 1.0 } else { self.share(&accepts) };
+        if let Some(width) = self.walk_width(k, share) {
+            let accepts: Option<&dyn Fn(u64) -> bool> = if open { None } else { Some(&accepts) };
+            let found = self.graph.search(&self.vectors, &prepared, width, accepts);
             out.extend(found.into_iter().take(k));
-        } else {
-            let found = self.graph.search(&self.vectors, &prepared, width, Some(&accepts));
-            out.extend(found.into_iter().take(k));
-            if out.len() < k {
-                // The walk met too few that are accepted: compare all of them.
-                *out = self.vectors.search_filtered(query, k, &accepts)?;
-            }
+        }
+        if out.len() < k {
+            // A walk would cost more than comparing all, or it met too few that are accepted.
+            *out = self.vectors.search_filtered(query, k, &accepts)?;
         }
         if !self.added.is_empty() {
             let mut top = TopK::new(k);

@@ -33,7 +33,9 @@ fn save(kind: u8, path: &Path) -> Result<()> {
         4 => ResidualConfig { stages: 2, centroids: 8, iterations: 2, ..Default::default() }
             .build(&rows, metric)?
             .save(path),
-        5 => HnswConfig { links: 4, ef_construction: 20, ef_search: 10 }.build(&rows, metric)?.save(path),
+        5 => HnswConfig { links: 4, ef_construction: 20, ef_search: 10, ..Default::default() }
+            .build(&rows, metric)?
+            .save(path),
         6 => IvfConfig { lists: 5, probes: 2, ..Default::default() }
             .build(&rows, Whole::new(DIM), metric)?
             .save(path),
