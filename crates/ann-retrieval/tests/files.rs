@@ -130,3 +130,14 @@ fn errors_of_the_file_system_keep_their_source() {
         assert!(message.contains("nowhere") && !message.contains(&source.to_string()), "{message}");
     }
 }
+
+/// A graph as version 0.1 wrote it, with one row removed and one added.
+#[test]
+fn a_graph_of_version_0_1_still_opens() {
+    let path = format!("{}/tests/data/hnsw_v1.index", env!("CARGO_MANIFEST_DIR"));
+    let index = Hnsw::open(path.as_ref()).unwrap();
+    let found = index.search(&[0.1, 0.2, 0.3, 0.4], 5).unwrap();
+    let expected = [(8, 0.62035155), (41, 0.5924198), (13, 0.56046677), (33, 0.5411907), (46, 0.52822757)];
+    assert_eq!(found.iter().map(|n| (n.id, n.score)).collect::<Vec<_>>(), expected);
+    assert_eq!(index.len(), 60);
+}

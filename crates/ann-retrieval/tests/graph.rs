@@ -184,7 +184,7 @@ fn filters_cost_no_recall() {
             let index = graph(builder).build(&rows, metric).unwrap();
             let open = recall(&index, &exact, queries.as_slice());
             for one_in in [2, 5, 20, 200, 5000] {
-                let filter = |id: u64| (id * 7919) % 12_000 % one_in == 0;
+                let filter = |id: u64| ((id * 7919) % 12_000).is_multiple_of(one_in);
                 let found: f64 = queries
                     .as_slice()
                     .chunks_exact(24)
