@@ -55,6 +55,7 @@ fn main() -> ExitCode {
 }
 
 fn work(args: Args) -> anyhow::Result<()> {
+    ensure!(args.topk > 0, "--topk must be at least 1");
     seminar_examples::machine::start(None)?;
     let corpus = open_corpus(&args.data)?;
     let sides = [("text", "text.emb"), ("image", "image.emb")]

@@ -98,6 +98,9 @@ struct Args {
     /// Folder of the saved model.
     #[arg(long, default_value = "out/custom_model")]
     out: PathBuf,
+    /// Replace the model in `--out`.
+    #[arg(long)]
+    force: bool,
     /// Only recommend, with the model that an earlier run saved.
     #[arg(long)]
     recommend: bool,
@@ -111,6 +114,8 @@ fn work(args: Args) -> anyhow::Result<()> {
     let corpus = Arc::new(open_corpus(&args.data)?);
     let device = Device::flex();
     if !args.recommend {
+        let taken = args.out.exists() && !args.force;
+        anyhow::ensure!(!taken, "--out {} exists already; --force replaces it", args.out.display());
         check_bundle_folder(&args.out)?;
         train(&args, &corpus, &device)?;
     }

@@ -30,5 +30,5 @@ fn main() -> ExitCode {
 
 fn work(args: Args) -> anyhow::Result<()> {
     seminar_examples::machine::start(args.threads)?;
-    args.encoding.run(&args.data, args.device)
+    args.encoding.run(&args.data, args.device, "embed")
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Parser;
 use seminar_dataset::atomic::write_text;
 use seminar_dataset::{BatchConfig, OutputFolder, Sampling, Split, TestMode};
@@ -68,13 +68,19 @@ fn work(args: Args) -> anyhow::Result<()> {
     folder.check(&RESULTS)?;
     let described = args.checkpoint.join("experiment.json");
     let text = std::fs::read_to_string(&described).with_context(|| {
-        format!("--checkpoint: cannot read {}; give the output folder of `train`", described.display())
+        format!("--checkpoint: cannot read {}; give the output folder of `train` of a model (popularity has its figures in metrics.json)", described.display())
     })?;
     let mut experiment: Experiment = serde_json::from_str(&text)
         .with_context(|| format!("{} is not the description of a run", described.display()))?;
     let corpus = Arc::new(open_corpus(&args.data)?);
     let mut trainer = trainer(&mut experiment, &corpus, &args.data, &args.device.open()?)?;
-    let taken = trainer.load_weights(&args.checkpoint.join("checkpoint").join("best.ckpt"))?;
+    let best = args.checkpoint.join("checkpoint").join("best.ckpt");
+    ensure!(
+        best.is_file(),
+        "--checkpoint: {} is not there: the run is unfinished; `train --resume` goes on with it",
+        best.display()
+    );
+    let taken = trainer.load_weights(&best)?;
     tracing::info!("weights of {}: {taken}", args.checkpoint.display());
 
     let sampling =

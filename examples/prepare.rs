@@ -95,6 +95,9 @@ fn main() -> ExitCode {
 fn work(args: &Args) -> anyhow::Result<()> {
     machine::start(None)?;
     check_name(&args.name)?;
+    let share = args.max_bad_lines;
+    anyhow::ensure!((0.0..=1.0).contains(&share), "--max-bad-lines: {share} is not between 0 and 1");
+    anyhow::ensure!(!args.rating_above.is_nan(), "--rating-above: NaN is no rating");
     let out = WholeFolder { path: &args.out, writer: "prepare", replace: args.force, inputs: &[&args.input] };
     out.check()?;
     let start = Instant::now();

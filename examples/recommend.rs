@@ -84,6 +84,7 @@ fn main() -> ExitCode {
 
 fn work(args: Args) -> anyhow::Result<()> {
     seminar_examples::machine::start(args.threads)?;
+    anyhow::ensure!(args.k > 0, "--k must be at least 1");
     let files = [("--out", args.out.as_deref()), ("--stats", args.stats.as_deref())];
     for (flag, file) in files {
         file.map_or(Ok(()), |file| check_out(&args, flag, file))?;

@@ -83,6 +83,9 @@ struct Args {
 /// What is written into `--out`.
 const RESULTS: [&str; 3] = ["retrieval.json", "retrieval.svg", "report.html"];
 
+/// Most numbers that an experiment may draw and compare.
+const MOST_NUMBERS: usize = 1 << 44;
+
 fn main() -> ExitCode {
     program::run("--length 2048 --users 20 --out out/retrieval", work)
 }
@@ -96,6 +99,11 @@ fn work(args: Args) -> anyhow::Result<()> {
     ensure!(
         counts.into_iter().flatten().all(|count| count > 0),
         "--length, --dim, --topk, --modalities, --users and --targets must be at least 1"
+    );
+    let product = counts.into_iter().flatten().try_fold(1usize, |product, count| product.checked_mul(count));
+    ensure!(
+        product.is_some_and(|numbers| numbers <= MOST_NUMBERS),
+        "--length, --dim, --topk, --modalities, --users and --targets multiplied are over {MOST_NUMBERS}"
     );
     let weights = args.weights.as_deref().unwrap_or(&[1.0]);
     ensure!(

@@ -84,7 +84,15 @@ fn work(args: Args) -> anyhow::Result<()> {
     let batches = args.settings.batches(args.seed, args.test_mode);
     let kind: Option<ModelKind> = (args.model != "popularity").then(|| args.model.parse()).transpose()?;
     args.settings.check(kind.as_slice(), &batches)?;
-    let idle = args.settings.without_effect(kind.as_slice());
+    let mut idle = args.settings.without_effect(kind.as_slice());
+    if kind.is_none() {
+        let given = [
+            ("--weights", args.weights.is_some()),
+            ("--export-weights", args.export_weights),
+            ("--resume", args.resume),
+        ];
+        idle.extend(given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag));
+    }
     if !idle.is_empty() {
         tracing::warn!("without effect on {}: {}", args.model, idle.join(", "));
     }
@@ -95,8 +103,23 @@ fn work(args: Args) -> anyhow::Result<()> {
     };
     let output = Output { folder: args.out.clone(), start, every: args.checkpoint_every };
     output.open()?;
+    if let Some(file) = args.weights.as_ref().filter(|_| args.force) {
+        let inside = file.canonicalize().ok().zip(args.out.canonicalize().ok());
+        let inside = inside.is_some_and(|(file, out)| file.starts_with(out));
+        anyhow::ensure!(
+            !inside,
+            "--weights {} lies in --out, which --force replaces: copy it first",
+            file.display()
+        );
+    }
     check_bundle_folder(&args.out.join("model"))?;
     if args.resume && (kind.is_none() || !output.has_checkpoint()) {
+        let finished = args.out.join("metrics.json").exists();
+        anyhow::ensure!(
+            !finished,
+            "--resume: {} holds a run without its last checkpoint: --force trains it anew",
+            args.out.display()
+        );
         tracing::warn!(
             "--resume: nothing to go on from in {}: starting at the beginning",
             args.out.display()

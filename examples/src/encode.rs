@@ -49,17 +49,17 @@ pub struct Encoding {
 
 impl Encoding {
     /// Writes the requested ones of `text.emb` and `image.emb`, and `embeddings.json`, into the corpus folder. A killed run
-    /// continues where it stopped.
+    /// continues where it stopped. The files are listed as those of the program `writer`.
     ///
     /// # Errors
     /// If the checkpoint cannot be used, images cannot be listed, or a file cannot be written.
-    pub fn run(&self, data: &Path, device: DeviceKind) -> anyhow::Result<()> {
+    pub fn run(&self, data: &Path, device: DeviceKind, writer: &str) -> anyhow::Result<()> {
         ensure!(self.words > 0 && self.chunk > 0, "--words and --chunk must be at least 1");
         if let Some(folder) = &self.images {
             ensure!(self.fetches() || folder.is_dir(), "--images: {} is no folder", folder.display());
         }
         let corpus = open_corpus(data)?;
-        let mut folder = OutputFolder::open_input(data, "embed")?;
+        let mut folder = OutputFolder::open_input(data, writer)?;
         folder.check(&self.files())?;
         let clip = self.checkpoint.load(device)?;
         let model =

@@ -69,6 +69,7 @@ pub fn write_corpus<'a>(
         }
         let fields = [
             ("name", json!(name)),
+            ("input", json!(raw.folder.canonicalize().unwrap_or_default().display().to_string())),
             ("seconds", json!(start.elapsed().as_secs_f64())),
             ("peak_rss_bytes", json!(peak_rss_bytes())),
             ("warnings", json!(report.warnings(&Statistics::of(corpus)))),
@@ -96,6 +97,10 @@ fn image_vectors(corpus: &Corpus, path: &Path, options: &ReadOptions) -> anyhow:
         (1..=corpus.item_count() as u32).map(|id| (corpus.item_name(id), id)).collect();
     // Most raw files list items that the core filter drops: the count of such vectors says nothing.
     let (table, _) = import_tsv_with(path, corpus.item_count(), options, |name| ids.get(name).copied())?;
+    if table.refused > 0 {
+        let refused = table.refused;
+        tracing::warn!("{}: {refused} vectors hold NaN or infinity and are left out", path.display());
+    }
     Ok(table)
 }
 

@@ -77,10 +77,17 @@ fn with_flag(text: String) -> String {
     flag.unwrap_or(text)
 }
 
-/// Writes to the terminal. The reader, such as `head`, may have closed the pipe: then nobody wants to know.
+/// Writes to the standard output. The reader, such as `head`, may have closed the pipe: then nobody wants to know. Any other
+/// refusal, such as a full disk, ends the process with an error.
 pub fn print(text: impl Display) {
     let mut out = std::io::stdout().lock();
-    let _ = write!(out, "{text}").and_then(|()| out.flush());
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let _ = writeln!(std::io::stderr(), "Error: cannot write to the standard output: {error}");
+            std::process::exit(1);
+        }
+        _ => {}
+    }
 }
 
 /// Writes a line to the terminal, as [`print`] does.

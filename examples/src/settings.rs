@@ -221,6 +221,7 @@ impl Settings {
         for &kind in kinds {
             let modalities = named.clone().unwrap_or_else(|| vec![ModalityKind::Id, ModalityKind::Text]);
             let mut run = self.run(kind, modalities, "", batches.clone());
+            batches.validate()?;
             run.config.model.validate(batches.history_length)?;
             let schedule = &mut run.train.adam.schedule;
             if schedule.total == 0 {

@@ -242,3 +242,41 @@ fn flags_without_effect_are_named_and_a_decay_spans_the_run() {
     assert!(weights == run("explicit", &["--decay", "linear", "--decay-steps", &steps]).0);
     assert!(weights != run("constant", &[]).0);
 }
+
+#[test]
+fn a_replaced_run_takes_its_model_along_and_leaves_its_inputs() {
+    let root = tempfile::tempdir().unwrap();
+    let (data, out) = (corpus(root.path()), root.path().join("run"));
+    let first = train(&data, &out, &["--model", "base", "--export-weights"]).output().unwrap();
+    assert!(first.status.success() && out.join("model/model.json").is_file(), "{}", said(&first));
+    let weights = out.join("weights.safetensors");
+    let own =
+        train(&data, &out, &["--model", "base", "--force", "--weights"]).arg(&weights).output().unwrap();
+    assert!(!own.status.success() && said(&own).contains("copy it first"), "{}", said(&own));
+    assert!(weights.is_file());
+    let diverged =
+        train(&data, &out, &["--model", "base", "--force", "--learning-rate", "1e30"]).output().unwrap();
+    assert!(!diverged.status.success(), "{}", said(&diverged));
+    assert!(!out.join("model").exists() && !weights.exists(), "the old model is not that of the new run");
+}
+
+#[test]
+fn a_finished_run_without_its_last_checkpoint_is_not_trained_again_by_resume() {
+    let root = tempfile::tempdir().unwrap();
+    let (data, out) = (corpus(root.path()), root.path().join("run"));
+    assert!(train(&data, &out, &["--model", "base"]).output().unwrap().status.success());
+    fs::remove_file(out.join("checkpoint/last.ckpt")).unwrap();
+    let again = train(&data, &out, &["--model", "base", "--resume"]).output().unwrap();
+    assert!(!again.status.success() && said(&again).contains("--force"), "{}", said(&again));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_standard_output_that_cannot_be_written_is_an_error() {
+    let root = tempfile::tempdir().unwrap();
+    let (data, out) = (corpus(root.path()), root.path().join("run"));
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = train(&data, &out, &["--model", "base"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("standard output") && out.join("metrics.json").is_file());
+}

@@ -244,7 +244,9 @@ fn a_folder_full_of_other_files_is_refused_by_every_program() {
         let kuaisar = ["--data", &kuaisar, "--out", &out];
         assert!(refused("kuaisar", &[&kuaisar[..], fresh].concat(), &folder).contains(sentence));
     }
-    assert!(refused("custom_model", &["--data", &data, "--out", &out], &folder).contains("no saved model"));
+    assert!(refused("custom_model", &["--data", &data, "--out", &out], &folder).contains("--force"));
+    let replace = ["--data", &data, "--out", &out, "--force"];
+    assert!(refused("custom_model", &replace, &folder).contains("no saved model"));
     let answers = root.path().join("full/notes.txt");
     let answers = answers.to_string_lossy();
     let model = path("run/model");
@@ -322,4 +324,58 @@ fn a_replaced_corpus_takes_the_old_one_with_it_and_nothing_else() {
     let kept = prepare(&["--force"]);
     assert!(said(&kept).contains("`deep/notes.txt`"), "{}", said(&kept));
     assert_eq!(fs::read_to_string(out.join("deep/notes.txt")).unwrap(), "mine");
+}
+
+#[test]
+fn a_fresh_experiment_removes_nothing_before_it_can_begin() {
+    let root = tempfile::tempdir().unwrap();
+    let path = |name: &str| root.path().join(name);
+    write_amazon(&world(), &path("raw"), "Toys", &|_| {}).unwrap();
+    write_amazon(&world(), &path("other"), "Other", &|_| {}).unwrap();
+    let experiment = |data: &str, name: &str, more: &[&str]| {
+        let mut command = program("amazon_movies_tv");
+        command.args([
+            "--models",
+            "popularity,base",
+            "--seeds",
+            "1",
+            "--test-modes",
+            "recommendation",
+            "--name",
+            name,
+        ]);
+        command.args([
+            "--max-seq-length",
+            "10",
+            "--retrieve-topk",
+            "5",
+            "--stage1-topk",
+            "8",
+            "--keyword-vocab",
+            "0",
+        ]);
+        command.arg("--data").arg(path(data)).arg("--out").arg(path("out")).args(more);
+        command.output().unwrap()
+    };
+    let first = experiment("raw", "Toys", &[]);
+    assert!(first.status.success(), "{}", said(&first));
+    let before = files(&path("out"));
+    for (data, name, more, message) in [
+        ("nowhere", "Toys", &["--fresh"][..], "cannot open"),
+        ("nowhere", "Toys", &[], "--data: cannot open"),
+        ("other", "Toys", &[], "was made with --data"),
+        ("raw", "Other", &[], "was made with --name Toys"),
+    ] {
+        let output = experiment(data, name, more);
+        assert!(!output.status.success() && said(&output).contains(message), "{message}: {}", said(&output));
+        assert!(files(&path("out")) == before, "{data}, {name}, {more:?}");
+    }
+    put(&path("out/corpus/notes.txt"), "mine");
+    let output = experiment("other", "Other", &["--fresh"]);
+    assert!(!output.status.success() && said(&output).contains("`notes.txt`"), "{}", said(&output));
+    fs::remove_file(path("out/corpus/notes.txt")).unwrap();
+    assert!(files(&path("out")) == before);
+    let fresh = experiment("other", "Other", &["--fresh"]);
+    assert!(fresh.status.success(), "{}", said(&fresh));
+    assert!(fs::read_to_string(path("out/results.json")).unwrap().contains("\"Other\""));
 }

@@ -234,6 +234,10 @@ impl<'a> WholeFolder<'a> {
                 "holds `{first}`, which {writer} did not write: choose another folder, or move what is in it"
             ));
         };
+        files.retain(|name, _| self.path.join(name).symlink_metadata().is_ok());
+        if let Some((name, writer)) = files.iter().find(|(_, writer)| *writer != self.writer) {
+            return fail(format!("holds `{name}`, written by {writer}: move it, or choose another folder"));
+        }
         if !self.replace {
             return fail(format!(
                 "holds files of an earlier run of {}: choose another folder, or replace them with --force (`replace` in the library)",
@@ -253,10 +257,6 @@ impl<'a> WholeFolder<'a> {
             return fail(format!(
                 "{relation} {input}, which is read: it is not replaced; choose another folder"
             ));
-        }
-        files.retain(|name, _| self.path.join(name).symlink_metadata().is_ok());
-        if let Some((name, writer)) = files.iter().find(|(_, writer)| *writer != self.writer) {
-            return fail(format!("holds `{name}`, written by {writer}: move it, or choose another folder"));
         }
         let mut names: Vec<String> = files.into_keys().collect();
         names.push(MANIFEST.to_owned());

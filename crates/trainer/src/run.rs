@@ -9,7 +9,7 @@ use seminar_dataset::{Batches, Corpus, Embeddings, MANIFEST, OutputFolder, Split
 use seminar_models::{ModalityKind, SequenceModel};
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::About;
+use crate::bundle::{About, remove_bundle};
 use crate::checkpoint::CheckpointConfig;
 use crate::config::TrainConfig;
 use crate::embed::{Modalities, Tables};
@@ -63,6 +63,9 @@ const WRITER: &str = "train";
 const DESCRIPTION: &str = "experiment.json";
 const STEPS: &str = "steps.jsonl";
 const CHECKPOINTS: &str = "checkpoint";
+/// What belongs to a run and is no file of its own: the saved model, and evaluations of it.
+const MODEL: &str = "model";
+const EVALUATION: &str = "evaluation";
 /// What a run writes itself.
 const FILES: [&str; 4] = [DESCRIPTION, STEPS, "checkpoint/last.ckpt", "checkpoint/best.ckpt"];
 /// What programs write about a finished run, under the same name.
@@ -112,6 +115,11 @@ impl Output {
         let mut folder = self.open()?;
         if self.start == Start::Replace {
             folder.clear()?;
+            remove_bundle(&self.folder.join(MODEL))?;
+            let evaluation = self.folder.join(EVALUATION);
+            if evaluation.join(MANIFEST).is_file() {
+                OutputFolder::open(&evaluation, "evaluate")?.clear()?;
+            }
         }
         folder.claim(&FILES)?;
         Ok(folder.claim(&RESULTS)?)

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use seminar_dataset::atomic::write_text;
 use seminar_dataset::{
@@ -144,7 +144,11 @@ pub fn run(preset: &Preset) -> ExitCode {
 
 fn work(preset: &Preset, flags: &Flags) -> anyhow::Result<()> {
     crate::machine::start(flags.threads)?;
-    ensure!(flags.table.seeds > 0, "--seeds must be at least 1");
+    ensure!(
+        (1..=10_000).contains(&flags.table.seeds),
+        "--seeds must be from 1 to 10,000, not {}",
+        flags.table.seeds
+    );
     check_name(&flags.name)?;
     let named = flags.table.models.iter().filter(|name| *name != "popularity");
     let kinds = named.map(|name| name.parse()).collect::<Result<Vec<ModelKind>, _>>()?;
@@ -152,8 +156,12 @@ fn work(preset: &Preset, flags: &Flags) -> anyhow::Result<()> {
     begin(flags)?;
     let mut results = Results::open(preset, flags);
     let data = results.stage("prepare", || corpus_folder(preset, flags))?;
+    if flags.fresh {
+        // Only now is it sure that the new run can begin.
+        clear(flags)?;
+    }
     if wants_texts(flags)? && !data.join("text.emb").is_file() {
-        results.stage("embed", || flags.encoding.run(&data, flags.device))?;
+        results.stage("embed", || flags.encoding.run(&data, flags.device, WRITER))?;
     }
     let corpus = Arc::new(Corpus::open(&data)?);
     results.data =
@@ -196,20 +204,23 @@ fn work(preset: &Preset, flags: &Flags) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes the output folder; with `--fresh`, removes what earlier runs of this program wrote there.
+/// Makes the output folder.
 fn begin(flags: &Flags) -> anyhow::Result<()> {
     let mut folder = OutputFolder::open(&flags.out, WRITER)?;
     folder.check(&RESULTS)?;
-    if flags.fresh {
-        folder.clear()?;
-        for cell in std::fs::read_dir(flags.out.join("cells")).into_iter().flatten() {
-            let cell = cell?.path();
-            if cell.join(MANIFEST).is_file() {
-                OutputFolder::open(&cell, CELL_WRITER)?.clear()?;
-            }
+    Ok(folder.claim(&RESULTS)?)
+}
+
+/// Removes results and cells of earlier runs.
+fn clear(flags: &Flags) -> anyhow::Result<()> {
+    OutputFolder::open(&flags.out, WRITER)?.clear()?;
+    for cell in std::fs::read_dir(flags.out.join("cells")).into_iter().flatten() {
+        let cell = cell?.path();
+        if cell.join(MANIFEST).is_file() {
+            OutputFolder::open(&cell, CELL_WRITER)?.clear()?;
         }
     }
-    Ok(folder.claim(&RESULTS)?)
+    Ok(())
 }
 
 /// The corpus folder: given, kept from an earlier run, or prepared from the raw files.
@@ -220,14 +231,11 @@ fn corpus_folder(preset: &Preset, flags: &Flags) -> anyhow::Result<PathBuf> {
     }
     let (out, raw) = (flags.out.join("corpus"), (flags.data.as_path(), flags.name.as_str()));
     if prepared(&out) && !flags.fresh {
+        same_corpus(&out, flags)?;
         tracing::info!("corpus: kept");
         return Ok(out);
     }
     let folder = WholeFolder { path: &out, writer: WRITER, replace: flags.fresh, inputs: &[&flags.data] };
-    if flags.fresh && out.join(MANIFEST).is_file() {
-        // Vectors of the old corpus.
-        OutputFolder::open_input(&out, "embed")?.clear()?;
-    }
     folder.check()?;
     let start = Instant::now();
     let made = match preset.source {
@@ -239,6 +247,25 @@ fn corpus_folder(preset: &Preset, flags: &Flags) -> anyhow::Result<PathBuf> {
     let stats = write_corpus(made.data, &made.report, raw, &folder, false, start)?;
     say!("{}", crate::prepare::summary(&stats));
     Ok(out)
+}
+
+/// Whether a kept corpus was made from these raw files.
+fn same_corpus(folder: &Path, flags: &Flags) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(folder.join("stats.json")).unwrap_or_default();
+    let stats: Value = serde_json::from_str(&text).unwrap_or_default();
+    let made = |field: &str| stats[field].as_str().map(str::to_owned);
+    let input = flags.data.canonicalize().map(|path| path.display().to_string());
+    let input = input.with_context(|| format!("--data: cannot open {}", flags.data.display()))?;
+    for (flag, made, now) in [("--name", made("name"), flags.name.clone()), ("--data", made("input"), input)]
+    {
+        if let Some(made) = made.filter(|made| *made != now) {
+            let folder = folder.display();
+            anyhow::bail!(
+                "{folder} was made with {flag} {made}, now it is {now}: `--fresh` makes it anew, or choose another --out"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Whether the models need encoded titles.

@@ -64,6 +64,8 @@ impl Default for SyntheticConfig {
 pub(crate) const MIN_EVENTS: u64 = 5;
 /// Most events: sums over them stay far from the end of the numbers.
 const MOST_EVENTS: u64 = 1 << 48;
+/// Most events of a user, which lie in memory together.
+const MOST_OF_A_USER: u64 = 1 << 24;
 /// Most interests of a user: each is drawn for each user.
 const MOST_INTERESTS: u64 = 4096;
 /// Most numbers of an image vector.
@@ -85,6 +87,10 @@ impl SyntheticConfig {
         if self.events < MIN_EVENTS * self.users || self.events > MOST_EVENTS {
             let message =
                 format!("{} is not between {MIN_EVENTS} for each user and {MOST_EVENTS}", self.events);
+            return fail("events", message);
+        }
+        if self.events / self.users > MOST_OF_A_USER {
+            let message = format!("{} is over {MOST_OF_A_USER} for each user", self.events);
             return fail("events", message);
         }
         if !(1..=MOST_INTERESTS).contains(&self.interests) {

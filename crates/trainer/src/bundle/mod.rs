@@ -20,4 +20,5 @@ mod write;
 pub(crate) use description::CATALOGUE;
 pub use description::{Description, FrozenFile, Hash};
 pub(crate) use open::Bundle;
+pub(crate) use write::remove_bundle;
 pub use write::{About, check_bundle_folder};

@@ -146,6 +146,18 @@ fn table_of(
     }
 }
 
+/// Removes a saved model, if there is one and nothing else in its folder.
+pub(crate) fn remove_bundle(folder: &Path) -> Result<()> {
+    check_bundle_folder(folder)?;
+    if !folder.exists() {
+        return Ok(());
+    }
+    for path in OWN.map(|name| folder.join(name)).iter().filter(|path| path.exists()) {
+        std::fs::remove_file(path).map_err(Error::io(path, "cannot remove"))?;
+    }
+    std::fs::remove_dir(folder).map_err(Error::io(folder, "cannot remove"))
+}
+
 /// Whether a model can be saved as a folder: it is not there, is empty, or holds a saved model and nothing else.
 pub fn check_bundle_folder(folder: &Path) -> Result<()> {
     let fail = "cannot be used as a model's folder";
