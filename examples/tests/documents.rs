@@ -72,6 +72,10 @@ fn the_commands_of_the_page_on_recommending_work() {
     }
     let lines = std::fs::read_to_string(folder.path().join("out/everyone.csv")).unwrap();
     assert_eq!(lines.lines().count(), 1 + 5 * 456);
+    let stats = std::fs::read_to_string(folder.path().join("out/everyone.json")).unwrap();
+    let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
+    assert_eq!((&stats["users"], &stats["resumed"]), (&456.into(), &0.into()));
+    assert!(stats["users_per_second"].as_f64().unwrap() > 0.0, "{stats}");
 }
 
 /// What Rust files below a folder say, with continued strings on one line.

@@ -106,8 +106,8 @@ pub fn pick<'a>(document: &'a Value, pointer: &str) -> Option<&'a Value> {
         let holds = |entry: &Value, pair: &str| {
             pair.split_once('=').is_some_and(|(key, wanted)| match entry.get(key) {
                 Some(Value::String(text)) => text == wanted,
-                Some(other) => other.to_string().as_str() == wanted,
-                None => false,
+                Some(Value::Number(number)) => number.to_string() == wanted,
+                _ => false,
             })
         };
         match at {
