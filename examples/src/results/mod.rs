@@ -3,6 +3,7 @@
 
 pub mod command;
 pub mod figures;
+mod format;
 pub mod machine;
 pub mod measure;
 pub mod render;
