@@ -143,8 +143,10 @@ fn an_interrupt_leaves_a_checkpoint_to_go_on_from() {
     let root = tempfile::tempdir().unwrap();
     let (data, out) = (corpus(root.path()), root.path().join("run"));
     let arguments = ["--model", "base", "--epochs", "100000", "--batch-size", "8"];
-    let child = train(&data, &out, &arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        train(&data, &out, &arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     while !out.join("checkpoint/last.ckpt").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before its first checkpoint");
         std::thread::sleep(Duration::from_millis(5));
     }
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
