@@ -130,7 +130,7 @@ impl Encoding {
     }
 
     #[cfg(feature = "download")]
-    fn fetch(&self, corpus: &Corpus, data: &Path) -> anyhow::Result<()> {
+    fn fetch(&self, corpus: &seminar_dataset::Corpus, data: &Path) -> anyhow::Result<()> {
         let Some(folder) = self.images.as_ref().filter(|_| self.download) else { return Ok(()) };
         let bar = Counter::new("downloads", 0);
         let failures = crate::download::Download::default().run(corpus, folder, &bar)?;

@@ -90,12 +90,12 @@ pub fn print(text: impl Display) {
     }
 }
 
-/// Writes a line to the terminal, as [`print`] does.
+/// Writes a line to the terminal, as [`print()`] does.
 pub fn say(line: impl Display) {
     print(format_args!("{line}\n"));
 }
 
-/// Like `println!`, for [`say`].
+/// Like `println!`, for [`say()`].
 #[macro_export]
 macro_rules! say {
     ($($part:tt)*) => { $crate::program::say(format_args!($($part)*)) };
