@@ -1,6 +1,6 @@
 //! Provokes the commonest errors, and compares what is said with `docs/troubleshooting.md`.
 //!
-//! `SEMINAR_RENDER=1 cargo test --workspace --test messages` writes the page's section anew.
+//! `SEMINAR_WRITE_DOCS=1 cargo test --workspace --test messages` writes the page's section anew.
 
 #[path = "support/program.rs"]
 mod support;
@@ -147,9 +147,9 @@ fn the_page_shows_what_is_said() {
     let page = fs::read_to_string(&path).unwrap();
     let (before, rest) = page.split_once(BEGIN).expect("the page has the mark of the section");
     let (old, after) = rest.split_once(END).expect("the page has the mark of the section's end");
-    if std::env::var_os("SEMINAR_RENDER").is_some() {
+    if std::env::var_os("SEMINAR_WRITE_DOCS").is_some() {
         fs::write(&path, format!("{before}{BEGIN}{section}{END}{after}")).unwrap();
     } else {
-        assert_eq!(old, section, "the page differs: SEMINAR_RENDER=1 writes it anew");
+        assert_eq!(old, section, "the page differs: SEMINAR_WRITE_DOCS=1 writes it anew");
     }
 }

@@ -55,7 +55,7 @@ impl OutputFolder {
     /// # Errors
     /// If it is a file, cannot be read, or holds files but no list of them: then it is somebody else's.
     pub fn open(path: &Path, writer: &str) -> Result<Self> {
-        let mut folder = Self::open_input(path, writer)?;
+        let folder = Self::open_input(path, writer)?;
         if !path.join(MANIFEST).exists()
             && let Some(name) = first_entry(path)?
         {
@@ -64,7 +64,6 @@ impl OutputFolder {
             );
             return Err(Error::occupied(path, message));
         }
-        folder.files.retain(|name, _| path.join(name).symlink_metadata().is_ok());
         Ok(folder)
     }
 
@@ -138,7 +137,7 @@ impl OutputFolder {
     }
 }
 
-/// The files that a folder's list names, with their writers; `None` without a list.
+/// The files that a folder's list names and that are there, with their writers; `None` without a list.
 fn written_files(folder: &Path) -> Result<Option<BTreeMap<String, String>>> {
     match fs::symlink_metadata(folder) {
         Ok(_) if !folder.is_dir() => {
@@ -160,7 +159,8 @@ fn written_files(folder: &Path) -> Result<Option<BTreeMap<String, String>>> {
                 && manifest.version == VERSION
                 && manifest.files.keys().all(|name| is_inside(name)) =>
         {
-            Ok(Some(manifest.files))
+            let there = |name: &String| folder.join(name).symlink_metadata().is_ok();
+            Ok(Some(manifest.files.into_iter().filter(|(name, _)| there(name)).collect()))
         }
         _ => Err(Error::damaged(&path, "is no list of written files: choose another output folder")),
     }
@@ -228,13 +228,12 @@ impl<'a> WholeFolder<'a> {
         let fail = |message: String| Err(Error::occupied(self.path, message));
         let files = written_files(self.path)?;
         let Some(first) = first_entry(self.path)? else { return Ok(Vec::new()) };
-        let Some(mut files) = files else {
+        let Some(files) = files else {
             let writer = self.writer;
             return fail(format!(
                 "holds `{first}`, which {writer} did not write: choose another folder, or move what is in it"
             ));
         };
-        files.retain(|name, _| self.path.join(name).symlink_metadata().is_ok());
         if let Some((name, writer)) = files.iter().find(|(_, writer)| *writer != self.writer) {
             return fail(format!("holds `{name}`, written by {writer}: move it, or choose another folder"));
         }

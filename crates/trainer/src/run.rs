@@ -66,10 +66,16 @@ const CHECKPOINTS: &str = "checkpoint";
 /// What belongs to a run and is no file of its own: the saved model, and evaluations of it.
 const MODEL: &str = "model";
 const EVALUATION: &str = "evaluation";
-/// What a run writes itself.
-const FILES: [&str; 4] = [DESCRIPTION, STEPS, "checkpoint/last.ckpt", "checkpoint/best.ckpt"];
-/// What programs write about a finished run, under the same name.
-const RESULTS: [&str; 3] = ["metrics.json", "report.html", "weights.safetensors"];
+/// What a run writes, and what programs write about it once it is finished.
+const FILES: [&str; 7] = [
+    DESCRIPTION,
+    STEPS,
+    "checkpoint/last.ckpt",
+    "checkpoint/best.ckpt",
+    "metrics.json",
+    "report.html",
+    "weights.safetensors",
+];
 
 impl Output {
     /// The run's folder, if a run can start in it. Nothing is written.
@@ -85,11 +91,10 @@ impl Output {
             false => OutputFolder::open(&self.folder, WRITER)?,
         };
         if old {
-            folder.adopt(&[&FILES[..], &RESULTS[..]].concat());
+            folder.adopt(&FILES);
         }
         folder.check(&FILES)?;
-        folder.check(&RESULTS)?;
-        if self.start == Start::New && FILES.iter().chain(&RESULTS).any(|name| folder.holds(name)) {
+        if self.start == Start::New && FILES.iter().any(|name| folder.holds(name)) {
             let message = "holds a run already: go on with it (--resume), replace it (--force), or choose another folder";
             return Err(Error::Occupied { path: self.folder.clone(), message });
         }
@@ -121,8 +126,7 @@ impl Output {
                 OutputFolder::open(&evaluation, "evaluate")?.clear()?;
             }
         }
-        folder.claim(&FILES)?;
-        Ok(folder.claim(&RESULTS)?)
+        Ok(folder.claim(&FILES)?)
     }
 }
 
