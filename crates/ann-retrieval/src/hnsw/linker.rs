@@ -115,28 +115,21 @@ impl Linker<'_> {
         for new in &mut round {
             new.places = self.graph.add_places(new.node, new.level);
         }
-        let (places, vectors) = (&round, self.vectors);
-        let peers: Vec<Vec<(usize, f32)>> = (0..round.len())
-            .into_par_iter()
-            .map(|own| {
-                let query = vectors.row(places[own].node as usize);
-                let score = |other: usize| score(vectors, query, places[other].node);
-                (0..own).map(|other| (other, score(other))).collect()
-            })
-            .collect();
         let this = &*self;
         let chosen: Vec<Vec<Vec<u32>>> = (0..round.len())
             .into_par_iter()
             .map(|own| {
                 let new = &round[own];
+                let query = this.vectors.row(new.node as usize);
+                // Nodes of the same round are not linked yet, so that no search has found them.
+                let peers: Vec<(&New, f32)> =
+                    round[..own].iter().map(|peer| (peer, score(this.vectors, query, peer.node))).collect();
                 let layers = 0..new.found.len();
                 layers
                     .map(|level| {
                         let mut all = new.found[level].clone();
-                        let same = peers[own].iter().filter(|(other, _)| round[*other].level >= level);
-                        all.extend(
-                            same.map(|&(other, score)| Candidate::new(score, round[other].places[level])),
-                        );
+                        let same = peers.iter().filter(|(peer, _)| peer.level >= level);
+                        all.extend(same.map(|&(peer, score)| Candidate::new(score, peer.places[level])));
                         all.sort_unstable_by(Candidate::order);
                         all.truncate(this.width);
                         this.select(level, &all, this.links)
