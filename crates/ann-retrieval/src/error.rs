@@ -48,6 +48,9 @@ pub enum Error {
     /// An id that is in the index already.
     #[error("id {0} is in the index already")]
     Duplicate(u64),
+    /// Whoever watched the building stopped it.
+    #[error("stopped before all vectors were linked")]
+    Stopped,
     /// A behaviour that is not in the history.
     #[error("event {0} is not in the history")]
     Unknown(u64),

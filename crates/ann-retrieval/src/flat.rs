@@ -31,17 +31,12 @@ impl Whole {
 }
 
 impl Flat {
-    /// Copies the vectors.
+    /// Copies the vectors, under their ids.
     ///
     /// # Errors
     /// If there are 2³² or more.
     pub fn build(rows: &Vectors, metric: Metric) -> Result<Self> {
         Self::from_rows(Whole::new(rows.dim()), metric, rows)
-    }
-
-    /// The vector of an id, scaled to length 1 under the cosine.
-    pub fn vector(&self, id: u64) -> Option<&[f32]> {
-        self.list().ids().slot(id).map(|slot| self.row(slot))
     }
 
     /// The vector in a slot.
@@ -80,6 +75,13 @@ impl Codec for Whole {
 
     fn take(&self, block: &[u8], _: usize, code: &mut [u8]) {
         code.copy_from_slice(block);
+    }
+
+    fn decode(&self, code: &[u8], row: &mut [f32]) -> bool {
+        // Codes lie in one piece, but a copied one need not be aligned.
+        let numbers = code.as_chunks().0.iter().map(|&bytes| f32::from_ne_bytes(bytes));
+        row.iter_mut().zip(numbers).for_each(|(x, number)| *x = number);
+        true
     }
 
     fn prepare(&self, query: &[f32], metric: Metric) -> WholeQuery {

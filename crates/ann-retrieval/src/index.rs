@@ -1,5 +1,6 @@
 //! What every index can do, and what some can.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -7,6 +8,8 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::persist::{Reader, Writer};
+use crate::search::{Hits, Search};
+use crate::vectors::Vectors;
 
 /// A found vector.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,7 +23,7 @@ pub struct Neighbor {
 /// A searchable set of vectors. Each kind is built by a function of its own; searching is shared.
 pub trait AnnIndex: Send + Sync {
     /// Replaces the contents of `out` with the `k` nearest vectors that the filter accepts, best first, ties by id. The
-    /// result is shorter if fewer are accepted.
+    /// result is shorter only if fewer than `k` are accepted.
     ///
     /// # Errors
     /// If the query has another width than the index, or holds a number that is not finite.
@@ -40,6 +43,13 @@ pub trait AnnIndex: Send + Sync {
 
     /// Bytes of memory in all: vectors, codes, links, ids and codebooks.
     fn bytes(&self) -> usize;
+
+    /// Whether there is a vector of this id.
+    fn contains(&self, id: u64) -> bool;
+
+    /// The vector of an id as the index keeps it: scaled to length 1 under the cosine, decoded where it is kept as a code.
+    /// None for an id that is not there, and for codes that cannot be decoded, such as signs.
+    fn vector(&self, id: u64) -> Option<Cow<'_, [f32]>>;
 
     /// Whether there is no vector.
     fn is_empty(&self) -> bool {
@@ -71,28 +81,54 @@ pub trait AnnIndex: Send + Sync {
         Ok(out)
     }
 
-    /// The `k` nearest of each of many queries `[n, dim]`, on all threads.
+    /// What a search asks for in full: filter, least score, and whether there was more to find.
     ///
     /// # Errors
     /// As [`AnnIndex::search_into`].
-    fn search_many(&self, queries: &[f32], k: usize) -> Result<Vec<Vec<Neighbor>>> {
-        check_width(self.dim())?;
-        if !queries.len().is_multiple_of(self.dim()) {
-            let found = queries.len() % self.dim();
-            return Err(Error::Dimension { what: "the last query", expected: self.dim(), found });
+    fn hits(&self, query: &[f32], search: &Search<'_>) -> Result<Hits> {
+        let mut found = Vec::new();
+        self.search_into(query, search.k, search.filter, &mut found)?;
+        let all = found.len() < search.k || found.len() == self.len();
+        if let Some(least) = search.least_score {
+            found.truncate(found.partition_point(|n| n.score >= least));
         }
-        queries.par_chunks_exact(self.dim()).map(|query| self.search(query, k)).collect()
+        Ok(Hits { exhausted: all || found.len() < search.k, found })
+    }
+
+    /// The `k` nearest of each of many queries `[n, dim]`, on all threads.
+    ///
+    /// # Errors
+    /// As [`AnnIndex::search_into`], or if the last query is not whole.
+    fn search_many(&self, queries: &[f32], k: usize) -> Result<Vec<Vec<Neighbor>>> {
+        rows_of(queries, self.dim())?.map(|query| self.search(query, k)).collect()
+    }
+
+    /// [`AnnIndex::hits`] of each of many queries `[n, dim]`, on all threads.
+    ///
+    /// # Errors
+    /// As [`AnnIndex::search_many`].
+    fn hits_many(&self, queries: &[f32], search: &Search<'_>) -> Result<Vec<Hits>> {
+        rows_of(queries, self.dim())?.map(|query| self.hits(query, search)).collect()
     }
 }
 
-/// An index that vectors can be added to and removed from. Searches then give the same result as in an index built
-/// from the remaining vectors with the same codebooks.
+/// An index that vectors can be added to and removed from.
+///
+/// Where a search compares all vectors, it then gives the same result as in an index built from the remaining vectors with
+/// the same codebooks. A graph links what is added and mends what is removed: its recall is kept.
 pub trait Update: AnnIndex {
     /// Adds a vector under an id that is not in the index.
     ///
     /// # Errors
     /// If the id is there already, or the vector does not fit.
     fn add(&mut self, id: u64, row: &[f32]) -> Result<()>;
+
+    /// Adds many vectors, on all threads: under the ids of the table or, where it has none, `first`, `first + 1`, ….
+    ///
+    /// # Errors
+    /// If an id is there already, the ids or the rows are more than there can be, or the rows do not fit; nothing is added
+    /// then.
+    fn extend(&mut self, first: u64, rows: &Vectors) -> Result<()>;
 
     /// Removes a vector. Returns whether it was in the index.
     fn remove(&mut self, id: u64) -> bool;
@@ -142,6 +178,15 @@ pub(crate) fn check_width(dim: usize) -> Result<()> {
             message: "vectors have at least 1 number, this index 0".into(),
         }),
         _ => Ok(()),
+    }
+}
+
+/// Queries side by side, for all threads.
+fn rows_of(queries: &[f32], dim: usize) -> Result<rayon::slice::ChunksExact<'_, f32>> {
+    check_width(dim)?;
+    match queries.len() % dim {
+        0 => Ok(queries.par_chunks_exact(dim)),
+        found => Err(Error::Dimension { what: "the last query", expected: dim, found }),
     }
 }
 

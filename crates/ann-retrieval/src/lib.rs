@@ -30,7 +30,9 @@
 //!
 //! [`Refined`] scores a shortlist of any of them again, exactly; [`Rotated`] learns a rotation before quantising. All
 //! but HNSW scan, and give the exact top of their scores: the result depends neither on the processor nor on the number
-//! of threads. [`Update`] adds and removes, [`Persist`] saves to one checked file and maps it again.
+//! of threads. [`Update`] adds and removes, [`Persist`] saves to one checked file and maps it again, [`open_any`] opens a file
+//! of any kind. Vectors keep ids of their own ([`Vectors::with_ids`]) and can be read back ([`AnnIndex::vector`]).
+//! A [`Search`] takes a filter (a closure, a [`Bitmap`] or an [`IdList`]) and a least score.
 //!
 //! # A user's history: [`HistoryIndex`]
 //!
@@ -63,19 +65,21 @@ mod kernel;
 mod kmeans;
 mod lsh;
 mod metric;
+mod open;
 mod persist;
 mod pq;
 mod recall;
 mod refine;
 mod residual;
 mod rotation;
+mod search;
 mod tables;
 mod top_k;
 mod vectors;
 
 pub use coded::{Codec, Coded, StoredCodec};
 pub use error::{Error, Result};
-pub use filter::Filter;
+pub use filter::{Bitmap, Filter, IdList};
 pub use flat::{Flat, Whole, WholeQuery};
 pub use history::{
     ExactHistory, FusedHistory, History, HistoryIndex, NibbleHistory, PqHistory, RescoredHistory, TwoStage,
@@ -87,12 +91,14 @@ pub use ivf::{Ivf, IvfConfig};
 pub use kmeans::{KMeans, KMeansConfig};
 pub use lsh::{Lsh, LshConfig, Signs};
 pub use metric::Metric;
+pub use open::open_any;
 pub use persist::{Reader, Writer};
 pub use pq::{ByteCodes, FastScan, NibbleCodes, Pq, PqConfig, ProductQuantizer};
 pub use recall::{attention_mass, recall_at};
 pub use refine::Refined;
 pub use residual::{Residual, ResidualCodes, ResidualConfig};
 pub use rotation::{Rotated, Rotation};
+pub use search::{Hits, Search};
 pub use tables::ScoreTables;
 pub use top_k::TopK;
 pub use vectors::Vectors;

@@ -129,6 +129,11 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// A kind of file as a person reads it.
+pub(crate) fn name(kind: [u8; 8]) -> String {
+    String::from_utf8_lossy(&kind).trim().escape_debug().to_string()
+}
+
 /// The checksum of a file: its first bytes are `head`, and `rest` adds the others to the hash.
 fn digest(head: &[u8], rest: impl FnOnce(&mut Xxh3)) -> u64 {
     let mut hash = Xxh3::new();
@@ -150,7 +155,15 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// Opens a file of one kind.
     pub(crate) fn open(path: &Path, kind: [u8; 8]) -> Result<Self> {
+        let (found, reader) = Self::open_kind(path, Some(kind))?;
+        debug_assert_eq!(found, kind);
+        Ok(reader)
+    }
+
+    /// Opens a file and says of which kind it is; with an expected kind, another one is an error.
+    pub(crate) fn open_kind(path: &Path, expected: Option<[u8; 8]>) -> Result<([u8; 8], Self)> {
         let file = File::open(path).map_err(Error::io(path, "cannot open"))?;
         // SAFETY: the mapping is read-only, and this crate never writes a file in place: it renames a new one over
         // it, which leaves the mapped one alone. That another program writes into the file while it is mapped is
@@ -160,9 +173,9 @@ impl Reader {
         if map.len() < HEADER || &map[..8] != MAGIC {
             return Err(bad(format!("not an index file ({} bytes)", map.len())));
         }
-        if map[8..16] != kind {
-            let names = [&map[8..16], &kind].map(|kind| String::from_utf8_lossy(kind).trim().to_owned());
-            return Err(bad(format!("holds a `{}` where a `{}` is expected", names[0], names[1])));
+        let kind: [u8; 8] = map[8..16].try_into().expect("8 bytes");
+        if let Some(expected) = expected.filter(|&expected| expected != kind) {
+            return Err(bad(format!("holds a `{}` where a `{}` is expected", name(kind), name(expected))));
         }
         let word = |at: usize| u32::from_le_bytes(map[at..at + 4].try_into().expect("4 bytes"));
         let long = |at: usize| u64::from_le_bytes(map[at..at + 8].try_into().expect("8 bytes"));
@@ -190,7 +203,9 @@ impl Reader {
                 _ => return Err(bad(format!("part `{name}` lies outside the file"))),
             }
         }
-        Ok(Self { path: path.into(), map: Arc::new(map), prefix: String::new(), parts: parts.into() })
+        let reader =
+            Self { path: path.into(), map: Arc::new(map), prefix: String::new(), parts: parts.into() };
+        Ok((kind, reader))
     }
 
     /// A view of the parts of an inner index.

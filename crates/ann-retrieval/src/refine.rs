@@ -1,11 +1,14 @@
 //! Exact rescoring of a shortlist, for every approximate index.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::flat::Flat;
 use crate::index::{AnnIndex, Neighbor, Persist, Update};
 use crate::persist::{Reader, Writer};
 use crate::top_k::TopK;
+use crate::vectors::Vectors;
 
 /// An index whose best `factor · k` are scored again with the vectors themselves.
 #[derive(Clone, Debug)]
@@ -63,6 +66,14 @@ impl<I: AnnIndex> AnnIndex for Refined<I> {
         self.index.len()
     }
 
+    fn contains(&self, id: u64) -> bool {
+        self.exact.contains(id)
+    }
+
+    fn vector(&self, id: u64) -> Option<Cow<'_, [f32]>> {
+        self.exact.vector(id)
+    }
+
     fn dim(&self) -> usize {
         self.index.dim()
     }
@@ -78,6 +89,12 @@ impl<I: Update> Update for Refined<I> {
         self.exact.add(id, row).inspect_err(|_| {
             self.index.remove(id);
         })
+    }
+
+    fn extend(&mut self, first: u64, rows: &Vectors) -> Result<()> {
+        self.index.extend(first, rows)?;
+        // It holds the same ids, so what the index took fits here too.
+        self.exact.extend(first, rows)
     }
 
     fn remove(&mut self, id: u64) -> bool {

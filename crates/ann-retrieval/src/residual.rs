@@ -10,6 +10,7 @@ use crate::kernel::nearest::Panels;
 use crate::kmeans::KMeansConfig;
 use crate::metric::Metric;
 use crate::persist::{Reader, Writer};
+use crate::pq::ENOUGH;
 use crate::tables::ScoreTables;
 use crate::vectors::Vectors;
 
@@ -162,6 +163,29 @@ impl Codec for ResidualCodes {
                 code[self.books.len()] = nearer as u8;
             }
         }
+    }
+
+    fn decode(&self, code: &[u8], row: &mut [f32]) -> bool {
+        row.fill(0.0);
+        for (book, &code) in self.books.iter().zip(code) {
+            row.iter_mut().zip(book.row_or_first(code)).for_each(|(x, part)| *x += part);
+        }
+        true
+    }
+
+    fn adapted(self, factor: f32, rows: &Vectors) -> Self {
+        let (stages, centroids) = (self.books.len(), self.books[0].len());
+        let metric = if self.norms.is_empty() { Metric::InnerProduct } else { Metric::L2 };
+        if rows.len() >= ENOUGH * centroids
+            && let Ok(trained) =
+                (ResidualConfig { stages, centroids, ..ResidualConfig::default() }).train(rows, metric)
+        {
+            return trained;
+        }
+        let mut books = self.books;
+        books.iter_mut().for_each(|book| book.scale(factor));
+        let norms = self.norms.iter().map(|norm| (norm * factor * factor).min(f32::MAX));
+        Self::new(books, norms.collect())
     }
 
     fn put(&self, block: &mut [u8], lane: usize, code: &[u8]) {

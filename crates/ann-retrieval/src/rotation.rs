@@ -1,5 +1,7 @@
 //! Rotations before quantisation (Ge, He, Ke, Sun 2013: optimised product quantisation), and random ones.
 
+use std::borrow::Cow;
+
 use nalgebra::DMatrix;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -81,13 +83,26 @@ impl Rotation {
         out
     }
 
-    /// All rows rotated.
+    /// The vector that rotates to `row`.
+    pub fn undo(&self, row: &[f32]) -> Vec<f32> {
+        let mut out = vec![0.0; self.rows.dim()];
+        for (axis, &x) in self.rows.as_slice().chunks_exact(self.rows.dim()).zip(row) {
+            out.iter_mut().zip(axis).for_each(|(sum, a)| *sum += a * x);
+        }
+        out
+    }
+
+    /// All rows rotated, under their ids.
     ///
     /// # Errors
     /// If a rotated row holds a number beyond the largest: a row of several numbers near it.
     pub fn apply_all(&self, rows: &Vectors) -> Result<Vectors> {
         let rotated = rows.as_slice().par_chunks_exact(rows.dim()).flat_map_iter(|row| self.apply(row));
-        Vectors::new(rows.dim(), rotated.collect())
+        let rotated = Vectors::new(rows.dim(), rotated.collect())?;
+        match rows.ids() {
+            Some(ids) => rotated.with_ids(ids.to_vec()),
+            None => Ok(rotated),
+        }
     }
 }
 
@@ -147,6 +162,14 @@ impl<I: AnnIndex> AnnIndex for Rotated<I> {
         self.index.len()
     }
 
+    fn contains(&self, id: u64) -> bool {
+        self.index.contains(id)
+    }
+
+    fn vector(&self, id: u64) -> Option<Cow<'_, [f32]>> {
+        Some(Cow::Owned(self.rotation.undo(&self.index.vector(id)?)))
+    }
+
     fn dim(&self) -> usize {
         self.index.dim()
     }
@@ -160,6 +183,10 @@ impl<I: Update> Update for Rotated<I> {
     fn add(&mut self, id: u64, row: &[f32]) -> Result<()> {
         check("the vector", row, self.dim())?;
         self.index.add(id, &self.rotation.apply(row))
+    }
+
+    fn extend(&mut self, first: u64, rows: &Vectors) -> Result<()> {
+        self.index.extend(first, &self.rotation.apply_all(rows)?)
     }
 
     fn remove(&mut self, id: u64) -> bool {

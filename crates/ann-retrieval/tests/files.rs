@@ -49,7 +49,7 @@ fn seal(file: &mut [u8]) {
     file[32..40].copy_from_slice(&digest.to_le_bytes());
 }
 
-fn searches<I: AnnIndex>(index: &I) -> Vec<Vec<Neighbor>> {
+fn searches<I: AnnIndex + ?Sized>(index: &I) -> Vec<Vec<Neighbor>> {
     let queries = clustered(4, 8, 9);
     // A forged file may hold another width: then an error is the right answer.
     (0..4).map(|q| index.search(queries.row(q), 7).unwrap_or_default()).collect()
@@ -82,6 +82,41 @@ fn every_kind_of_index() {
         searches,
     );
     round_trip(&Rotated::build_pq(&rows, &pq, metric, 1).unwrap(), searches);
+}
+
+/// A file of any kind of index, opened without naming its type.
+#[test]
+fn an_index_of_any_kind_is_opened() {
+    let rows = clustered(60, 8, 1);
+    let (folder, metric) = (tempfile::tempdir().unwrap(), Metric::L2);
+    let path = folder.path().join("index");
+    fn check<I: Persist + AnnIndex>(index: &I, path: &std::path::Path) {
+        index.save(path).unwrap();
+        let opened = open_any(path).unwrap();
+        assert!(searches(opened.as_ref()) == searches(index) && opened.len() == index.len());
+    }
+    let pq = PqConfig { sub_vectors: 4, centroids: 16, iterations: 2, ..Default::default() };
+    let ivf = IvfConfig { lists: 5, probes: 2, ..Default::default() };
+    let flat = || Flat::build(&rows, metric).unwrap();
+    check(&flat(), &path);
+    check(&pq.build(&rows, metric).unwrap(), &path);
+    check(&pq.build_fast_scan(&rows, metric).unwrap(), &path);
+    check(&LshConfig { bits: 64, seed: 0 }.build(&rows).unwrap(), &path);
+    check(
+        &ResidualConfig { stages: 2, centroids: 8, ..Default::default() }.build(&rows, metric).unwrap(),
+        &path,
+    );
+    check(&HnswConfig::default().build(&rows, metric).unwrap(), &path);
+    check(&HnswConfig::default().empty(8, metric).unwrap(), &path);
+    check(&ivf.build(&rows, Whole::new(8), metric).unwrap(), &path);
+    let lists = || ivf.build(&rows, ByteCodes::new(pq.train(&rows).unwrap()).unwrap(), metric).unwrap();
+    check(&lists(), &path);
+    check(&Refined::new(lists(), flat(), 3).unwrap(), &path);
+    check(&Refined::new(Rotated::build_pq(&rows, &pq, metric, 1).unwrap(), flat(), 3).unwrap(), &path);
+    check(&Rotated::build_fast_scan(&rows, &pq, metric, 1).unwrap(), &path);
+    ExactHistory::exact(1, 8).unwrap().save(&path).unwrap();
+    let error = open_any(&path).err().unwrap().to_string();
+    assert!(error.contains("no index of vectors"), "{error}");
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! Graphs over vectors as people have them: of different lengths, group after group, equal, alone.
 
-use rand::{RngExt, SeedableRng};
+mod support;
+
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use seminar_ann_retrieval::{
     AnnIndex, Error, Flat, Hnsw, HnswBuilder, HnswConfig, Metric, Vectors, recall_at,
 };
+use support::normal;
 
 const BUILDERS: [HnswBuilder; 2] = [HnswBuilder::Rounds, HnswBuilder::HnswRs];
 
@@ -17,11 +20,6 @@ fn numbers(name: &str) -> Vec<f32> {
     let path = format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
     let bytes = std::fs::read(path).unwrap();
     bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
-}
-
-fn normal(rng: &mut ChaCha8Rng) -> f32 {
-    let (a, b): (f64, f64) = (rng.random(), rng.random());
-    ((-2.0 * (1.0 - a).ln()).sqrt() * (std::f64::consts::TAU * b).cos()) as f32
 }
 
 /// Random directions whose lengths are exp(N(0, spread)).

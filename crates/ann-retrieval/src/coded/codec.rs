@@ -3,11 +3,12 @@
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::persist::{Reader, Writer};
+use crate::vectors::Vectors;
 
 /// How vectors become codes of a fixed length, and how codes are scored.
 ///
-/// Codes lie in blocks of [`Codec::BLOCK`] rows, arranged as the scan wants them. Rows and queries come already
-/// normalised where the metric is the cosine.
+/// Codes lie in blocks of [`Codec::BLOCK`] rows, arranged as the scan wants them. Where the metric is the cosine, rows and
+/// queries come scaled to length 1; a codec that was trained on longer or shorter rows is adapted to them.
 pub trait Codec: Clone + Send + Sync {
     /// Rows that are interleaved; 1 if a code lies in one piece.
     const BLOCK: usize;
@@ -25,6 +26,18 @@ pub trait Codec: Clone + Send + Sync {
 
     /// Encodes rows `[n, dim]` into `[n, code_len]`.
     fn encode(&self, rows: &[f32], codes: &mut [u8]);
+
+    /// Reads a code back into the row that it stands for. False where codes cannot be read back, as signs cannot.
+    fn decode(&self, _code: &[u8], _row: &mut [f32]) -> bool {
+        false
+    }
+
+    /// The codec for `rows`, which are `factor` times as long as those it was trained on: trained anew where they are many, or
+    /// scaled. Itself, where lengths do not matter.
+    #[must_use]
+    fn adapted(self, _factor: f32, _rows: &Vectors) -> Self {
+        self
+    }
 
     /// Writes a code into a lane of a block.
     fn put(&self, block: &mut [u8], lane: usize, code: &[u8]);

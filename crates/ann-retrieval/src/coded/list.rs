@@ -37,6 +37,11 @@ impl<C: Codec> CodeList<C> {
         &self.ids
     }
 
+    /// The ids in the order of their slots.
+    pub(crate) fn all_ids(&self) -> impl Iterator<Item = u64> {
+        (0..self.ids.len()).map(|slot| self.ids.id(slot))
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.blocks.as_slice().len() + self.ids.bytes()
     }
@@ -68,18 +73,23 @@ impl<C: Codec> CodeList<C> {
         Ok(())
     }
 
+    /// The code in a slot.
+    pub(crate) fn code(&self, codec: &C, slot: usize) -> Vec<u8> {
+        let mut code = vec![0; codec.code_len()];
+        let (block, lane) = self.place(codec, slot);
+        codec.take(block, lane, &mut code);
+        code
+    }
+
     /// Takes a code out; the last one moves into its place.
     pub(crate) fn remove(&mut self, codec: &C, id: u64) -> bool {
         let Some(slot) = self.ids.swap_remove(id) else {
             return false;
         };
         let last = self.ids.len();
-        let mut code = vec![0; codec.code_len()];
-        let (block, lane) = self.place(codec, last);
-        codec.take(block, lane, &mut code);
+        let code = self.code(codec, last);
         self.put(codec, slot, &code);
-        code.fill(0);
-        self.put(codec, last, &code);
+        self.put(codec, last, &vec![0; code.len()]);
         self.resize(codec);
         true
     }
@@ -91,6 +101,22 @@ impl<C: Codec> CodeList<C> {
 
     fn resize(&mut self, codec: &C) {
         self.blocks.resize(self.ids.len().div_ceil(C::BLOCK) * C::BLOCK * codec.code_len());
+    }
+
+    /// What a code stands for, where the codec can tell.
+    pub(crate) fn decoded(&self, codec: &C, id: u64) -> Option<Vec<f32>> {
+        let mut row = vec![0.0; codec.dim()];
+        codec.decode(&self.code(codec, self.ids.slot(id)?), &mut row).then_some(row)
+    }
+
+    /// The list with some of its slots alone, in their order, under the ids 0, 1, ….
+    pub(crate) fn kept(&self, codec: &C, slots: &[u32]) -> Self {
+        let mut kept = Self { ids: Ids::Dense(slots.len()), blocks: Bytes::new(), codec: PhantomData };
+        kept.resize(codec);
+        for (to, &from) in slots.iter().enumerate() {
+            kept.put(codec, to, &self.code(codec, from as usize));
+        }
+        kept
     }
 
     /// Offers every accepted row to the selection of each query. A chunk is scanned for all queries while it is in

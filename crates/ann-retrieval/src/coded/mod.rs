@@ -2,9 +2,13 @@
 
 mod codec;
 mod list;
+mod scale;
 
 pub use codec::{Codec, StoredCodec};
 pub(crate) use list::{CodeList, encode_all};
+pub(crate) use scale::fitted;
+
+use std::borrow::Cow;
 
 use crate::error::{Error, Result};
 use crate::filter::Filter;
@@ -13,6 +17,10 @@ use crate::metric::Metric;
 use crate::persist::{Reader, Writer};
 use crate::top_k::TopK;
 use crate::vectors::Vectors;
+
+/// A filter's list of ids is looked up one by one where it is shorter than this share of the vectors: a look-up costs more
+/// than the same row in a scan.
+const LISTED: usize = 16;
 
 /// Vectors kept as codes of a fixed length, found by scanning all of them.
 ///
@@ -31,7 +39,8 @@ impl<C: Codec> Coded<C> {
         Self { codec, metric, list: CodeList::new() }
     }
 
-    /// Encodes all rows, on all threads; the id of a vector is its row.
+    /// Encodes all rows, on all threads, under their ids. Under the cosine the codec may have been trained on rows of any
+    /// length: it is then trained anew from rows of length 1, or scaled where they are few.
     ///
     /// # Errors
     /// If the rows have another width than the codec.
@@ -41,7 +50,7 @@ impl<C: Codec> Coded<C> {
         Ok(index)
     }
 
-    /// Adds many rows under the ids `first`, `first + 1`, …, encoding them on all threads.
+    /// Adds many rows, encoding them on all threads: under the ids of the table or, where it has none, `first`, `first + 1`, ….
     ///
     /// # Errors
     /// If an id is there already, the ids or the rows are more than there can be, or the rows have another width; nothing is
@@ -50,18 +59,21 @@ impl<C: Codec> Coded<C> {
         if rows.dim() != self.codec.dim() {
             return Err(Error::Dimension { what: "the rows", expected: self.codec.dim(), found: rows.dim() });
         }
-        let Some(more) = (rows.len() as u64).checked_sub(1) else { return Ok(()) };
-        let Some(last) = first.checked_add(more) else {
-            let message = format!("{} ids from {first} on go beyond the largest, {}", rows.len(), u64::MAX);
-            return Err(Error::Config { field: "first", message });
-        };
+        let ids = rows.named_from(first)?;
         self.list.ids().ensure_room(rows.len())?;
-        let ids = first..=last;
-        if let Some(there) = ids.clone().find(|&id| self.list.ids().slot(id).is_some()) {
+        if let Some(&there) = ids.iter().find(|&&id| self.contains(id)) {
             return Err(Error::Duplicate(there));
         }
+        self.fit(rows.as_slice());
         let codes = encode_all(&self.codec, self.metric, rows.as_slice());
-        self.list.extend(&self.codec, ids, &codes)
+        self.list.extend(&self.codec, ids.iter().copied(), &codes)
+    }
+
+    /// Adapts the codec to the first rows that come, under the cosine.
+    fn fit(&mut self, rows: &[f32]) {
+        if self.metric == Metric::Cosine && self.list.ids().len() == 0 {
+            self.codec = fitted(self.codec.clone(), rows);
+        }
     }
 
     /// The codec.
@@ -96,8 +108,29 @@ impl<C: Codec> Coded<C> {
         tops.into_iter().map(TopK::into_sorted).collect()
     }
 
+    /// The best `k` of a list of ids, each once.
+    fn top_of(&self, query: &C::Query, k: usize, listed: &[u64]) -> Vec<Neighbor> {
+        let mut top = TopK::new(k.min(listed.len()));
+        let scored = listed.iter().filter_map(|&id| Some((id, self.score(query, id)?)));
+        scored.for_each(|(id, score)| top.push(id, score));
+        top.into_sorted()
+    }
+
     pub(crate) fn list(&self) -> &CodeList<C> {
         &self.list
+    }
+
+    /// Appends rows under their slots, whatever their ids.
+    pub(crate) fn append(&mut self, rows: &Vectors) {
+        let start = self.list.ids().len() as u64;
+        let codes = encode_all(&self.codec, self.metric, rows.as_slice());
+        let added = self.list.extend(&self.codec, start..start + rows.len() as u64, &codes);
+        debug_assert!(added.is_ok(), "slots are new ids, and the caller has counted them");
+    }
+
+    /// The index with some of its slots alone, under the ids 0, 1, ….
+    pub(crate) fn kept(&self, slots: &[u32]) -> Self {
+        Self { codec: self.codec.clone(), metric: self.metric, list: self.list.kept(&self.codec, slots) }
     }
 }
 
@@ -110,8 +143,19 @@ impl<C: Codec> AnnIndex for Coded<C> {
         out: &mut Vec<Neighbor>,
     ) -> Result<()> {
         let query = self.prepare(query)?;
-        *out = self.top_k(&[&query], k, filter).pop().unwrap_or_default();
+        *out = match filter.and_then(Filter::listed) {
+            Some(listed) if listed.len() < self.len() / LISTED => self.top_of(&query, k, listed),
+            _ => self.top_k(&[&query], k, filter).pop().unwrap_or_default(),
+        };
         Ok(())
+    }
+
+    fn contains(&self, id: u64) -> bool {
+        self.list.ids().slot(id).is_some()
+    }
+
+    fn vector(&self, id: u64) -> Option<Cow<'_, [f32]>> {
+        self.list.decoded(&self.codec, id).map(Cow::Owned)
     }
 
     fn len(&self) -> usize {
@@ -131,9 +175,14 @@ impl<C: Codec> Update for Coded<C> {
     fn add(&mut self, id: u64, row: &[f32]) -> Result<()> {
         check_width(self.codec.dim())?;
         check("the vector", row, self.codec.dim())?;
+        self.fit(row);
         let mut code = vec![0; self.codec.code_len()];
         self.codec.encode(&self.metric.prepare_all(row, self.codec.dim()), &mut code);
         self.list.extend(&self.codec, std::iter::once(id), &code)
+    }
+
+    fn extend(&mut self, first: u64, rows: &Vectors) -> Result<()> {
+        Coded::extend(self, first, rows)
     }
 
     fn remove(&mut self, id: u64) -> bool {

@@ -2,10 +2,11 @@
 
 use hnsw_rs::prelude::Distance;
 
+use crate::error::{Error, Result};
 use crate::flat::Flat;
 use crate::hnsw::HnswConfig;
 use crate::hnsw::graph::{Graph, Layer};
-use crate::hnsw::linker::{Linker, shuffled};
+use crate::hnsw::linker::shuffled;
 use crate::index::AnnIndex;
 use crate::kernel::float::{dot, squared_distance};
 use crate::metric::Metric;
@@ -29,8 +30,15 @@ impl Distance<f32> for Far {
 /// Most layers; the library allows as many.
 const LAYERS: usize = 16;
 
-/// Builds the graph over all vectors of a flat index whose ids are its slots.
-pub(super) fn link(config: &HnswConfig, vectors: &Flat) -> Graph {
+/// Vectors that are linked between two words to the watcher.
+const ROUND: usize = 256;
+
+/// Builds the graph over all vectors of a flat index whose ids are its slots; stops where `watch` says so.
+pub(super) fn link(
+    config: &HnswConfig,
+    vectors: &Flat,
+    watch: &mut dyn FnMut(usize, usize) -> bool,
+) -> Result<Graph> {
     // No product of two rows is above the largest square of a length.
     let squares = (0..vectors.len()).map(|slot| dot(vectors.row(slot), vectors.row(slot)));
     let above = squares.fold(0.0, f32::max);
@@ -41,17 +49,17 @@ pub(super) fn link(config: &HnswConfig, vectors: &Flat) -> Graph {
         config.ef_construction,
         Far { metric: vectors.metric(), above },
     );
-    for slot in shuffled(vectors.len()) {
-        built.insert((vectors.row(slot as usize), slot as usize));
+    for (round, slots) in shuffled(vectors.len()).chunks(ROUND).enumerate() {
+        slots.iter().for_each(|&slot| built.insert((vectors.row(slot as usize), slot as usize)));
+        if !watch(round * ROUND + slots.len(), vectors.len()) {
+            return Err(Error::Stopped);
+        }
     }
-    let mut graph = flatten(&built, vectors.len(), config.links);
-    let (links, width) = (config.links, config.ef_construction);
-    Linker { vectors, graph: &mut graph, links, width }.reach_all();
-    graph
+    Ok(flatten(&built, config.links))
 }
 
 /// The graph as tables.
-fn flatten(built: &hnsw_rs::prelude::Hnsw<'_, f32, Far>, len: usize, most: usize) -> Graph {
+fn flatten(built: &hnsw_rs::prelude::Hnsw<'_, f32, Far>, most: usize) -> Graph {
     // Per layer and vector its neighbours there; a vector without an entry does not reach up to that layer.
     let mut layers: Vec<Vec<(u32, Vec<u32>)>> = Vec::new();
     for point in built.get_point_indexation() {
@@ -76,5 +84,7 @@ fn flatten(built: &hnsw_rs::prelude::Hnsw<'_, f32, Far>, len: usize, most: usize
             layer.iter().map(|(node, _)| level.checked_sub(1).and_then(|l| place(l, *node)).unwrap_or(0));
         Layer::new(nodes[level].clone(), below.collect(), links.collect())
     });
-    Graph::new(tables.collect(), len, most)
+    let mut graph = Graph::of(tables.collect(), most);
+    graph.ensure_top();
+    graph
 }

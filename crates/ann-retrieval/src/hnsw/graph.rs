@@ -7,7 +7,6 @@ use pulp::{Arch, Simd, WithSimd};
 use crate::bytes::Bytes;
 use crate::error::Result;
 use crate::flat::Flat;
-use crate::index::Neighbor;
 use crate::kernel::float::sum_row;
 use crate::kernel::prefetch;
 use crate::metric::Metric;
@@ -88,6 +87,11 @@ impl Layer {
         row[links.len()..].fill(NONE);
     }
 
+    /// The place of a place in the layer below.
+    pub fn below(&self, place: usize) -> u32 {
+        self.below[place]
+    }
+
     #[inline(always)]
     pub fn links(&self, place: u32) -> &[u32] {
         let all: &[u32] = bytemuck::cast_slice(self.links.as_slice());
@@ -105,9 +109,19 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub(super) fn new(layers: Vec<Layer>, len: usize, most: usize) -> Self {
-        debug_assert!(layers[0].nodes.iter().copied().eq(0..len as u32));
-        Self { layers, most }
+    /// The given layers; without any, an empty graph. The lowest one holds the nodes 0, 1, ….
+    pub(super) fn of(layers: Vec<Layer>, most: usize) -> Self {
+        debug_assert!(
+            layers.first().is_none_or(|lowest| lowest.nodes.iter().copied().eq(0..lowest.nodes.len() as u32))
+        );
+        if layers.is_empty() { Self::empty(most) } else { Self { layers, most } }
+    }
+
+    /// Makes the first node the way in where there is no layer above the lowest one.
+    pub(super) fn ensure_top(&mut self) {
+        if self.layers.len() == 1 && !self.layers[0].nodes.is_empty() {
+            self.add_places(0, 1);
+        }
     }
 
     /// The lowest layer alone, without places.
@@ -115,11 +129,11 @@ impl Graph {
         Self { layers: vec![Layer::empty(2 * most)], most }
     }
 
-    /// Gives the lowest layer places for `len` vectors.
+    /// Gives the lowest layer places for `len` vectors in all.
     pub(super) fn grow(&mut self, len: usize) {
         let lowest = &mut self.layers[0];
-        lowest.nodes = (0..len as u32).collect();
-        lowest.below = vec![0; len];
+        lowest.nodes.extend(lowest.nodes.len() as u32..len as u32);
+        lowest.below.resize(len, 0);
         lowest.make_room(lowest.stride);
     }
 
@@ -153,15 +167,15 @@ impl Graph {
         self.layers.iter().map(layer).sum()
     }
 
-    /// The best vectors that a walk with `width` candidates meets, best first. With a condition, only those that it
-    /// accepts.
+    /// The slots and scores of the best vectors that a walk with `width` candidates meets, best first. With a condition on
+    /// slots, only those that it accepts.
     pub(super) fn search(
         &self,
         vectors: &Flat,
         query: &[f32],
         width: usize,
-        accepts: Option<&dyn Fn(u64) -> bool>,
-    ) -> Vec<Neighbor> {
+        accepts: Option<&dyn Fn(u32) -> bool>,
+    ) -> Vec<(u32, f32)> {
         Arch::new().dispatch(Walk::new(self, vectors, query, width, accepts))
     }
 
@@ -187,7 +201,7 @@ impl Graph {
             let links = from.bytes(&format!("links{level}"))?;
             let expected = nodes.len().checked_mul(4).and_then(|n| n.checked_mul(stride as usize));
             let shape = expected == Some(links.as_slice().len()) && nodes.len() == below.len() && stride > 0;
-            from.ensure(shape && !nodes.is_empty(), "layers")?;
+            from.ensure(shape && (level == 0 || !nodes.is_empty()), "layers")?;
             let inside = bytemuck::cast_slice::<_, u32>(links.as_slice())
                 .iter()
                 .all(|&link| link == NONE || (link as usize) < nodes.len());
@@ -217,7 +231,7 @@ pub(super) struct Walk<'a> {
     vectors: &'a Flat,
     query: &'a [f32],
     width: usize,
-    accepts: Option<&'a dyn Fn(u64) -> bool>,
+    accepts: Option<&'a dyn Fn(u32) -> bool>,
 }
 
 /// Candidates kept on the upper layers. With one alone, as first published, a walk through well separated clusters
@@ -245,10 +259,10 @@ impl Candidate {
 }
 
 impl WithSimd for Walk<'_> {
-    type Output = Vec<Neighbor>;
+    type Output = Vec<(u32, f32)>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Vec<Neighbor> {
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<(u32, f32)> {
         match self.vectors.metric() {
             Metric::InnerProduct | Metric::Cosine => self.walk::<S, true>(simd),
             Metric::L2 => self.walk::<S, false>(simd),
@@ -262,7 +276,7 @@ impl<'a> Walk<'a> {
         vectors: &'a Flat,
         query: &'a [f32],
         width: usize,
-        accepts: Option<&'a dyn Fn(u64) -> bool>,
+        accepts: Option<&'a dyn Fn(u32) -> bool>,
     ) -> Self {
         Self { graph, vectors, query, width, accepts }
     }
@@ -299,7 +313,7 @@ impl<'a> Walk<'a> {
     }
 
     #[inline(always)]
-    fn walk<S: Simd, const PRODUCT: bool>(self, simd: S) -> Vec<Neighbor> {
+    fn walk<S: Simd, const PRODUCT: bool>(self, simd: S) -> Vec<(u32, f32)> {
         let mut accepted = self.accepts.map(|accepts| (accepts, TopK::new(self.width)));
         let mut entries = vec![0];
         let mut pool = Vec::new();
@@ -314,8 +328,8 @@ impl<'a> Walk<'a> {
             entries.extend(pool.iter().map(|candidate| layer.below[candidate.place as usize]));
         }
         match accepted {
-            Some((_, top)) => top.into_sorted(),
-            None => pool.into_iter().map(|c| Neighbor { id: u64::from(c.place), score: c.score }).collect(),
+            Some((_, top)) => top.into_sorted().into_iter().map(|n| (n.id as u32, n.score)).collect(),
+            None => pool.into_iter().map(|c| (c.place, c.score)).collect(),
         }
     }
 
@@ -328,7 +342,7 @@ impl<'a> Walk<'a> {
         layer: &Layer,
         entries: &[u32],
         width: usize,
-        mut accepted: Option<&mut (&dyn Fn(u64) -> bool, TopK)>,
+        mut accepted: Option<&mut (&dyn Fn(u32) -> bool, TopK)>,
         pool: &mut Vec<Candidate>,
     ) {
         let mut seen = vec![0u64; layer.nodes.len().div_ceil(64)];
@@ -347,7 +361,7 @@ impl<'a> Walk<'a> {
                 let node = layer.nodes[place as usize];
                 let score = self.score::<S, PRODUCT>(simd, node);
                 if let Some((accepts, top)) = accepted.as_deref_mut()
-                    && accepts(u64::from(node))
+                    && accepts(node)
                 {
                     top.push(u64::from(node), score);
                 }
@@ -388,10 +402,10 @@ mod tests {
         let vectors = Flat::build(&rows, Metric::L2).unwrap();
         let lists = (0..100u32).map(|i| [i.checked_sub(1), Some(i + 1).filter(|&i| i < 100)]);
         let lists = lists.map(|pair| pair.into_iter().flatten().collect()).collect();
-        let graph = Graph::new(vec![Layer::new((0..100).collect(), vec![0; 100], lists)], 100, 16);
-        let ids = |found: Vec<Neighbor>| found.iter().map(|n| n.id).collect::<Vec<_>>();
+        let graph = Graph::of(vec![Layer::new((0..100).collect(), vec![0; 100], lists)], 16);
+        let ids = |found: Vec<(u32, f32)>| found.iter().map(|n| n.0).collect::<Vec<_>>();
         assert_eq!(ids(graph.search(&vectors, &[60.2], 3, None)), [60, 61, 59]);
-        let tens = |id: u64| id.is_multiple_of(10);
+        let tens = |slot: u32| slot.is_multiple_of(10);
         assert_eq!(ids(graph.search(&vectors, &[60.2], 40, Some(&tens)))[..2], [60, 70]);
     }
 }

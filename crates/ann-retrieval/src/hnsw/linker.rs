@@ -4,8 +4,8 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::error::{Error, Result};
 use crate::flat::Flat;
-use crate::hnsw::HnswConfig;
 use crate::hnsw::graph::{Candidate, Graph, Walk};
 use crate::index::AnnIndex;
 use crate::kernel::float::sum_row;
@@ -15,6 +15,8 @@ use crate::metric::Metric;
 const ROUND: usize = 512;
 /// A round has at most this share of the nodes that are linked already, so that few of a node's neighbours are unknown to it.
 const SHARE: usize = 8;
+/// Nodes of the same vector take at most this part of a node's links.
+const COPIES: usize = 4;
 /// Most layers above the lowest one.
 const LAYERS: u32 = 15;
 
@@ -26,6 +28,8 @@ pub(super) struct Linker<'a> {
     pub links: usize,
     /// Candidates kept while searching.
     pub width: usize,
+    /// The number of the first slot among all vectors that were ever linked.
+    pub first: u64,
 }
 
 /// A new node and what its search found.
@@ -36,19 +40,6 @@ struct New {
     places: Vec<u32>,
     /// By layer: linked nodes, best first.
     found: Vec<Vec<Candidate>>,
-}
-
-impl HnswConfig {
-    /// The graph over all vectors of a flat index whose ids are its slots.
-    pub(super) fn linked(&self, vectors: &Flat) -> Graph {
-        let mut graph = Graph::empty(self.links);
-        let mut linker =
-            Linker { vectors, graph: &mut graph, links: self.links, width: self.ef_construction };
-        linker.graph.grow(vectors.len());
-        linker.insert(&shuffled(vectors.len()));
-        linker.reach_all();
-        graph
-    }
 }
 
 /// All slots in an order that does not depend on the rows: rows that come group after group would be linked inside of their groups
@@ -71,21 +62,41 @@ impl Linker<'_> {
     /// The highest layer of a node: each holds one of M nodes of the layer below.
     fn level(&self, node: u32) -> usize {
         // Another number than that of the order.
-        let unit = (mixed(!u64::from(node)) >> 11) as f64 / (1u64 << 53) as f64;
+        let unit = (mixed(!(self.first + u64::from(node))) >> 11) as f64 / (1u64 << 53) as f64;
         let level = -(1.0 - unit).ln() / (self.links as f64).ln();
         (level as u32).min(LAYERS) as usize
     }
 
-    /// Links nodes that the lowest layer has places for.
-    pub fn insert(&mut self, order: &[u32]) {
-        let mut rest = order;
-        if self.graph.layers.len() == 1 {
-            let Some((&first, others)) = order.split_first() else { return };
-            // The way in is the first place of the highest layer.
-            let level = self.level(first).max(1);
-            self.graph.add_places(first, level);
-            rest = others;
+    /// Links all vectors of an empty graph; stops where `watch` says so.
+    pub fn link_all(&mut self, watch: &mut dyn FnMut(usize, usize) -> bool) -> Result<()> {
+        let len = self.vectors.len();
+        self.graph.grow(len);
+        let order = shuffled(len);
+        self.begin(order[0]);
+        self.insert(&order[1..], watch)
+    }
+
+    /// Links the last `count` vectors, for which the lowest layer has places.
+    pub fn insert_last(&mut self, count: usize) {
+        let start = (self.vectors.len() - count) as u32;
+        let mut order: Vec<u32> = shuffled(count).into_iter().map(|slot| start + slot).collect();
+        if start == 0 && count > 0 {
+            self.begin(order.remove(0));
         }
+        let unwatched = self.insert(&order, &mut |_, _| true);
+        debug_assert!(unwatched.is_ok(), "nothing stops it");
+        self.reach(&order);
+    }
+
+    /// Makes the first node of an empty graph the way in: the first place of the highest layer.
+    fn begin(&mut self, first: u32) {
+        let level = self.level(first).max(1);
+        self.graph.add_places(first, level);
+    }
+
+    /// Links nodes that the lowest layer has places for, into a graph that has some.
+    fn insert(&mut self, order: &[u32], watch: &mut dyn FnMut(usize, usize) -> bool) -> Result<()> {
+        let mut rest = order;
         let mut linked = self.vectors.len() - rest.len();
         while !rest.is_empty() {
             let size = (linked / SHARE).clamp(1, ROUND).min(rest.len());
@@ -97,7 +108,11 @@ impl Linker<'_> {
             self.round(round);
             linked += size;
             rest = others;
+            if !watch(linked, self.vectors.len()) {
+                return Err(Error::Stopped);
+            }
         }
+        Ok(())
     }
 
     fn round(&mut self, nodes: &[u32]) {
@@ -132,7 +147,7 @@ impl Linker<'_> {
                         all.extend(same.map(|&(peer, score)| Candidate::new(score, peer.places[level])));
                         all.sort_unstable_by(Candidate::order);
                         all.truncate(this.width);
-                        this.select(level, &all, this.links)
+                        this.select(level, query, &all, this.links)
                     })
                     .collect()
             })
@@ -149,7 +164,7 @@ impl Linker<'_> {
     }
 
     /// Gives each target the links that ask for it, as far as they are among its best.
-    fn link_back(&mut self, mut asked: Vec<(usize, u32, u32)>) {
+    pub fn link_back(&mut self, mut asked: Vec<(usize, u32, u32)>) {
         // Within a target in the order of the places, which is that of the round.
         asked.sort_unstable();
         let this = &*self;
@@ -167,18 +182,25 @@ impl Linker<'_> {
                 if links.len() <= most {
                     return links;
                 }
-                let query = this.vectors.row(layer.nodes[target as usize] as usize);
-                let scored = |&place: &u32| {
-                    Candidate::new(score(this.vectors, query, layer.nodes[place as usize]), place)
-                };
-                let mut all: Vec<Candidate> = links.iter().map(scored).collect();
-                all.sort_unstable_by(Candidate::order);
-                this.select(level, &all, most)
+                this.choose(level, target, links)
             })
             .collect();
         for (group, links) in groups.iter().zip(lists) {
             self.graph.layers[group[0].0].set_links(group[0].1, &links);
         }
+    }
+
+    /// The links that a place of a layer keeps of those offered.
+    pub fn choose(&self, level: usize, place: u32, mut offered: Vec<u32>) -> Vec<u32> {
+        let layer = &self.graph.layers[level];
+        let query = self.vectors.row(layer.nodes[place as usize] as usize);
+        offered.sort_unstable();
+        offered.dedup();
+        let scored =
+            |&place: &u32| Candidate::new(score(self.vectors, query, layer.nodes[place as usize]), place);
+        let mut all: Vec<Candidate> = offered.iter().map(scored).collect();
+        all.sort_unstable_by(Candidate::order);
+        self.select(level, query, &all, self.most(level))
     }
 
     /// Links that a place of a layer keeps.
@@ -187,35 +209,55 @@ impl Linker<'_> {
     }
 
     /// Of candidates, best first, those that are nearer to the node than to one that was chosen before: links in all directions.
-    fn select(&self, level: usize, candidates: &[Candidate], most: usize) -> Vec<u32> {
+    /// Nodes of the same vector would stand in every direction: of them a few are chosen, and they rule out no other.
+    fn select(&self, level: usize, own: &[f32], candidates: &[Candidate], most: usize) -> Vec<u32> {
         let nodes = &self.graph.layers[level].nodes;
-        Arch::new().dispatch(Select { vectors: self.vectors, nodes, candidates, most })
+        Arch::new().dispatch(Select { vectors: self.vectors, nodes, own, candidates, most })
     }
 
     /// Links what a walk from the root does not reach from the nearest place that it reaches.
     pub fn reach_all(&mut self) {
         let len = self.graph.layers[0].nodes.len();
-        let mut reached = vec![false; len];
-        let root = self.graph.root();
-        self.mark(vec![root], &mut reached);
-        for lost in 0..len as u32 {
-            if reached[lost as usize] {
-                continue;
-            }
-            let query = self.vectors.row(lost as usize);
-            let walk = Walk::new(self.graph, self.vectors, query, self.width, None);
-            let found = Arch::new().dispatch(Gather { walk, level: 0 }).swap_remove(0);
-            // The nearest one with room; where there is none, the one with the fewest links gets one more.
-            let layer = &self.graph.layers[0];
-            let known: Vec<u32> =
-                found.iter().map(|near| near.place).filter(|&place| reached[place as usize]).collect();
-            let room = known.iter().find(|&&place| layer.links(place).len() < self.most(0));
-            let from = room.or_else(|| known.iter().min_by_key(|&&place| layer.links(place).len()));
-            let from = from.copied().unwrap_or(root);
-            let links = [layer.links(from), &[lost]].concat();
-            self.graph.layers[0].set_links(from, &links);
-            self.mark(vec![lost], &mut reached);
+        if len == 0 {
+            return;
         }
+        let mut reached = vec![false; len];
+        self.mark(vec![self.graph.root()], &mut reached);
+        for lost in 0..len as u32 {
+            if !reached[lost as usize] {
+                self.link_from_near(lost, &|place| reached[place as usize]);
+                self.mark(vec![lost], &mut reached);
+            }
+        }
+    }
+
+    /// Makes sure that each of some new nodes is linked from another one: a neighbour may have kept none of its links to them.
+    fn reach(&mut self, new: &[u32]) {
+        let lost = |&&own: &&u32| {
+            let layer = &self.graph.layers[0];
+            !layer.links(own).iter().any(|&near| layer.links(near).contains(&own))
+        };
+        let lost: Vec<u32> = new.iter().filter(lost).copied().collect();
+        lost.into_iter().for_each(|own| self.link_from_near(own, &|place| place != own));
+    }
+
+    /// Links a place of the lowest layer from its nearest one that may be linked from; where it has no links, it gets some.
+    fn link_from_near(&mut self, lost: u32, may: &dyn Fn(u32) -> bool) {
+        let query = self.vectors.row(lost as usize);
+        let walk = Walk::new(self.graph, self.vectors, query, self.width, None);
+        let found = Arch::new().dispatch(Gather { walk, level: 0 }).swap_remove(0);
+        let layer = &self.graph.layers[0];
+        // The nearest one with room; where there is none, the one with the fewest links gets one more.
+        let near: Vec<u32> = found.iter().map(|near| near.place).filter(|&place| may(place)).collect();
+        let room = near.iter().find(|&&place| layer.links(place).len() < self.most(0));
+        let from = room.or_else(|| near.iter().min_by_key(|&&place| layer.links(place).len()));
+        let from = from.copied().unwrap_or(self.graph.root());
+        let links = [layer.links(from), &[lost]].concat();
+        if layer.links(lost).is_empty() {
+            let own = self.choose(0, lost, near);
+            self.graph.layers[0].set_links(lost, &own);
+        }
+        self.graph.layers[0].set_links(from, &links);
     }
 
     /// Marks what links lead to.
@@ -258,6 +300,8 @@ impl WithSimd for Gather<'_> {
 struct Select<'a> {
     vectors: &'a Flat,
     nodes: &'a [u32],
+    /// The node's own vector.
+    own: &'a [f32],
     candidates: &'a [Candidate],
     most: usize,
 }
@@ -267,20 +311,30 @@ impl Select<'_> {
     fn select<S: Simd, const PRODUCT: bool>(self, simd: S) -> Vec<u32> {
         let row = |place: u32| self.vectors.row(self.nodes[place as usize] as usize);
         let mut chosen: Vec<u32> = Vec::with_capacity(self.most);
+        // Chosen nodes of the same vector, and how many.
+        let (mut copies, mut most_copies) = (Vec::new(), (self.most / COPIES).max(1));
         for candidate in self.candidates {
-            if chosen.len() == self.most {
+            if chosen.len() + copies.len() == self.most {
                 break;
             }
-            let own = row(candidate.place);
+            let vector = row(candidate.place);
+            if vector == self.own {
+                if most_copies > 0 {
+                    copies.push(candidate.place);
+                    most_copies -= 1;
+                }
+                continue;
+            }
             let between = |&other: &u32| {
-                let sum = sum_row::<S, PRODUCT>(simd, own, row(other));
+                let sum = sum_row::<S, PRODUCT>(simd, vector, row(other));
                 if PRODUCT { sum } else { -sum }
             };
             if chosen.iter().all(|other| between(other) < candidate.score) {
                 chosen.push(candidate.place);
             }
         }
-        chosen
+        copies.append(&mut chosen);
+        copies
     }
 }
 

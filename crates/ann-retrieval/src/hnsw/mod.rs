@@ -1,21 +1,22 @@
-//! Hierarchical navigable small worlds (Malkov, Yashunin 2018): `hnsw_rs` builds the graph, which is then laid out
-//! flat for searching, saving and mapping.
+//! Hierarchical navigable small worlds (Malkov, Yashunin 2018): a graph of links between near vectors, through which a search
+//! walks towards the query.
 
 mod build;
 mod graph;
 mod linker;
-
-use std::collections::BTreeSet;
+mod live;
+mod nodes;
+mod repair;
 
 use crate::error::{Error, Result};
-use crate::filter::Filter;
 use crate::flat::{Flat, Whole};
 use crate::hnsw::graph::Graph;
-use crate::index::{AnnIndex, Neighbor, Persist, Update, check};
+use crate::hnsw::linker::Linker;
+use crate::hnsw::nodes::Nodes;
+use crate::index::{Persist, check_width};
 use crate::kernel::float::dot;
 use crate::metric::Metric;
 use crate::persist::{Reader, Writer};
-use crate::top_k::TopK;
 use crate::vectors::Vectors;
 
 /// The settings of a graph.
@@ -37,7 +38,7 @@ pub enum HnswBuilder {
     /// Rounds on all threads: the same graph for any number of them.
     #[default]
     Rounds,
-    /// The crate `hnsw_rs`, one vector after another on one thread.
+    /// The crate `hnsw_rs`, one vector after another on one thread. What is added later is linked in rounds.
     HnswRs,
 }
 
@@ -47,77 +48,81 @@ impl Default for HnswConfig {
     }
 }
 
-/// A graph over the vectors it was built from.
+/// A graph over vectors.
 ///
-/// A vector that is added later is not linked: each query is compared with it directly. A removed vector stays in the
-/// graph, so that searches can pass through it, but is never returned.
+/// A vector that is added is linked at once. One that is removed is never returned; searches pass through it until, with an
+/// eighth of the vectors removed, the links of their neighbours are mended and their memory is given back.
 #[derive(Clone, Debug)]
 pub struct Hnsw {
+    config: HnswConfig,
+    /// By slot; removed ones stay until they are mended.
     vectors: Flat,
     graph: Graph,
-    ef_search: usize,
-    removed: BTreeSet<u64>,
-    added: Flat,
+    nodes: Nodes,
+    /// Vectors that were ever linked: a new one's number decides its highest layer.
+    born: u64,
+    /// Vectors that were linked since all were last known to be reached.
+    unproven: usize,
 }
 
 impl HnswConfig {
-    /// Links all rows, one after another, so that the same rows give the same graph; the id of a vector is its row.
+    /// Links all rows, under their ids. The same rows give the same graph.
     ///
     /// # Errors
-    /// If there is no row, or a setting is out of its range.
+    /// If there is no row, a row is too long for its square to be a number, or a setting is out of its range.
     pub fn build(&self, rows: &Vectors, metric: Metric) -> Result<Hnsw> {
+        self.build_watched(rows, metric, &mut |_, _| true)
+    }
+
+    /// The same, and tells `watch` now and then how many of how many vectors are linked; building stops where it answers
+    /// `false`.
+    ///
+    /// # Errors
+    /// As [`HnswConfig::build`], and [`Error::Stopped`].
+    pub fn build_watched(
+        &self,
+        rows: &Vectors,
+        metric: Metric,
+        watch: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<Hnsw> {
+        if rows.is_empty() {
+            let message = "a graph is built from at least one; begin with HnswConfig::empty".into();
+            return Err(Error::Config { field: "rows", message });
+        }
+        let mut index = self.empty(rows.dim(), metric)?;
+        index.take(0, rows)?;
+        index.link_all(watch)?;
+        Ok(index)
+    }
+
+    /// A graph without vectors, to which they are added.
+    ///
+    /// # Errors
+    /// If the width is 0, or a setting is out of its range.
+    pub fn empty(&self, dim: usize, metric: Metric) -> Result<Hnsw> {
+        check_width(dim)?;
         if !(2..=256).contains(&self.links) {
             return Err(Error::Config { field: "links", message: format!("{} is not 2 to 256", self.links) });
         }
         if self.ef_construction == 0 {
             return Err(Error::Config { field: "ef_construction", message: "must be at least 1".into() });
         }
-        if rows.is_empty() {
-            return Err(Error::Config { field: "rows", message: "a graph needs at least one".into() });
-        }
-        let vectors = Flat::build(rows, metric)?;
-        check_squares(&vectors)?;
-        let graph = match self.builder {
-            HnswBuilder::Rounds => self.linked(&vectors),
-            HnswBuilder::HnswRs => build::link(self, &vectors),
-        };
-        let added = Flat::empty(Whole::new(rows.dim()), metric);
-        Ok(Hnsw { vectors, graph, ef_search: self.ef_search, removed: BTreeSet::new(), added })
+        Ok(Hnsw {
+            config: self.clone(),
+            vectors: Flat::empty(Whole::new(dim), metric),
+            graph: Graph::empty(self.links),
+            nodes: Nodes::new(),
+            born: 0,
+            unproven: 0,
+        })
     }
 }
 
-/// Ids that are asked to learn how many a filter accepts.
-const ASKED: usize = 256;
-/// What a link costs on a walk, in comparisons of a scan: its vector lies anywhere in memory.
-const LINK_COST: f64 = 2.0;
-/// What it costs to ask a filter, in the same unit.
-const FILTER_COST: f64 = 0.1;
-
-impl Hnsw {
-    /// The share of the vectors that a condition accepts, by asking for evenly spaced ids; at least what one of twice as many
-    /// would be.
-    fn share(&self, accepts: &dyn Fn(u64) -> bool) -> f64 {
-        let len = self.vectors.len();
-        let asked = len.min(ASKED);
-        let accepted = (0..asked).filter(|&at| accepts((at as u128 * len as u128 / asked as u128) as u64));
-        (accepted.count() as f64).max(0.5) / asked as f64
-    }
-
-    /// Candidates that a walk keeps so that about as many as without a filter are accepted; `None` where comparing all accepted
-    /// vectors is cheaper.
-    fn walk_width(&self, k: usize, share: f64) -> Option<usize> {
-        let len = self.vectors.len() as f64;
-        let width = self.ef_search.max(k) as f64 / share;
-        let walk = width * self.graph.most() as f64 * LINK_COST;
-        let scan = len * (share + if share < 1.0 { FILTER_COST } else { 0.0 });
-        (walk < scan).then_some(width as usize)
-    }
-}
-
-/// Whether the graph's scores are numbers: the square of a length must be one, and the square of the largest distance.
-fn check_squares(vectors: &Flat) -> Result<()> {
-    let square = |slot: usize| dot(vectors.row(slot), vectors.row(slot));
-    match (0..vectors.len()).find(|&slot| !(4.0 * square(slot)).is_finite()) {
+/// Whether the graph's scores of a row are numbers: the square of its length must be one, and that of the largest distance.
+fn check_squares(metric: Metric, rows: &Vectors) -> Result<()> {
+    // Under the cosine rows are scaled to length 1.
+    let fits = |row: &[f32]| metric == Metric::Cosine || (4.0 * dot(row, row)).is_finite();
+    match rows.as_slice().chunks_exact(rows.dim()).position(|row| !fits(row)) {
         Some(row) => Err(Error::TooLarge { row }),
         None => Ok(()),
     }
@@ -127,68 +132,75 @@ impl Hnsw {
     /// The same with another number of candidates kept while searching.
     #[must_use]
     pub fn with_ef_search(mut self, ef_search: usize) -> Self {
-        self.ef_search = ef_search;
+        self.config.ef_search = ef_search;
         self
     }
-}
 
-impl AnnIndex for Hnsw {
-    fn search_into(
-        &self,
-        query: &[f32],
-        k: usize,
-        filter: Option<&dyn Filter>,
-        out: &mut Vec<Neighbor>,
-    ) -> Result<()> {
-        check("the query", query, self.dim())?;
-        let prepared = self.vectors.metric().prepare_all(query, self.dim());
-        out.clear();
-        let open = filter.is_none() && self.removed.is_empty();
-        let accepts = |id: u64| !self.removed.contains(&id) && filter.is_none_or(|filter| filter.accepts(id));
-        let k = k.min(self.len());
-        let share = if open { 1.0 } else { self.share(&accepts) };
-        if let Some(width) = self.walk_width(k, share) {
-            let accepts: Option<&dyn Fn(u64) -> bool> = if open { None } else { Some(&accepts) };
-            let found = self.graph.search(&self.vectors, &prepared, width, accepts);
-            out.extend(found.into_iter().take(k));
-        }
-        if out.len() < k {
-            // A walk would cost more than comparing all, or it met too few that are accepted.
-            *out = self.vectors.search_filtered(query, k, &accepts)?;
-        }
-        if !self.added.is_empty() {
-            let mut top = TopK::new(k);
-            let mut newer = Vec::new();
-            self.added.search_into(query, k, filter, &mut newer)?;
-            out.iter().chain(&newer).for_each(|n| top.push(n.id, n.score));
-            *out = top.into_sorted();
-        }
+    /// The settings.
+    pub fn config(&self) -> &HnswConfig {
+        &self.config
+    }
+
+    /// Links all vectors anew, as if the index were built from those that it holds; removed ones give back their memory.
+    ///
+    /// # Errors
+    /// Only what building gives.
+    pub fn rebuild(&mut self) -> Result<()> {
+        self.rebuild_watched(&mut |_, _| true)
+    }
+
+    /// The same, and tells `watch` now and then how many of how many vectors are linked. Where it answers `false`, the index
+    /// stays as it was.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub fn rebuild_watched(&mut self, watch: &mut dyn FnMut(usize, usize) -> bool) -> Result<()> {
+        let kept = self.nodes.kept();
+        let mut rebuilt = Self {
+            config: self.config.clone(),
+            vectors: self.vectors.kept(&kept),
+            graph: Graph::empty(self.config.links),
+            nodes: self.nodes.compact(&kept),
+            born: 0,
+            unproven: 0,
+        };
+        rebuilt.link_all(watch)?;
+        *self = rebuilt;
         Ok(())
     }
 
-    fn len(&self) -> usize {
-        self.vectors.len() - self.removed.len() + self.added.len()
+    /// Takes rows without linking them.
+    fn take(&mut self, first: u64, rows: &Vectors) -> Result<()> {
+        check_squares(self.vectors.metric(), rows)?;
+        let ids = rows.named_from(first)?;
+        self.nodes.extend(&ids)?;
+        self.vectors.append(rows);
+        Ok(())
     }
 
-    fn dim(&self) -> usize {
-        self.vectors.dim()
-    }
-
-    fn bytes(&self) -> usize {
-        self.vectors.bytes() + self.graph.bytes() + self.added.bytes() + self.removed.len() * 16
-    }
-}
-
-impl Update for Hnsw {
-    fn add(&mut self, id: u64, row: &[f32]) -> Result<()> {
-        if id < self.vectors.len() as u64 && !self.removed.contains(&id) {
-            return Err(Error::Duplicate(id));
+    /// Links all vectors of an index that has no links.
+    fn link_all(&mut self, watch: &mut dyn FnMut(usize, usize) -> bool) -> Result<()> {
+        if self.nodes.slots() == 0 {
+            return Ok(());
         }
-        self.added.add(id, row)
+        match self.config.builder {
+            HnswBuilder::Rounds => self.linker().link_all(watch)?,
+            HnswBuilder::HnswRs => self.graph = build::link(&self.config, &self.vectors, watch)?,
+        }
+        self.linker().reach_all();
+        self.born = self.nodes.slots() as u64;
+        Ok(())
     }
 
-    fn remove(&mut self, id: u64) -> bool {
-        self.added.remove(id) || id < self.vectors.len() as u64 && self.removed.insert(id)
+    fn linker(&mut self) -> Linker<'_> {
+        let first = self.born.saturating_sub(self.nodes.slots() as u64);
+        Linker {
+            vectors: &self.vectors,
+            graph: &mut self.graph,
+            links: self.config.links,
+            width: self.config.ef_construction,
+            first,
+        }
     }
 }
 
@@ -196,27 +208,35 @@ impl Persist for Hnsw {
     const KIND: [u8; 8] = *b"hnsw    ";
 
     fn write<'a>(&'a self, out: &mut Writer<'a>) {
-        out.put_own("ef", &[self.ef_search as u64]);
-        out.put_own("removed", &self.removed.iter().copied().collect::<Vec<u64>>());
+        let rs = u64::from(self.config.builder == HnswBuilder::HnswRs);
+        out.put_own("ef", &[self.config.ef_search as u64]);
+        out.put_own("build", &[self.config.ef_construction as u64, rs, self.born, self.unproven as u64]);
         out.within("vectors", |out| self.vectors.write(out));
-        out.within("added", |out| self.added.write(out));
+        self.nodes.write(out);
         self.graph.write(out);
     }
 
     fn read(from: &Reader) -> Result<Self> {
         let [ef_search] = from.header("ef")?;
         let vectors = Flat::read(&from.within("vectors"))?;
-        let added = Flat::read(&from.within("added"))?;
-        let removed: Vec<u64> = from.numbers("removed")?;
-        let same = (vectors.dim(), vectors.metric()) == (added.dim(), added.metric());
-        from.ensure(same && removed.iter().all(|&id| id < vectors.len() as u64), "vectors")?;
-        let graph = Graph::read(from, vectors.len())?;
-        Ok(Self {
-            vectors,
-            graph,
+        let graph = Graph::read(from, vectors.list().ids().len())?;
+        let nodes = Nodes::read(from, vectors.list().ids().len())?;
+        // Files of 0.1 do not say how they were built.
+        let [ef_construction, rs, born, unproven] = match from.has("build") {
+            true => from.header("build")?,
+            false => [HnswConfig::default().ef_construction as u64, 0, nodes.slots() as u64, 0],
+        };
+        from.ensure((1..1 << 32).contains(&ef_construction) && rs < 2 && unproven <= born, "build")?;
+        let config = HnswConfig {
+            links: graph.most(),
+            ef_construction: ef_construction as usize,
             ef_search: ef_search as usize,
-            removed: removed.into_iter().collect(),
-            added,
-        })
+            builder: if rs == 1 { HnswBuilder::HnswRs } else { HnswBuilder::Rounds },
+        };
+        let mut index = Self { config, vectors, graph, nodes, born, unproven: unproven as usize };
+        if from.has("added.rows") {
+            index.take_unlinked(&Flat::read(&from.within("added"))?, from)?;
+        }
+        Ok(index)
     }
 }

@@ -8,6 +8,7 @@ use crate::metric::Metric;
 use crate::persist::{Reader, Writer};
 use crate::pq::ProductQuantizer;
 use crate::tables::ScoreTables;
+use crate::vectors::Vectors;
 
 /// One byte per sub-vector.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,6 +113,15 @@ impl Codec for ByteCodes {
         self.quantizer.encode_each(rows, |row, sub, code| codes[row * self.code_len() + sub] = code as u8);
     }
 
+    fn decode(&self, code: &[u8], row: &mut [f32]) -> bool {
+        self.quantizer.decode_into(code.iter().copied(), row);
+        true
+    }
+
+    fn adapted(self, factor: f32, rows: &Vectors) -> Self {
+        Self { quantizer: self.quantizer.adapted(factor, rows) }
+    }
+
     fn put(&self, block: &mut [u8], lane: usize, code: &[u8]) {
         block.chunks_exact_mut(Self::BLOCK).zip(code).for_each(|(bytes, &code)| bytes[lane] = code);
     }
@@ -155,6 +165,15 @@ impl Codec for NibbleCodes {
         self.quantizer.encode_each(rows, |row, sub, code| {
             codes[row * length + sub / 2] |= (code as u8) << (4 * (sub % 2));
         });
+    }
+
+    fn decode(&self, code: &[u8], row: &mut [f32]) -> bool {
+        self.quantizer.decode_into(code.iter().flat_map(|pair| [pair & 15, pair >> 4]), row);
+        true
+    }
+
+    fn adapted(self, factor: f32, rows: &Vectors) -> Self {
+        Self { quantizer: self.quantizer.adapted(factor, rows) }
     }
 
     fn put(&self, block: &mut [u8], lane: usize, code: &[u8]) {

@@ -4,6 +4,7 @@ mod codes;
 mod quantizer;
 
 pub use codes::{ByteCodes, NibbleCodes};
+pub(crate) use quantizer::ENOUGH;
 pub use quantizer::{PqConfig, ProductQuantizer};
 
 use crate::coded::Coded;

@@ -12,6 +12,9 @@ use crate::vectors::Vectors;
 /// Rows that are coded together.
 const CHUNK: usize = 256;
 
+/// Rows per centroid that are enough to train codebooks.
+pub(crate) const ENOUGH: usize = 8;
+
 /// The settings of a product quantiser.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PqConfig {
@@ -105,6 +108,30 @@ impl ProductQuantizer {
             Vectors::new(book.dim(), rows)
         });
         Self::new(changed.collect::<Result<_>>()?)
+    }
+
+    /// The quantiser for rows that are `factor` times as long as those it was trained on: trained anew from them where they are
+    /// enough, scaled where they are not.
+    pub(crate) fn adapted(mut self, factor: f32, rows: &Vectors) -> Self {
+        let (sub_vectors, centroids) = (self.sub_vectors(), self.ksub());
+        if rows.len() >= ENOUGH * centroids
+            && let Ok(trained) = (PqConfig { sub_vectors, centroids, ..PqConfig::default() }).train(rows)
+        {
+            return trained;
+        }
+        for (book, panels) in self.codebooks.iter_mut().zip(&mut self.panels) {
+            book.scale(factor);
+            *panels = Panels::new(book.dim(), book.as_slice());
+        }
+        self
+    }
+
+    /// Reads back a code for each sub-vector. As in the tables of a scan, a code without a centroid is taken for the first.
+    pub(crate) fn decode_into(&self, codes: impl Iterator<Item = u8>, row: &mut [f32]) {
+        let dsub = self.dim / self.sub_vectors();
+        for ((part, book), code) in row.chunks_exact_mut(dsub).zip(&self.codebooks).zip(codes) {
+            part.copy_from_slice(book.row_or_first(code));
+        }
     }
 
     /// Width of the vectors.
