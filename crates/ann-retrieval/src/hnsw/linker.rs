@@ -12,7 +12,7 @@ use crate::kernel::float::sum_row;
 use crate::metric::Metric;
 
 /// Most nodes of a round. They are compared with each other one by one.
-const ROUND: usize = 512;
+const ROUND: usize = 128;
 /// A round has at most this share of the nodes that are linked already, so that few of a node's neighbours are unknown to it.
 const SHARE: usize = 8;
 /// Nodes of the same vector take at most this part of a node's links.
