@@ -45,7 +45,7 @@
 //! history.append(&[1.0, 0.0, 0.0, 1.0])?;
 //! history.append(&[0.0, 1.0, 0.0, 1.0])?;
 //! let target = history.prepare(&[1.0, 0.0, 1.0, 0.0], &[0.5, 0.5])?;
-//! assert_eq!(history.top_k(&target, 1)[0].id, 0);
+//! assert_eq!(history.top_k(&target, 1)?[0].id, 0);
 //! # Ok::<(), seminar_ann_retrieval::Error>(())
 //! ```
 
@@ -78,8 +78,8 @@ pub use error::{Error, Result};
 pub use filter::Filter;
 pub use flat::{Flat, Whole, WholeQuery};
 pub use history::{
-    ExactHistory, FusedHistory, History, HistoryIndex, NibbleHistory, PqHistory, RescoredHistory, TwoStage,
-    TwoStageFound,
+    ExactHistory, FusedHistory, History, HistoryIndex, HistoryTarget, NibbleHistory, PqHistory,
+    RescoredHistory, RescoredTarget, TwoStage, TwoStageFound,
 };
 pub use hnsw::{Hnsw, HnswBuilder, HnswConfig};
 pub use index::{AnnIndex, Neighbor, Persist, Update};

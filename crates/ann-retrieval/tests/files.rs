@@ -99,7 +99,7 @@ fn a_history() {
     round_trip(&history, |history: &PqHistory| {
         let target = vec![0.5; history.modalities() * history.dim()];
         let target = history.prepare(&target, &vec![0.5; history.modalities()]).unwrap();
-        vec![history.top_k(&target, 9)]
+        vec![history.top_k(&target, 9).unwrap()]
     });
 }
 

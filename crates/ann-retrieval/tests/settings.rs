@@ -67,8 +67,8 @@ fn a_history_tells_its_settings_apart() {
     assert_eq!(field(ExactHistory::exact(2, 0)), "dim");
     assert_eq!(field(RescoredHistory::new(Arc::new(Whole::new(8)), 2, 0)), "factor");
     assert_eq!(field(RescoredHistory::new(Arc::new(Whole::new(8)), 3, 2)), "modalities");
-    assert_eq!(field(TwoStage::new(Vec::new(), ExactHistory::exact(2, 4).unwrap(), 5)), "indexes");
-    assert_eq!(field(TwoStage::new(Vec::new(), ExactHistory::exact(2, 4).unwrap(), 0)), "list");
+    assert_eq!(field(<TwoStage>::new(Vec::new(), ExactHistory::exact(2, 4).unwrap(), 5)), "indexes");
+    assert_eq!(field(<TwoStage>::new(Vec::new(), ExactHistory::exact(2, 4).unwrap(), 0)), "list");
 }
 
 #[test]

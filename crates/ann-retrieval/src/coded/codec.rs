@@ -7,8 +7,8 @@ use crate::persist::{Reader, Writer};
 /// How vectors become codes of a fixed length, and how codes are scored.
 ///
 /// Codes lie in blocks of [`Codec::BLOCK`] rows, arranged as the scan wants them. Rows and queries come already
-/// normalised where the metric is the cosine.
-pub trait Codec: Clone + Send + Sync {
+/// normalised where the metric is the cosine. Equal codecs give equal codes and scores.
+pub trait Codec: Clone + PartialEq + Send + Sync {
     /// Rows that are interleaved; 1 if a code lies in one piece.
     const BLOCK: usize;
     /// What a query becomes before a scan, such as tables.
