@@ -78,8 +78,9 @@ pub use error::{Error, Result};
 pub use filter::Filter;
 pub use flat::{Flat, Whole, WholeQuery};
 pub use history::{
-    ExactHistory, FusedHistory, History, HistoryIndex, HistoryTarget, NibbleHistory, PqHistory,
-    RescoredHistory, RescoredTarget, TwoStage, TwoStageFound,
+    ExactHistory, FusedHistory, History, HistoryIndex, HistoryStore, HistoryTarget, Kept, NibbleHistory,
+    PqHistory, RescoredHistory, RescoredTarget, StoreLimits, StoreSizes, StoreTarget, TwoStage,
+    TwoStageFound, UserHistory,
 };
 pub use hnsw::{Hnsw, HnswBuilder, HnswConfig};
 pub use index::{AnnIndex, Neighbor, Persist, Update};

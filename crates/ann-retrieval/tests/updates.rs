@@ -139,8 +139,10 @@ fn random_history<H: HistoryIndex>(
         held.iter().for_each(|&(_, row)| assert!(rebuilt.append(rows.row(row)).is_ok()));
         let targets: Vec<&[f32]> = (0..3).map(|_| rows.row(rng.random_range(0..rows.len()))).collect();
         let prepare = |h: &H| targets.iter().map(|t| h.prepare(t, weights).unwrap()).collect::<Vec<_>>();
-        let (found, again) =
-            (history.top_k_many(&prepare(&history), 15).unwrap(), rebuilt.top_k_many(&prepare(&rebuilt), 15).unwrap());
+        let (found, again) = (
+            history.top_k_many(&prepare(&history), 15).unwrap(),
+            rebuilt.top_k_many(&prepare(&rebuilt), 15).unwrap(),
+        );
         for ((found, again), target) in found.iter().zip(&again).zip(&targets) {
             let place = |n: &Neighbor| held.iter().position(|&(id, _)| id == n.id).unwrap() as u64;
             let renumbered: Vec<Neighbor> =

@@ -87,7 +87,8 @@ impl<C: Codec> HistoryIndex for FusedHistory<C> {
     }
 
     fn top_k_many(&self, targets: &[HistoryTarget<C>], k: usize) -> Result<Vec<Vec<Neighbor>>> {
-        let queries: Vec<&C::Query> = targets.iter().map(|target| self.query(target)).collect::<Result<_>>()?;
+        let queries: Vec<&C::Query> =
+            targets.iter().map(|target| self.query(target)).collect::<Result<_>>()?;
         self.fused.top_k_queries(&queries, k)
     }
 

@@ -7,12 +7,14 @@
 mod fused;
 mod rescored;
 mod saved;
+mod store;
 mod target;
 mod two_stage;
 mod unfused;
 
 pub use fused::FusedHistory;
 pub use rescored::{RescoredHistory, RescoredTarget};
+pub use store::{HistoryStore, Kept, StoreLimits, StoreSizes, StoreTarget, UserHistory};
 pub use target::HistoryTarget;
 pub use two_stage::{TwoStage, TwoStageFound};
 pub use unfused::{ExactHistory, History, NibbleHistory, PqHistory};

@@ -98,9 +98,8 @@ impl<C: Codec> HistoryIndex for RescoredHistory<C> {
     fn top_k_many(&self, targets: &[RescoredTarget<C>], k: usize) -> Result<Vec<Vec<Neighbor>>> {
         let (codec, modalities) = (&self.codes.codec, self.codes.modalities);
         let queries = targets.iter().map(|target| target.codes.query(codec, modalities));
-        let found = self
-            .codes
-            .top_k_queries(&queries.collect::<Result<Vec<_>>>()?, k.saturating_mul(self.factor))?;
+        let found =
+            self.codes.top_k_queries(&queries.collect::<Result<Vec<_>>>()?, k.saturating_mul(self.factor))?;
         found.into_iter().zip(targets).map(|(found, target)| self.rescore(target, k, found)).collect()
     }
 

@@ -170,6 +170,14 @@ macro_rules! saved {
     };
 }
 
-saved!(History, C, [b'h', C::KIND[0], C::KIND[1], C::KIND[2], C::KIND[3], C::KIND[4], C::KIND[5], C::KIND[6]]);
+saved!(
+    History,
+    C,
+    [b'h', C::KIND[0], C::KIND[1], C::KIND[2], C::KIND[3], C::KIND[4], C::KIND[5], C::KIND[6]]
+);
 saved!(FusedHistory, C, [b'f', b'h', C::KIND[0], C::KIND[1], C::KIND[2], C::KIND[3], C::KIND[4], C::KIND[5]]);
-saved!(RescoredHistory, C, [b's', b'h', C::KIND[0], C::KIND[1], C::KIND[2], C::KIND[3], C::KIND[4], C::KIND[5]]);
+saved!(
+    RescoredHistory,
+    C,
+    [b's', b'h', C::KIND[0], C::KIND[1], C::KIND[2], C::KIND[3], C::KIND[4], C::KIND[5]]
+);

@@ -23,7 +23,10 @@ pub struct HistoryTarget<C: Codec> {
 impl<C: Codec> std::fmt::Debug for HistoryTarget<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shape = (self.modalities, self.codec.dim() / self.modalities);
-        f.debug_struct("HistoryTarget").field("shape", &shape).field("fused", &self.fused).finish_non_exhaustive()
+        f.debug_struct("HistoryTarget")
+            .field("shape", &shape)
+            .field("fused", &self.fused)
+            .finish_non_exhaustive()
     }
 }
 
@@ -45,6 +48,11 @@ impl<C: Codec> HistoryTarget<C> {
     /// Marks a target that was prepared under a history's own weights.
     pub(super) fn of_fused(self, weights: &Arc<[f32]>) -> Self {
         Self { fused: Some(weights.clone()), ..self }
+    }
+
+    /// The query alone.
+    pub(super) fn into_query(self) -> C::Query {
+        self.query
     }
 
     /// The query, if it was prepared for histories like the asking one.
