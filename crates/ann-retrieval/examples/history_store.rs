@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! history_store fill FOLDER USERS EVENTS [rows]   fills a new store, each user's behaviours in one go, and compacts it
-//! history_store measure FOLDER                    opens it and measures appending and searching for random users
+//! history_store measure FOLDER USERS              opens it and measures appending and searching for random users
 //! ```
 //! M 2, d 32, codes of 16 bytes; with `rows` exact rows are kept as well. Peaks of memory are those of the process: `peak_bytes` counts
 //! mapped pages that the system would give away, `peak_own_bytes` does not.
@@ -29,8 +29,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         ["fill", folder, users, events, "rows"] => {
             fill(folder.as_ref(), users.parse()?, events.parse()?, Kept::CodesAndRows { factor: 4 })?;
         }
-        ["measure", folder] => measure(folder.as_ref())?,
-        _ => return Err("expected: fill FOLDER USERS EVENTS [rows], or measure FOLDER".into()),
+        ["measure", folder, users] => measure(folder.as_ref(), users.parse()?)?,
+        _ => return Err("expected: fill FOLDER USERS EVENTS [rows], or measure FOLDER USERS".into()),
     }
     Ok(())
 }
@@ -99,17 +99,11 @@ fn scattered(user: u64) -> u64 {
     user.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-fn measure(folder: &Path) -> Result<()> {
+fn measure(folder: &Path, users: u64) -> Result<()> {
     let start = Instant::now();
     let store = HistoryStore::<ByteCodes>::open(folder)?;
     let open_ms = start.elapsed().as_secs_f64() * 1e3;
     let own_at_rest = status("RssAnon:");
-    // How many users there are is found by doubling: ids are scattered, but numbered.
-    let held = |user: u64| Ok::<_, seminar_ann_retrieval::Error>(!store.get(scattered(user))?.is_empty());
-    let mut users = 1;
-    while held(2 * users - 1)? {
-        users *= 2;
-    }
     let rows = draw(4096, 2);
     let row = |number: usize| &rows[number % 4096 * M * DIM..][..M * DIM];
     let mut rng = ChaCha8Rng::seed_from_u64(3);
@@ -152,10 +146,10 @@ fn measure(folder: &Path) -> Result<()> {
     let with_tail = search(50_000)?;
     let sizes = store.sizes();
     println!(
-        "{{\"users_drawn_from\": {users}, \"open_ms\": {open_ms:.1}, \"top_50_us_first\": {first:.1?}, \
+        "{{\"users\": {users}, \"open_ms\": {open_ms:.1}, \"top_50_us_first\": {first:.1?}, \
          \"top_50_us\": {compacted:.1?}, \"top_50_us_with_400_k_in_the_log\": {with_tail:.1?}, \
          \"append_single_us\": {:.1?}, \"append_of_1000_us_each\": {:.2?}, \"log_memory_bytes\": {}, \
-         \"log_bytes\": {}, \"own_bytes_at_rest\": {own_at_rest}, \"peak_own_bytes\": {}, \"peak_bytes\": {}}}",
+         \"log_bytes\": {}, \"own_bytes_at_rest\": {own_at_rest}, \"own_bytes\": {}, \"peak_bytes\": {}}}",
         quantiles(single),
         quantiles(batches),
         sizes.memory_bytes,
