@@ -47,8 +47,43 @@
 //! history.append(&[1.0, 0.0, 0.0, 1.0])?;
 //! history.append(&[0.0, 1.0, 0.0, 1.0])?;
 //! let target = history.prepare(&[1.0, 0.0, 1.0, 0.0], &[0.5, 0.5])?;
-//! assert_eq!(history.top_k(&target, 1)[0].id, 0);
+//! assert_eq!(history.top_k(&target, 1)?[0].id, 0);
 //! # Ok::<(), seminar_ann_retrieval::Error>(())
+//! ```
+//!
+//! Each kind is saved to a file of its own, with the codebooks or without: [`History::open_with`] shares a codec that is
+//! in memory.
+//!
+//! # Many users' histories: [`HistoryStore`]
+//!
+//! One folder with one codec, for millions of users. Behaviours are named by the caller; a call's changes are on the
+//! disk when it returns; segments are mapped, so memory is bounded whatever the store holds.
+//!
+//! ```
+//! use seminar_ann_retrieval::{HistoryStore, Kept, PqConfig, PqHistory, Vectors};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("users");
+//! let items = Vectors::new(4, (0..400).map(|i| ((i * 7919) % 1000) as f32 / 1000.0).collect())?;
+//! let book = PqConfig { sub_vectors: 2, centroids: 16, ..Default::default() }.train(&items)?;
+//! let codec = PqHistory::codec(&[&book, &book])?; // two modalities of width 4
+//! // Codes find 4 k behaviours, and their exact rows decide. `Kept::Codes` takes a small part of the room.
+//! let store = HistoryStore::create(&path, codec, 2, Kept::CodesAndRows { factor: 4 })?;
+//! for event in 0..50 {
+//!     store.append(12, 1000 + event, &[items.row(event as usize), items.row(7)].concat())?;
+//! }
+//! // Many at once cost one write to the disk: here two users' behaviours.
+//! store.append_many(&[(12, 2000), (99, 1)], &items.as_slice()[..16])?;
+//! store.delete(12, 1007)?;
+//! let target = store.prepare(&[items.row(3), items.row(7)].concat(), &[0.3, 0.7])?;
+//! let best = store.get(12)?.top_k(&target, 10)?;
+//! assert_eq!(best.len(), 10);
+//! store.erase(99)?;
+//! store.compact()?; // while readers go on
+//! drop(store);
+//! let store = HistoryStore::<seminar_ann_retrieval::ByteCodes>::open(&path)?;
+//! assert_eq!((store.get(12)?.top_k(&target, 10)?, store.get(99)?.len()), (best, 0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod bytes;
@@ -82,8 +117,9 @@ pub use error::{Error, Result};
 pub use filter::{Bitmap, Filter, IdList};
 pub use flat::{Flat, Whole, WholeQuery};
 pub use history::{
-    ExactHistory, FusedHistory, History, HistoryIndex, NibbleHistory, PqHistory, RescoredHistory, TwoStage,
-    TwoStageFound,
+    ExactHistory, FusedHistory, History, HistoryIndex, HistoryStore, HistoryTarget, Kept, NibbleHistory,
+    PqHistory, RescoredHistory, RescoredTarget, StoreLimits, StoreSizes, StoreTarget, TwoStage,
+    TwoStageFound, UserHistory,
 };
 pub use hnsw::{Hnsw, HnswBuilder, HnswConfig};
 pub use index::{AnnIndex, Neighbor, Persist, Update};

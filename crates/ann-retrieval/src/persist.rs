@@ -74,6 +74,19 @@ impl<'a> Writer<'a> {
         self.prefix.truncate(length);
     }
 
+    /// A number that differs where names or bytes of the parts differ.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let mut hash = Xxh3::new();
+        hash.update(&self.kind);
+        for (name, bytes) in &self.parts {
+            hash.update(&(name.len() as u64).to_le_bytes());
+            hash.update(name.as_bytes());
+            hash.update(&(bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        }
+        hash.digest()
+    }
+
     pub(crate) fn save(&self, path: &Path) -> Result<()> {
         let directory = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -98,7 +111,7 @@ impl<'a> Writer<'a> {
             .map_err(Error::io(directory, "cannot write to the disk"))
     }
 
-    fn write_to(&self, out: &mut impl Write) -> std::io::Result<()> {
+    pub(crate) fn write_to(&self, out: &mut impl Write) -> std::io::Result<()> {
         let mut head = vec![0; HEADER + ENTRY * self.parts.len()];
         let mut offset = head.len();
         for (entry, (name, bytes)) in head[HEADER..].chunks_exact_mut(ENTRY).zip(&self.parts) {

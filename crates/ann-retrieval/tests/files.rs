@@ -119,23 +119,111 @@ fn an_index_of_any_kind_is_opened() {
     assert!(error.contains("no index of vectors"), "{error}");
 }
 
-#[test]
-fn a_history() {
-    let rows = clustered(100, 8, 2);
+fn shared_codec(rows: &Vectors) -> std::sync::Arc<ByteCodes> {
     let part = |m: usize| {
-        let own = (0..100).flat_map(|row| rows.row(row)[m * 4..][..4].to_vec()).collect();
+        let own = (0..rows.len()).flat_map(|row| rows.row(row)[m * 4..][..4].to_vec()).collect();
         let config = PqConfig { sub_vectors: 2, centroids: 8, iterations: 2, ..Default::default() };
         config.train(&Vectors::new(4, own).unwrap()).unwrap()
     };
-    let codec = PqHistory::codec(&[&part(0), &part(1)]).unwrap();
-    let mut history = PqHistory::new(codec, 2).unwrap();
+    PqHistory::codec(&[&part(0), &part(1)]).unwrap()
+}
+
+/// The best of a history; a forged file may hold other widths, weights or codebooks: then an error is the right answer.
+fn best<H: HistoryIndex>(history: &H) -> Vec<Vec<Neighbor>> {
+    let target = vec![0.5; history.modalities() * history.dim()];
+    let target = history.prepare(&target, &vec![0.5; history.modalities()]);
+    vec![target.and_then(|target| history.top_k(&target, 9)).unwrap_or_default()]
+}
+
+#[test]
+fn every_kind_of_history() {
+    let rows = clustered(100, 8, 2);
+    let codec = shared_codec(&rows);
+    let mut history = PqHistory::new(codec.clone(), 2).unwrap();
     history.extend(rows.as_slice()).unwrap();
     history.delete(17).unwrap();
-    round_trip(&history, |history: &PqHistory| {
-        let target = vec![0.5; history.modalities() * history.dim()];
-        let target = history.prepare(&target, &vec![0.5; history.modalities()]).unwrap();
-        vec![history.top_k(&target, 9)]
+    round_trip(&history, best);
+    let mut rescored = RescoredHistory::new(codec, 2, 3).unwrap();
+    rescored.extend(rows.as_slice()).unwrap();
+    rescored.delete(17).unwrap();
+    round_trip(&rescored, best);
+    let mut fused = FusedHistory::exact(&[0.5, 0.5], 4).unwrap();
+    (0..60).for_each(|row| assert!(fused.append(rows.row(row)).is_ok()));
+    fused.delete(17).unwrap();
+    round_trip(&fused, best);
+    let mut exact = ExactHistory::exact(2, 4).unwrap();
+    exact.extend(rows.as_slice()).unwrap();
+    let modality = |m: usize| {
+        let own = (0..100).flat_map(|row| rows.row(row)[m * 4..][..4].to_vec()).collect();
+        Box::new(Flat::build(&Vectors::new(4, own).unwrap(), Metric::InnerProduct).unwrap())
+    };
+    let two = TwoStage::new((0..2).map(modality).collect(), exact, 6).unwrap();
+    round_trip(&two, |two: &TwoStage<Flat>| {
+        vec![two.top_k(&[0.5; 8], &[0.5, 0.5], 9).map(|found| found.best).unwrap_or_default()]
     });
+}
+
+/// A history as version 0.1 wrote it, with one behaviour deleted.
+#[test]
+fn a_history_of_version_0_1_still_opens_with_and_without_a_codec() {
+    let path = format!("{}/tests/data/history_v1.index", env!("CARGO_MANIFEST_DIR"));
+    let own = PqHistory::open(path.as_ref()).unwrap();
+    let shared = PqHistory::open_with(path.as_ref(), own.shared().clone()).unwrap();
+    let expected = [(52, 1.5754603), (44, 1.4103711), (20, 1.0223825), (28, 0.91846365), (36, 0.8686817)];
+    for history in [own, shared] {
+        let target = history.prepare(&[0.5; 8], &[0.25, 0.75]).unwrap();
+        let found = history.top_k(&target, 5).unwrap();
+        assert_eq!(found.iter().map(|n| (n.id, n.score)).collect::<Vec<_>>(), expected);
+        assert_eq!((history.len(), history.score(&target, 17).unwrap()), (59, None));
+    }
+}
+
+#[test]
+fn histories_without_codebooks_share_the_callers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("user");
+    let rows = clustered(100, 8, 2);
+    let codec = shared_codec(&rows);
+    let other = shared_codec(&clustered(100, 8, 3));
+    let mut history = PqHistory::new(codec.clone(), 2).unwrap();
+    history.extend(rows.as_slice()).unwrap();
+    history.save(&path).unwrap();
+    let whole = std::fs::metadata(&path).unwrap().len();
+    let opened = [1, 2].map(|_| PqHistory::open_with(&path, codec.clone()).unwrap());
+    history.save_without_codec(&path).unwrap();
+    // Codes of one block, and less than 8 parts of head and table.
+    let bytes = std::fs::read(&path).unwrap();
+    assert!((bytes.len() as u64) < whole && bytes.len() <= 512 + 8 * 64, "{} of {whole}", bytes.len());
+    let bare = PqHistory::open_with(&path, codec.clone()).unwrap();
+    for user in opened.iter().chain([&bare]) {
+        assert!(std::sync::Arc::ptr_eq(user.shared(), &codec));
+        assert_eq!(best(user), best(&history));
+    }
+    let error = PqHistory::open_with(&path, other.clone()).unwrap_err().to_string();
+    assert!(error.contains("another codec") && error.contains("fingerprint"), "{error}");
+    let error = PqHistory::open(&path).unwrap_err().to_string();
+    assert!(error.contains("open_with"), "{error}");
+    for at in 0..bytes.len() {
+        let mut altered = bytes.clone();
+        altered[at] ^= 1 << (at % 8);
+        std::fs::write(&path, &altered).unwrap();
+        assert!(PqHistory::open_with(&path, codec.clone()).is_err(), "byte {at} altered");
+        std::fs::write(&path, &bytes[..at]).unwrap();
+        assert!(PqHistory::open_with(&path, codec.clone()).is_err(), "cut off at {at}");
+    }
+    // The other kinds.
+    let mut rescored = RescoredHistory::new(codec.clone(), 2, 3).unwrap();
+    rescored.extend(rows.as_slice()).unwrap();
+    rescored.save_without_codec(&path).unwrap();
+    assert_eq!(best(&RescoredHistory::open_with(&path, codec.clone()).unwrap()), best(&rescored));
+    assert!(RescoredHistory::open_with(&path, other).is_err());
+    assert!(RescoredHistory::<ByteCodes>::open(&path).is_err() && PqHistory::open(&path).is_err());
+    let narrow = std::sync::Arc::new(Whole::new(4));
+    let mut fused = FusedHistory::new(narrow.clone(), &[0.5, 0.5]).unwrap();
+    (0..60).for_each(|row| assert!(fused.append(rows.row(row)).is_ok()));
+    fused.save_without_codec(&path).unwrap();
+    assert_eq!(best(&FusedHistory::open_with(&path, narrow).unwrap()), best(&fused));
+    assert!(FusedHistory::open_with(&path, std::sync::Arc::new(Whole::new(5))).is_err());
 }
 
 #[test]

@@ -67,8 +67,8 @@ fn a_history_tells_its_settings_apart() {
     assert_eq!(field(ExactHistory::exact(2, 0)), "dim");
     assert_eq!(field(RescoredHistory::new(Arc::new(Whole::new(8)), 2, 0)), "factor");
     assert_eq!(field(RescoredHistory::new(Arc::new(Whole::new(8)), 3, 2)), "modalities");
-    assert_eq!(field(TwoStage::new(Vec::new(), ExactHistory::exact(2, 4).unwrap(), 5)), "indexes");
-    assert_eq!(field(TwoStage::new(Vec::new(), ExactHistory::exact(2, 4).unwrap(), 0)), "list");
+    assert_eq!(field(<TwoStage>::new(Vec::new(), ExactHistory::exact(2, 4).unwrap(), 5)), "indexes");
+    assert_eq!(field(<TwoStage>::new(Vec::new(), ExactHistory::exact(2, 4).unwrap(), 0)), "list");
 }
 
 #[test]
@@ -116,4 +116,69 @@ fn numbers_that_overflow_when_rotated_are_errors() {
     rotation.apply_all(&small).unwrap();
     let large = Vectors::new(8, vec![f32::MAX; 16]).unwrap();
     assert!(matches!(rotation.apply_all(&large), Err(Error::NotFiniteRow { .. })));
+}
+
+/// Scores are at most the product of two lengths. Whatever could make it infinite is refused.
+#[test]
+fn scores_that_cannot_be_finite_are_errors() {
+    let mut history = ExactHistory::exact(2, 2).unwrap();
+    history.append(&[1.0, 0.0, 0.0, 1.0]).unwrap();
+    assert_eq!(field(history.prepare(&[1.0; 4], &[1e30, 1e30])), "weights");
+    assert_eq!(field(history.prepare(&[1e30; 4], &[1.0, 1.0])), "weights");
+    assert_eq!(field(history.prepare(&[f32::MAX; 4], &[1.0, 1.0])), "weights");
+    assert!(matches!(history.append(&[1e20; 4]), Err(Error::TooLarge { row: 0 })));
+    assert!(matches!(
+        history.extend(&[0.0, 0.0, 0.0, 1.0, 2e19, 0.0, 0.0, 0.0]),
+        Err(Error::TooLarge { row: 1 })
+    ));
+    assert_eq!(history.len(), 1);
+    let mut fused = FusedHistory::exact(&[1e30, 1e30], 2).unwrap();
+    assert!(matches!(fused.append(&[1.0; 4]), Err(Error::TooLarge { .. })));
+    assert_eq!(field(fused.prepare(&[1.0; 4], &[1e30, 1e30])), "weights");
+    // The longest rows and targets that are taken have finite scores.
+    let longest = [1.8e19, 0.0, 0.0, 0.0];
+    history.append(&longest).unwrap();
+    let target = history.prepare(&longest, &[1.0, 0.0]).unwrap();
+    assert_eq!(history.top_k(&target, 1).unwrap()[0].score, 1.8e19 * 1.8e19);
+    // Codebooks of a caller's own may hold any finite number: then the score is looked at.
+    let book = |x: f32| ProductQuantizer::new(vec![Vectors::new(1, vec![x, -x]).unwrap(); 2]).unwrap();
+    let mut coded = PqHistory::new(PqHistory::codec(&[&book(f32::MAX)]).unwrap(), 1).unwrap();
+    coded.append(&[1.0, 1.0]).unwrap();
+    let target = coded.prepare(&[1e3, 1e3], &[1.0]).unwrap();
+    assert!(matches!(coded.top_k(&target, 1), Err(Error::NotFinite { .. })));
+    assert!(matches!(coded.score(&target, 0), Err(Error::NotFinite { .. })));
+}
+
+#[test]
+fn a_target_of_other_histories_is_an_error() {
+    let exact = |m: usize, dim: usize| {
+        let mut history = ExactHistory::exact(m, dim).unwrap();
+        history.append(&vec![0.5; m * dim]).unwrap();
+        history
+    };
+    let (narrow, wide) = (exact(2, 16), exact(2, 64));
+    let target = narrow.prepare(&[0.1; 32], &[0.5, 0.5]).unwrap();
+    assert_eq!(field(wide.top_k(&target, 1)), "target");
+    assert_eq!(field(wide.score(&target, 0)), "target");
+    assert_eq!(field(exact(1, 32).top_k(&target, 1)), "target");
+    assert_eq!(field(wide.top_k_many(&[target], 1)), "target");
+    // Another user's history of the same shape and codes takes it.
+    let target = exact(2, 16).prepare(&[0.1; 32], &[0.5, 0.5]).unwrap();
+    assert_eq!(narrow.top_k(&target, 1).unwrap().len(), 1);
+    let book = |seed| {
+        let config = PqConfig { sub_vectors: 2, centroids: 4, iterations: 1, ..Default::default() };
+        PqHistory::codec(&[&config.train(&clustered(50, 8, seed)).unwrap(); 2]).unwrap()
+    };
+    let coded = |codec| {
+        let mut history = RescoredHistory::new(codec, 2, 2).unwrap();
+        history.append(&[0.5; 16]).unwrap();
+        history
+    };
+    let target = coded(book(1)).prepare(&[0.1; 16], &[0.5, 0.5]).unwrap();
+    assert_eq!(coded(book(1)).top_k(&target, 1).unwrap().len(), 1);
+    assert_eq!(field(coded(book(2)).top_k(&target, 1)), "target");
+    let fused = |weights| FusedHistory::exact(weights, 8).unwrap();
+    let target = fused(&[0.5, 0.5]).prepare(&[0.1; 16], &[0.5, 0.5]).unwrap();
+    assert_eq!(fused(&[0.5, 0.5]).top_k(&target, 1).unwrap().len(), 0);
+    assert_eq!(field(fused(&[0.4, 0.6]).top_k(&target, 1)), "target");
 }

@@ -139,8 +139,10 @@ fn random_history<H: HistoryIndex>(
         held.iter().for_each(|&(_, row)| assert!(rebuilt.append(rows.row(row)).is_ok()));
         let targets: Vec<&[f32]> = (0..3).map(|_| rows.row(rng.random_range(0..rows.len()))).collect();
         let prepare = |h: &H| targets.iter().map(|t| h.prepare(t, weights).unwrap()).collect::<Vec<_>>();
-        let (found, again) =
-            (history.top_k_many(&prepare(&history), 15), rebuilt.top_k_many(&prepare(&rebuilt), 15));
+        let (found, again) = (
+            history.top_k_many(&prepare(&history), 15).unwrap(),
+            rebuilt.top_k_many(&prepare(&rebuilt), 15).unwrap(),
+        );
         for ((found, again), target) in found.iter().zip(&again).zip(&targets) {
             let place = |n: &Neighbor| held.iter().position(|&(id, _)| id == n.id).unwrap() as u64;
             let renumbered: Vec<Neighbor> =
@@ -149,10 +151,10 @@ fn random_history<H: HistoryIndex>(
             let known: Vec<(u64, Vec<f32>)> =
                 held.iter().map(|&(id, row)| (id, seen(rows.row(row)))).collect();
             let prepared = history.prepare(target, weights).unwrap();
-            assert_eq!(&history.top_k(&prepared, 15), found);
+            assert_eq!(&history.top_k(&prepared, 15).unwrap(), found);
             for (found, (_, score)) in found.iter().zip(oracle(&known, target, weights, D, 15)) {
                 assert!((f64::from(found.score) - score).abs() < 1e-4, "{found:?} {score}");
-                assert_eq!(history.score(&prepared, found.id), Some(found.score));
+                assert_eq!(history.score(&prepared, found.id).unwrap(), Some(found.score));
             }
         }
     }
@@ -213,8 +215,8 @@ proptest::proptest! {
         let target = history.prepare(rows.row(9), &weights).unwrap();
         let known: Vec<(u64, Vec<f32>)> =
             (0..200).map(|row| (row as u64, decoded(&quantizers, rows.row(row)))).collect();
-        let found = history.top_k(&target, k);
-        proptest::prop_assert_eq!(&found, &single.top_k(&target, k));
+        let found = history.top_k(&target, k).unwrap();
+        proptest::prop_assert_eq!(&found, &single.top_k(&target, k).unwrap());
         for (found, (_, score)) in found.iter().zip(oracle(&known, rows.row(9), &weights, D, k)) {
             proptest::prop_assert!((f64::from(found.score) - score).abs() < 1e-4 * (1.0 + score.abs()));
         }
@@ -227,7 +229,7 @@ fn the_newest_of_equals_comes_first() {
     (0..5).for_each(|_| assert!(history.append(&[1.0, 0.0]).is_ok()));
     history.delete(3).unwrap();
     let target = history.prepare(&[1.0, 1.0], &[1.0]).unwrap();
-    assert_eq!(history.top_k(&target, 3).iter().map(|n| n.id).collect::<Vec<_>>(), [4, 2, 1]);
+    assert_eq!(history.top_k(&target, 3).unwrap().iter().map(|n| n.id).collect::<Vec<_>>(), [4, 2, 1]);
     assert!(history.append(&[1.0]).is_err() && history.append(&[1.0, f32::NAN]).is_err());
     assert!(history.prepare(&[1.0, 1.0], &[f32::INFINITY]).is_err());
     let fused = FusedHistory::exact(&[0.5, 0.5], 2).unwrap();
@@ -246,7 +248,7 @@ fn two_stages_with_whole_lists_are_exact() {
     };
     let weights = [0.2, 0.3, 0.5];
     let target = exact.prepare(rows.row(4), &weights).unwrap();
-    let best = exact.top_k(&target, 10);
+    let best = exact.top_k(&target, 10).unwrap();
     let two = |list| TwoStage::new((0..M).map(modality).collect(), exact.clone(), list).unwrap();
     let found = two(300).top_k(rows.row(4), &weights, 10).unwrap();
     assert_eq!((found.best, found.scored), (best.clone(), 300));

@@ -33,6 +33,11 @@ impl<C: Codec> CodeList<C> {
         Self { ids: Ids::Dense(0), blocks: Bytes::new(), codec: PhantomData }
     }
 
+    /// Codes that lie in blocks already; their ids are 0, 1, 2 …
+    pub(crate) fn over(blocks: Bytes, rows: usize) -> Self {
+        Self { ids: Ids::Dense(rows), blocks, codec: PhantomData }
+    }
+
     pub(crate) fn ids(&self) -> &Ids {
         &self.ids
     }

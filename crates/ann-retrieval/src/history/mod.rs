@@ -6,11 +6,16 @@
 
 mod fused;
 mod rescored;
+mod saved;
+mod store;
+mod target;
 mod two_stage;
 mod unfused;
 
 pub use fused::FusedHistory;
-pub use rescored::RescoredHistory;
+pub use rescored::{RescoredHistory, RescoredTarget};
+pub use store::{HistoryStore, Kept, StoreLimits, StoreSizes, StoreTarget, UserHistory};
+pub use target::HistoryTarget;
 pub use two_stage::{TwoStage, TwoStageFound};
 pub use unfused::{ExactHistory, History, NibbleHistory, PqHistory};
 
@@ -41,7 +46,8 @@ pub trait HistoryIndex: Send + Sync {
     /// Appends a behaviour `[M, d]` and returns its number.
     ///
     /// # Errors
-    /// If the row has another size, or holds a number that is not finite.
+    /// If the row has another size, holds a number that is not finite, or is so long that the square of its length is
+    /// not.
     fn append(&mut self, event: &[f32]) -> Result<u64>;
 
     /// Deletes a behaviour.
@@ -53,17 +59,26 @@ pub trait HistoryIndex: Send + Sync {
     /// Prepares a target `[M, d]` under a weight for each modality.
     ///
     /// # Errors
-    /// If a size is wrong, or a number is not finite.
+    /// If a size is wrong, a number is not finite, or scores under these weights may not be.
     fn prepare(&self, target: &[f32], weights: &[f32]) -> Result<Self::Target>;
 
     /// The score of one behaviour, if it is there.
-    fn score(&self, target: &Self::Target, event: u64) -> Option<f32>;
+    ///
+    /// # Errors
+    /// If the target was prepared for histories of another shape, codec or fixed weights, or the score is not finite.
+    fn score(&self, target: &Self::Target, event: u64) -> Result<Option<f32>>;
 
     /// The `k` most relevant behaviours for each of many targets, in one pass, best first.
-    fn top_k_many(&self, targets: &[Self::Target], k: usize) -> Vec<Vec<Neighbor>>;
+    ///
+    /// # Errors
+    /// As [`HistoryIndex::score`].
+    fn top_k_many(&self, targets: &[Self::Target], k: usize) -> Result<Vec<Vec<Neighbor>>>;
 
     /// The `k` most relevant behaviours, best first.
-    fn top_k(&self, target: &Self::Target, k: usize) -> Vec<Neighbor>;
+    ///
+    /// # Errors
+    /// As [`HistoryIndex::score`].
+    fn top_k(&self, target: &Self::Target, k: usize) -> Result<Vec<Neighbor>>;
 
     /// Whether there is no behaviour.
     fn is_empty(&self) -> bool {
@@ -78,6 +93,14 @@ fn fuse(target: &[f32], weights: &[f32], dim: usize) -> Vec<f32> {
         fused.iter_mut().zip(modality).for_each(|(sum, x)| *sum = weight.mul_add(*x, *sum));
     }
     fused
+}
+
+/// Passes on scores that are finite. Codebooks of a caller's own may hold numbers that no length bounds.
+fn finite(scores: Vec<Neighbor>) -> Result<Vec<Neighbor>> {
+    match scores.iter().all(|found| found.score.is_finite()) {
+        true => Ok(scores),
+        false => Err(Error::NotFinite { what: "a score" }),
+    }
 }
 
 /// Checks a request's weights.

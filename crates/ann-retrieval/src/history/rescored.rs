@@ -4,17 +4,24 @@ use std::sync::Arc;
 
 use crate::coded::Codec;
 use crate::error::{Error, Result};
-use crate::flat::{Whole, WholeQuery};
-use crate::history::{ExactHistory, History, HistoryIndex};
+use crate::flat::Whole;
+use crate::history::{ExactHistory, History, HistoryIndex, HistoryTarget, finite};
 use crate::index::Neighbor;
 use crate::top_k::TopK;
 
 /// A history of codes whose best `factor · k` behaviours are scored again exactly.
 #[derive(Clone, Debug)]
 pub struct RescoredHistory<C> {
-    codes: History<C>,
-    exact: ExactHistory,
-    factor: usize,
+    pub(super) codes: History<C>,
+    pub(super) exact: ExactHistory,
+    pub(super) factor: usize,
+}
+
+/// A target of a [`RescoredHistory`]: for the codes and for the behaviours themselves.
+#[derive(Debug)]
+pub struct RescoredTarget<C: Codec> {
+    codes: HistoryTarget<C>,
+    exact: HistoryTarget<Whole>,
 }
 
 impl<C: Codec> RescoredHistory<C> {
@@ -33,25 +40,25 @@ impl<C: Codec> RescoredHistory<C> {
     /// Appends many behaviours `[n, M, d]`, encoding them on all threads; returns the number of the first.
     ///
     /// # Errors
-    /// If a row has another size, or holds a number that is not finite; nothing is appended then.
+    /// As [`HistoryIndex::append`]; nothing is appended then.
     pub fn extend(&mut self, events: &[f32]) -> Result<u64> {
         self.codes.extend(events)?;
         self.exact.extend(events)
     }
 
-    fn rescore(&self, target: &WholeQuery, k: usize, found: Vec<Neighbor>) -> Vec<Neighbor> {
+    fn rescore(&self, target: &RescoredTarget<C>, k: usize, found: Vec<Neighbor>) -> Result<Vec<Neighbor>> {
         let mut top = TopK::new(k.min(found.len()));
         for id in found.into_iter().map(|n| n.id) {
-            if let Some(score) = self.exact.score(target, id) {
+            if let Some(score) = self.exact.score(&target.exact, id)? {
                 top.push(!id, score);
             }
         }
-        top.into_sorted().into_iter().map(|n| Neighbor { id: !n.id, score: n.score }).collect()
+        finite(top.into_sorted().into_iter().map(|n| Neighbor { id: !n.id, score: n.score }).collect())
     }
 }
 
 impl<C: Codec> HistoryIndex for RescoredHistory<C> {
-    type Target = (C::Query, WholeQuery);
+    type Target = RescoredTarget<C>;
 
     fn modalities(&self) -> usize {
         self.codes.modalities()
@@ -79,21 +86,24 @@ impl<C: Codec> HistoryIndex for RescoredHistory<C> {
         self.exact.delete(event)
     }
 
-    fn prepare(&self, target: &[f32], weights: &[f32]) -> Result<Self::Target> {
-        Ok((self.codes.prepare(target, weights)?, self.exact.prepare(target, weights)?))
+    fn prepare(&self, target: &[f32], weights: &[f32]) -> Result<RescoredTarget<C>> {
+        let codes = self.codes.prepare(target, weights)?;
+        Ok(RescoredTarget { codes, exact: self.exact.prepare(target, weights)? })
     }
 
-    fn score(&self, target: &Self::Target, event: u64) -> Option<f32> {
-        self.exact.score(&target.1, event)
+    fn score(&self, target: &RescoredTarget<C>, event: u64) -> Result<Option<f32>> {
+        self.exact.score(&target.exact, event)
     }
 
-    fn top_k_many(&self, targets: &[Self::Target], k: usize) -> Vec<Vec<Neighbor>> {
-        let coded: Vec<&C::Query> = targets.iter().map(|(coded, _)| coded).collect();
-        let found = self.codes.top_k_refs(&coded, k.saturating_mul(self.factor));
-        found.into_iter().zip(targets).map(|(found, (_, exact))| self.rescore(exact, k, found)).collect()
+    fn top_k_many(&self, targets: &[RescoredTarget<C>], k: usize) -> Result<Vec<Vec<Neighbor>>> {
+        let (codec, modalities) = (&self.codes.codec, self.codes.modalities);
+        let queries = targets.iter().map(|target| target.codes.query(codec, modalities));
+        let found =
+            self.codes.top_k_queries(&queries.collect::<Result<Vec<_>>>()?, k.saturating_mul(self.factor))?;
+        found.into_iter().zip(targets).map(|(found, target)| self.rescore(target, k, found)).collect()
     }
 
-    fn top_k(&self, (coded, exact): &Self::Target, k: usize) -> Vec<Neighbor> {
-        self.rescore(exact, k, self.codes.top_k(coded, k.saturating_mul(self.factor)))
+    fn top_k(&self, target: &RescoredTarget<C>, k: usize) -> Result<Vec<Neighbor>> {
+        self.rescore(target, k, self.codes.top_k(&target.codes, k.saturating_mul(self.factor))?)
     }
 }

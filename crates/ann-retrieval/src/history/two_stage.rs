@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
-use crate::flat::WholeQuery;
-use crate::history::{ExactHistory, HistoryIndex};
-use crate::index::{AnnIndex, Neighbor};
+use crate::flat::Whole;
+use crate::history::{ExactHistory, HistoryIndex, HistoryTarget};
+use crate::index::{AnnIndex, Neighbor, Persist};
+use crate::persist::{Reader, Writer};
 use crate::top_k::TopK;
 
 /// A fixed history with an index over each modality.
@@ -13,8 +14,8 @@ use crate::top_k::TopK;
 /// Each modality of a target is searched for in each index, and the union of the `M²` lists is scored exactly. Even with
 /// exact indexes ([`crate::Flat`]) behaviours can be missed: the best by the sum of all pairs need not be among the best
 /// of any single pair. Exact indexes therefore give the upper bound of the method's recall.
-pub struct TwoStage {
-    indexes: Vec<Box<dyn AnnIndex>>,
+pub struct TwoStage<I: AnnIndex + ?Sized = dyn AnnIndex> {
+    indexes: Vec<Box<I>>,
     exact: ExactHistory,
     list: usize,
 }
@@ -28,12 +29,12 @@ pub struct TwoStageFound {
     pub scored: usize,
 }
 
-impl TwoStage {
+impl<I: AnnIndex + ?Sized> TwoStage<I> {
     /// Joins an index over each modality, whose ids are the numbers of the behaviours, with the behaviours.
     ///
     /// # Errors
     /// If the number or width of the indexes is not that of the modalities, or `list` is 0.
-    pub fn new(indexes: Vec<Box<dyn AnnIndex>>, exact: ExactHistory, list: usize) -> Result<Self> {
+    pub fn new(indexes: Vec<Box<I>>, exact: ExactHistory, list: usize) -> Result<Self> {
         if list == 0 {
             return Err(Error::Config { field: "list", message: "must be at least 1".into() });
         }
@@ -62,7 +63,7 @@ impl TwoStage {
     ///
     /// # Errors
     /// If a size is wrong, or a number is not finite.
-    pub fn prepare(&self, target: &[f32], weights: &[f32]) -> Result<WholeQuery> {
+    pub fn prepare(&self, target: &[f32], weights: &[f32]) -> Result<HistoryTarget<Whole>> {
         self.exact.prepare(target, weights)
     }
 
@@ -82,7 +83,7 @@ impl TwoStage {
         }
         let mut top = TopK::new(k);
         for &id in &union {
-            if let Some(score) = self.exact.score(&prepared, id) {
+            if let Some(score) = self.exact.score(&prepared, id)? {
                 top.push(!id, score);
             }
         }
@@ -93,5 +94,27 @@ impl TwoStage {
     /// Bytes of the indexes and of the behaviours kept for the exact score.
     pub fn bytes(&self) -> usize {
         self.indexes.iter().map(|index| index.bytes()).sum::<usize>() + self.exact.bytes()
+    }
+}
+
+/// Indexes of one kind are saved with their behaviours in one file.
+impl<I: AnnIndex + Persist> Persist for TwoStage<I> {
+    const KIND: [u8; 8] =
+        [b't', I::KIND[0], I::KIND[1], I::KIND[2], I::KIND[3], I::KIND[4], I::KIND[5], I::KIND[6]];
+
+    fn write<'a>(&'a self, out: &mut Writer<'a>) {
+        out.put_own("list", &[self.list as u64]);
+        out.within("exact", |out| self.exact.write(out));
+        for (number, index) in self.indexes.iter().enumerate() {
+            out.within(&number.to_string(), |out| index.write(out));
+        }
+    }
+
+    fn read(from: &Reader) -> Result<Self> {
+        let [list] = from.header("list")?;
+        let exact = ExactHistory::read(&from.within("exact"))?;
+        let indexes = (0..exact.modalities()).map(|number| I::read(&from.within(&number.to_string())));
+        let indexes = indexes.map(|index| index.map(Box::new)).collect::<Result<_>>()?;
+        Self::new(indexes, exact, list as usize).map_err(|error| from.damaged(error.to_string()))
     }
 }

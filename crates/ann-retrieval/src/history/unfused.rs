@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::coded::{CodeList, Codec, StoredCodec, encode_all};
+use crate::coded::{CodeList, Codec, encode_all};
 use crate::error::{Error, Result};
 use crate::flat::Whole;
-use crate::history::{HistoryIndex, check_shape, check_weights, fuse};
-use crate::index::{Neighbor, Persist, check};
+use crate::history::target::ensure_short;
+use crate::history::{HistoryIndex, HistoryTarget, check_shape, finite};
+use crate::index::{Neighbor, check};
 use crate::metric::Metric;
-use crate::persist::{Reader, Writer};
 use crate::pq::{ByteCodes, NibbleCodes, ProductQuantizer};
 use crate::top_k::TopK;
 
@@ -17,10 +17,10 @@ use crate::top_k::TopK;
 /// A codec is trained once over all items and shared by all users.
 #[derive(Clone, Debug)]
 pub struct History<C> {
-    codec: Arc<C>,
-    list: CodeList<C>,
-    modalities: usize,
-    next: u64,
+    pub(super) codec: Arc<C>,
+    pub(super) list: CodeList<C>,
+    pub(super) modalities: usize,
+    pub(super) next: u64,
 }
 
 /// Behaviours without quantisation.
@@ -80,9 +80,10 @@ impl<C: Codec> History<C> {
     /// Appends many behaviours `[n, M, d]`, encoding them on all threads; returns the number of the first.
     ///
     /// # Errors
-    /// If a row has another size, or holds a number that is not finite; nothing is appended then.
+    /// As [`HistoryIndex::append`]; nothing is appended then.
     pub fn extend(&mut self, events: &[f32]) -> Result<u64> {
         check("the behaviours", events, events.len().next_multiple_of(self.codec.dim()))?;
+        ensure_short(events, self.codec.dim())?;
         let first = self.next;
         let codes = encode_all(&*self.codec, Metric::InnerProduct, events);
         let ids = first..first + (events.len() / self.codec.dim()) as u64;
@@ -91,13 +92,21 @@ impl<C: Codec> History<C> {
         Ok(first)
     }
 
-    /// [`HistoryIndex::top_k_many`] for targets by reference. Of equal scores the newest behaviour comes first.
-    pub(super) fn top_k_refs(&self, targets: &[&C::Query], k: usize) -> Vec<Vec<Neighbor>> {
-        let mut tops: Vec<TopK> = targets.iter().map(|_| TopK::new(k.min(self.len()))).collect();
+    /// [`HistoryIndex::top_k_many`] for prepared queries. Of equal scores the newest behaviour comes first.
+    pub(super) fn top_k_queries(&self, queries: &[&C::Query], k: usize) -> Result<Vec<Vec<Neighbor>>> {
+        let mut tops: Vec<TopK> = queries.iter().map(|_| TopK::new(k.min(self.len()))).collect();
         // Of equal scores, a selection puts the smaller id first. With complements that is the newest behaviour.
-        self.list.search(&self.codec, targets, &mut tops, None, |id| !id);
+        self.list.search(&self.codec, queries, &mut tops, None, |id| !id);
         let named = |n: Neighbor| Neighbor { id: !n.id, score: n.score };
-        tops.into_iter().map(|top| top.into_sorted().into_iter().map(named).collect()).collect()
+        tops.into_iter().map(|top| finite(top.into_sorted().into_iter().map(named).collect())).collect()
+    }
+
+    /// The score of a prepared query.
+    pub(super) fn score_query(&self, query: &C::Query, event: u64) -> Result<Option<f32>> {
+        match self.list.score(&self.codec, query, event) {
+            Some(score) if !score.is_finite() => Err(Error::NotFinite { what: "a score" }),
+            score => Ok(score),
+        }
     }
 
     /// The codes that users share.
@@ -107,7 +116,7 @@ impl<C: Codec> History<C> {
 }
 
 impl<C: Codec> HistoryIndex for History<C> {
-    type Target = C::Query;
+    type Target = HistoryTarget<C>;
 
     fn modalities(&self) -> usize {
         self.modalities
@@ -127,6 +136,7 @@ impl<C: Codec> HistoryIndex for History<C> {
 
     fn append(&mut self, event: &[f32]) -> Result<u64> {
         check("the behaviour", event, self.codec.dim())?;
+        ensure_short(event, self.codec.dim())?;
         let mut code = vec![0; self.codec.code_len()];
         self.codec.encode(event, &mut code);
         let id = self.next;
@@ -139,45 +149,21 @@ impl<C: Codec> HistoryIndex for History<C> {
         if self.list.remove(&self.codec, event) { Ok(()) } else { Err(Error::Unknown(event)) }
     }
 
-    fn prepare(&self, target: &[f32], weights: &[f32]) -> Result<C::Query> {
-        check("the target", target, self.codec.dim())?;
-        check_weights(weights, self.modalities)?;
-        let fused = fuse(target, weights, self.dim());
-        let query: Vec<f32> = weights.iter().flat_map(|&w| fused.iter().map(move |x| w * x)).collect();
-        Ok(self.codec.prepare(&query, Metric::InnerProduct))
+    fn prepare(&self, target: &[f32], weights: &[f32]) -> Result<HistoryTarget<C>> {
+        HistoryTarget::new(&self.codec, self.modalities, target, weights)
     }
 
-    fn score(&self, target: &C::Query, event: u64) -> Option<f32> {
-        self.list.score(&self.codec, target, event)
+    fn score(&self, target: &HistoryTarget<C>, event: u64) -> Result<Option<f32>> {
+        self.score_query(target.query(&self.codec, self.modalities)?, event)
     }
 
-    fn top_k_many(&self, targets: &[C::Query], k: usize) -> Vec<Vec<Neighbor>> {
-        self.top_k_refs(&targets.iter().collect::<Vec<_>>(), k)
+    fn top_k_many(&self, targets: &[HistoryTarget<C>], k: usize) -> Result<Vec<Vec<Neighbor>>> {
+        let queries = targets.iter().map(|target| target.query(&self.codec, self.modalities));
+        self.top_k_queries(&queries.collect::<Result<Vec<_>>>()?, k)
     }
 
-    fn top_k(&self, target: &C::Query, k: usize) -> Vec<Neighbor> {
-        self.top_k_refs(&[target], k).pop().unwrap_or_default()
-    }
-}
-
-impl<C: StoredCodec> Persist for History<C> {
-    const KIND: [u8; 8] =
-        [b'h', C::KIND[0], C::KIND[1], C::KIND[2], C::KIND[3], C::KIND[4], C::KIND[5], C::KIND[6]];
-
-    fn write<'a>(&'a self, out: &mut Writer<'a>) {
-        out.put_own("shape", &[self.modalities as u64, self.next]);
-        self.list.write(out);
-        out.within("codec", |out| self.codec.write(out));
-    }
-
-    fn read(from: &Reader) -> Result<Self> {
-        let codec = C::read(&from.within("codec"))?;
-        let [modalities, next] = from.header("shape")?;
-        let empty = Self::new(Arc::new(codec), modalities as usize);
-        let empty = empty.map_err(|error| from.damaged(error.to_string()))?;
-        let list = CodeList::<C>::read(&empty.codec, from)?;
-        let newer = (0..list.ids().len()).all(|slot| list.ids().id(slot) < next);
-        from.ensure(newer, "numbers")?;
-        Ok(Self { list, next, ..empty })
+    fn top_k(&self, target: &HistoryTarget<C>, k: usize) -> Result<Vec<Neighbor>> {
+        let query = target.query(&self.codec, self.modalities)?;
+        Ok(self.top_k_queries(&[query], k)?.pop().unwrap_or_default())
     }
 }

@@ -77,7 +77,8 @@ fn answered(path: &Path) -> bool {
     if width <= 1 << 16
         && let Ok(target) = history.prepare(&vec![0.5; width], &vec![0.5; modalities])
     {
-        std::hint::black_box(history.top_k(&target, 7));
+        // A forged codebook may give scores that are not finite: then an error is the right answer.
+        let _ = std::hint::black_box(history.top_k(&target, 7));
     }
     true
 }

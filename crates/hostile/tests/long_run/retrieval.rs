@@ -146,7 +146,7 @@ impl Histories {
         assert_eq!((self.exact.len(), self.codes.len()), (self.held.len(), self.held.len()));
         let target = self.event([(); M].map(|()| any(stream, self.items.len())));
         let weights = [stream.unit() as f32, stream.unit() as f32];
-        let found = self.exact.top_k(&self.exact.prepare(&target, &weights).unwrap(), K);
+        let found = self.exact.top_k(&self.exact.prepare(&target, &weights).unwrap(), K).unwrap();
         // Σ_i Σ_j w_i w_j ⟨q_i, k_j⟩
         let score = |rows: [usize; M]| {
             let mut sum = 0.0;
@@ -164,7 +164,7 @@ impl Histories {
         for &(_, rows) in &self.held {
             rebuilt.append(&self.event(rows)).unwrap();
         }
-        let answer = |history: &PqHistory| history.top_k(&history.prepare(&target, &weights).unwrap(), K);
+        let answer = |history: &PqHistory| history.top_k(&history.prepare(&target, &weights).unwrap(), K).unwrap();
         let renamed = answer(&rebuilt).into_iter().map(|n| Neighbor { id: self.held[n.id as usize].0, ..n });
         assert_eq!(answer(&self.codes), renamed.collect::<Vec<_>>());
         step

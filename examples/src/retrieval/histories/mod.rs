@@ -101,14 +101,14 @@ impl<'a> Experiment<'a> {
         let length = user.history.len() / width;
         let mut exact = ExactHistory::exact(modalities, dim)?;
         exact.extend(&user.history)?;
-        let prepared: Vec<WholeQuery> =
+        let prepared: Vec<HistoryTarget<Whole>> =
             targets.iter().map(|t| exact.prepare(t, weights)).collect::<Result<_>>()?;
-        let truth: Vec<Vec<Neighbor>> = prepared.iter().map(|t| exact.top_k(t, k.max(100))).collect();
+        let truth: Vec<Vec<Neighbor>> = prepared.iter().map(|t| exact.top_k(t, k.max(100))).collect::<Result<_>>()?;
         let scores: Vec<Vec<f32>> = prepared
             .iter()
             .take(20)
-            .map(|t| (0..length as u64).filter_map(|event| exact.score(t, event)).collect())
-            .collect();
+            .map(|t| (0..length as u64).filter_map(|event| exact.score(t, event).transpose()).collect())
+            .collect::<Result<_>>()?;
         let mut number = 0;
         let mut record = |results: Results| {
             bar.set_message(results.method.clone());
@@ -198,20 +198,20 @@ fn search<H: HistoryIndex>(
 ) -> anyhow::Result<()> {
     let prepare = |t: &&[f32]| history.prepare(t, setting.weights);
     let found =
-        targets.iter().map(|t| Ok(history.top_k(&prepare(t)?, setting.k))).collect::<Result<Vec<_>>>()?;
+        targets.iter().map(|t| history.top_k(&prepare(t)?, setting.k)).collect::<Result<Vec<_>>>()?;
     let mut latency = Latency::default();
     let least = if targets.len() == 1 { 5 } else { 1000 };
     latency.measure_at_least(targets.len(), least, &mut |target| {
         // The lookup tables are a part of each search, so they are timed.
         let prepared = history.prepare(targets[target], setting.weights).expect("it was searched before");
-        std::hint::black_box(history.top_k(&prepared, setting.k));
+        let _ = std::hint::black_box(history.top_k(&prepared, setting.k));
     });
     let mut many = Latency::default();
     if targets.len() >= 100 {
         many.measure_at_least(1, 20, &mut |_| {
             let prepared: Result<Vec<H::Target>> =
                 targets[..100].iter().map(|t| history.prepare(t, setting.weights)).collect();
-            std::hint::black_box(
+            let _ = std::hint::black_box(
                 history.top_k_many(&prepared.expect("they were searched before"), setting.k),
             );
         });
