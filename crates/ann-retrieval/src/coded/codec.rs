@@ -7,15 +7,10 @@ use crate::vectors::Vectors;
 
 /// How vectors become codes of a fixed length, and how codes are scored.
 ///
-<<<<<<< HEAD
 /// Codes lie in blocks of [`Codec::BLOCK`] rows, arranged as the scan wants them. Where the metric is the cosine, rows and
-/// queries come scaled to length 1; a codec that was trained on longer or shorter rows is adapted to them.
-pub trait Codec: Clone + Send + Sync {
-=======
-/// Codes lie in blocks of [`Codec::BLOCK`] rows, arranged as the scan wants them. Rows and queries come already
-/// normalised where the metric is the cosine. Equal codecs give equal codes and scores.
+/// queries come scaled to length 1; a codec that was trained on longer or shorter rows is adapted to them. Equal codecs give
+/// equal codes and scores.
 pub trait Codec: Clone + PartialEq + Send + Sync {
->>>>>>> hist
     /// Rows that are interleaved; 1 if a code lies in one piece.
     const BLOCK: usize;
     /// What a query becomes before a scan, such as tables.
