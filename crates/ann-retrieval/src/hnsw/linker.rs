@@ -147,7 +147,7 @@ impl Linker<'_> {
                         all.extend(same.map(|&(peer, score)| Candidate::new(score, peer.places[level])));
                         all.sort_unstable_by(Candidate::order);
                         all.truncate(this.width);
-                        this.select(level, query, &all, this.links)
+                        this.select(level, query, &[], &all, this.links)
                     })
                     .collect()
             })
@@ -182,7 +182,7 @@ impl Linker<'_> {
                 if links.len() <= most {
                     return links;
                 }
-                this.choose(level, target, links)
+                this.choose(level, target, &[], links)
             })
             .collect();
         for (group, links) in groups.iter().zip(lists) {
@@ -190,8 +190,8 @@ impl Linker<'_> {
         }
     }
 
-    /// The links that a place of a layer keeps of those offered.
-    pub fn choose(&self, level: usize, place: u32, mut offered: Vec<u32>) -> Vec<u32> {
+    /// The links of a place of a layer: those it keeps, and the best of those offered.
+    pub fn choose(&self, level: usize, place: u32, kept: &[u32], mut offered: Vec<u32>) -> Vec<u32> {
         let layer = &self.graph.layers[level];
         let query = self.vectors.row(layer.nodes[place as usize] as usize);
         offered.sort_unstable();
@@ -200,7 +200,7 @@ impl Linker<'_> {
             |&place: &u32| Candidate::new(score(self.vectors, query, layer.nodes[place as usize]), place);
         let mut all: Vec<Candidate> = offered.iter().map(scored).collect();
         all.sort_unstable_by(Candidate::order);
-        self.select(level, query, &all, self.most(level))
+        self.select(level, query, kept, &all, self.most(level))
     }
 
     /// Links that a place of a layer keeps.
@@ -210,9 +210,17 @@ impl Linker<'_> {
 
     /// Of candidates, best first, those that are nearer to the node than to one that was chosen before: links in all directions.
     /// Nodes of the same vector would stand in every direction: of them a few are chosen, and they rule out no other.
-    fn select(&self, level: usize, own: &[f32], candidates: &[Candidate], most: usize) -> Vec<u32> {
+    /// Those that are kept come first.
+    fn select(
+        &self,
+        level: usize,
+        own: &[f32],
+        kept: &[u32],
+        candidates: &[Candidate],
+        most: usize,
+    ) -> Vec<u32> {
         let nodes = &self.graph.layers[level].nodes;
-        Arch::new().dispatch(Select { vectors: self.vectors, nodes, own, candidates, most })
+        Arch::new().dispatch(Select { vectors: self.vectors, nodes, own, kept, candidates, most })
     }
 
     /// Links what a walk from the root does not reach from the nearest place that it reaches.
@@ -254,7 +262,7 @@ impl Linker<'_> {
         let from = from.copied().unwrap_or(self.graph.root());
         let links = [layer.links(from), &[lost]].concat();
         if layer.links(lost).is_empty() {
-            let own = self.choose(0, lost, near);
+            let own = self.choose(0, lost, &[], near);
             self.graph.layers[0].set_links(lost, &own);
         }
         self.graph.layers[0].set_links(from, &links);
@@ -302,6 +310,7 @@ struct Select<'a> {
     nodes: &'a [u32],
     /// The node's own vector.
     own: &'a [f32],
+    kept: &'a [u32],
     candidates: &'a [Candidate],
     most: usize,
 }
@@ -310,18 +319,18 @@ impl Select<'_> {
     #[inline(always)]
     fn select<S: Simd, const PRODUCT: bool>(self, simd: S) -> Vec<u32> {
         let row = |place: u32| self.vectors.row(self.nodes[place as usize] as usize);
-        let mut chosen: Vec<u32> = Vec::with_capacity(self.most);
-        // Chosen nodes of the same vector, and how many.
-        let (mut copies, mut most_copies) = (Vec::new(), (self.most / COPIES).max(1));
+        // Nodes of the same vector, and others.
+        let (mut copies, mut chosen): (Vec<u32>, Vec<u32>) =
+            self.kept.iter().partition(|&&place| row(place) == self.own);
+        let most_copies = (self.most / COPIES).max(1);
         for candidate in self.candidates {
-            if chosen.len() + copies.len() == self.most {
+            if chosen.len() + copies.len() >= self.most {
                 break;
             }
             let vector = row(candidate.place);
             if vector == self.own {
-                if most_copies > 0 {
+                if copies.len() < most_copies {
                     copies.push(candidate.place);
-                    most_copies -= 1;
                 }
                 continue;
             }

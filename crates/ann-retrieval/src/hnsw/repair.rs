@@ -31,15 +31,16 @@ impl Linker<'_> {
         for level in 0..self.graph.layers.len() {
             let this = &*self;
             let layer = &this.graph.layers[level];
-            let gone = |place: u32| removed[layer.nodes[place as usize] as usize];
+            let is_gone = |place: u32| removed[layer.nodes[place as usize] as usize];
             let mended: Vec<(u32, Vec<u32>)> = (0..layer.nodes.len() as u32)
                 .into_par_iter()
-                .filter(|&place| !gone(place) && layer.links(place).iter().any(|&link| gone(link)))
+                .filter(|&place| !is_gone(place) && layer.links(place).iter().any(|&link| is_gone(link)))
                 .map(|place| {
-                    let own = layer.links(place).iter();
-                    let past = own.clone().filter(|&&link| gone(link)).flat_map(|&link| layer.links(link));
-                    let near = own.chain(past).copied().filter(|&link| link != place && !gone(link));
-                    (place, this.choose(level, place, near.collect()))
+                    let (gone, kept): (Vec<u32>, Vec<u32>) =
+                        layer.links(place).iter().partition(|&&link| is_gone(link));
+                    let past = gone.iter().flat_map(|&link| layer.links(link)).copied();
+                    let past = past.filter(|link| *link != place && !is_gone(*link) && !kept.contains(link));
+                    (place, this.choose(level, place, &kept, past.collect()))
                 })
                 .collect();
             let mut asked = Vec::new();
