@@ -174,6 +174,19 @@ fn an_unfinished_frame_is_cut_off_and_damage_before_it_is_not() {
     assert_eq!((store.get(3).unwrap().len(), store.get(4).unwrap().len()), (30, 29));
 }
 
+/// The folder of `filled` as the first version wrote it.
+#[test]
+fn a_store_of_the_first_version_still_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/store_v1");
+    let [old, new] = ["old", "new"].map(|name| folder.path().join(name));
+    assert_eq!(copied(&kept, &old).len(), 6);
+    filled(&new, Kept::CodesAndRows { factor: 50 });
+    let (found, cut_off) = answers(&old).unwrap();
+    assert_eq!(cut_off, 0);
+    assert_eq!(found, answers(&new).unwrap().0);
+}
+
 #[test]
 fn leftovers_of_a_crash_are_removed_and_an_interrupted_creation_goes_on() {
     let folder = tempfile::tempdir().unwrap();

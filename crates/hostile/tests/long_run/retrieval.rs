@@ -164,7 +164,8 @@ impl Histories {
         for &(_, rows) in &self.held {
             rebuilt.append(&self.event(rows)).unwrap();
         }
-        let answer = |history: &PqHistory| history.top_k(&history.prepare(&target, &weights).unwrap(), K).unwrap();
+        let answer =
+            |history: &PqHistory| history.top_k(&history.prepare(&target, &weights).unwrap(), K).unwrap();
         let renamed = answer(&rebuilt).into_iter().map(|n| Neighbor { id: self.held[n.id as usize].0, ..n });
         assert_eq!(answer(&self.codes), renamed.collect::<Vec<_>>());
         step

@@ -103,7 +103,8 @@ impl<'a> Experiment<'a> {
         exact.extend(&user.history)?;
         let prepared: Vec<HistoryTarget<Whole>> =
             targets.iter().map(|t| exact.prepare(t, weights)).collect::<Result<_>>()?;
-        let truth: Vec<Vec<Neighbor>> = prepared.iter().map(|t| exact.top_k(t, k.max(100))).collect::<Result<_>>()?;
+        let truth: Vec<Vec<Neighbor>> =
+            prepared.iter().map(|t| exact.top_k(t, k.max(100))).collect::<Result<_>>()?;
         let scores: Vec<Vec<f32>> = prepared
             .iter()
             .take(20)
@@ -197,8 +198,7 @@ fn search<H: HistoryIndex>(
     record: &mut impl FnMut(Results),
 ) -> anyhow::Result<()> {
     let prepare = |t: &&[f32]| history.prepare(t, setting.weights);
-    let found =
-        targets.iter().map(|t| history.top_k(&prepare(t)?, setting.k)).collect::<Result<Vec<_>>>()?;
+    let found = targets.iter().map(|t| history.top_k(&prepare(t)?, setting.k)).collect::<Result<Vec<_>>>()?;
     let mut latency = Latency::default();
     let least = if targets.len() == 1 { 5 } else { 1000 };
     latency.measure_at_least(targets.len(), least, &mut |target| {
