@@ -68,17 +68,18 @@ mod words;
 
 pub use batch::{Batch, BatchConfig, Batches, Epoch, Event, IdBlock, Prefetch, TestMode};
 pub use catalogue::Catalogue;
-pub use corpus::{Corpus, History};
+pub use corpus::{Corpus, History, ItemFieldColumn};
 pub use embedding_journal::{EmbeddingJournal, Failure};
 pub use embeddings::{EmbeddingTable, Embeddings, Precision};
 pub use error::{Error, Position, Result};
-pub use event::{EventKind, RawEvent, RawItem};
+pub use event::{EventKind, ItemField, Part, RawEvent, RawItem, Times};
 pub use ids::{PAD, Vocabulary};
 pub use negatives::{NegativeSampler, Sampling, Scratch, published_negatives};
-pub use numbered::{Numbered, Sampled, Texts};
+pub use numbered::{Field, Numbered, Sampled, Texts};
 pub use output::{MANIFEST, OutputFolder, WholeFolder, check_name};
 pub use prepare::{
-    Counts, PrepareConfig, PrepareReport, Prepared, Queries, Repeats, Step, core_filter, write_folder,
+    Counts, Numbers, PrepareConfig, PrepareReport, Prepared, Queries, Repeats, SplitAt, Step, core_filter,
+    write_folder,
 };
 pub use pth::import_pth;
 pub use ragged::Ragged;

@@ -16,7 +16,7 @@ pub use kuaisar::KuaiSar;
 pub(crate) use markup::words_of as title_words;
 
 use crate::error::Result;
-use crate::event::{RawEvent, RawItem};
+use crate::event::{ItemField, RawEvent, RawItem, Times};
 
 /// Notes of files that are losses: what they count is in no corpus.
 pub(crate) const LOSSES: [&str; 2] = [MARKUP_TITLES, BAD_KEYWORDS];
@@ -41,6 +41,16 @@ pub trait EventSource {
     /// # Errors
     /// As for events.
     fn for_each_item(&self, visit: &mut dyn FnMut(RawItem<'_>) -> Result<()>) -> Result<Vec<FileReport>>;
+
+    /// What the times of events are.
+    fn times(&self) -> Times {
+        Times::Seconds
+    }
+
+    /// The named fields that items have values of.
+    fn fields(&self) -> Vec<ItemField> {
+        Vec::new()
+    }
 
     /// Names of the source's own settings that decide which rows are events; for messages.
     fn settings(&self) -> &'static [&'static str] {
