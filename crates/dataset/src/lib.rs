@@ -55,6 +55,7 @@ mod negatives;
 mod numbered;
 mod output;
 mod prepare;
+mod preset;
 mod pth;
 mod ragged;
 pub mod rng;
@@ -81,10 +82,13 @@ pub use prepare::{
     Counts, Numbers, PrepareConfig, PrepareReport, Prepared, Queries, Repeats, SplitAt, Step, core_filter,
     write_folder,
 };
+pub use preset::{Defaults, Preset, Reader};
 pub use pth::import_pth;
 pub use ragged::Ragged;
 pub use source::{
-    AmazonReviews, EventSource, FileReport, KuaiSar, Line, LineReader, Occurrence, ReadOptions,
+    AmazonReviews, Column, Encoding, EventSource, EventTable, FieldColumn, FileReport, Form, Interactions, ItemTable,
+    KindColumn, KuaiSar, Line, LineReader, ListForm, Occurrence, ReadOptions, TableForm, TableSchema, TimeForm,
+    parse_time,
 };
 pub use split::{Example, Split};
 pub use statistics::{Percentiles, Range, Statistics};

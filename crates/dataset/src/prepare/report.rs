@@ -102,7 +102,8 @@ impl PrepareReport {
     pub fn table(&self) -> String {
         let mut table = String::new();
         for file in &self.files {
-            row(&mut table, "read", format_args!("{}: {} rows", file.file, file.lines));
+            let read_as = if file.read_as.is_empty() { String::new() } else { format!("; {}", file.read_as) };
+            row(&mut table, "read", format_args!("{}: {} rows{read_as}", file.file, file.lines));
             for (cause, seen) in &file.skipped {
                 let share = percent(seen.count, file.lines);
                 row(&mut table, "  skipped", format_args!("{} ({share}): {cause}; {seen}", seen.count));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::csv_table::Table;
 use super::find::{expect, find, plain_or_gzip};
 use super::input::{FileReport, ReadOptions};
-use super::{BAD_KEYWORDS, EventSource};
+use super::{BAD_KEYWORDS, EventSource, Refusal};
 use crate::error::Result;
 use crate::event::{EventKind, ItemField, RawEvent, RawItem, Times};
 
@@ -186,9 +186,6 @@ const NOT_CLICKED: &str = "not clicked";
 const NUMBER: &str = "no number";
 const WHOLE: &str = "no whole number from 0";
 const TIME: &str = "no number of milliseconds from 0 to 2^53";
-
-/// Why a row cannot be used, and the value that is the reason.
-type Refusal = (String, String);
 
 /// The value of a cell, or why there is none and what stands there.
 fn needed<T>(

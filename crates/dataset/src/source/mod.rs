@@ -8,10 +8,16 @@ mod kuaisar;
 pub(crate) mod loose;
 mod markup;
 mod python_literal;
+mod record;
+mod table;
 
 pub use amazon::AmazonReviews;
 pub use input::{FileReport, Line, LineReader, Occurrence, ReadOptions};
 pub use kuaisar::KuaiSar;
+pub use table::{
+    Column, Encoding, EventTable, FieldColumn, Form, Interactions, ItemTable, KindColumn, ListForm, TableForm, TableSchema,
+    TimeForm, parse_time,
+};
 
 pub(crate) use markup::words_of as title_words;
 
@@ -24,6 +30,9 @@ pub(crate) const LOSSES: [&str; 2] = [MARKUP_TITLES, BAD_KEYWORDS];
 pub(crate) const MARKUP_TITLES: &str = "titles that are markup";
 /// The note of a part of a logged query that is no keyword.
 const BAD_KEYWORDS: &str = "keyword entries that are no whole numbers";
+
+/// Why a line cannot be used, and the value that is the reason.
+type Refusal = (String, String);
 
 /// A log of events and what is known of its items.
 ///

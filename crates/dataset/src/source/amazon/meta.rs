@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::super::loose::Loose;
 use super::super::title_words;
-use super::Refusal;
-use super::record::{Record, needed};
+use super::super::Refusal;
+use super::super::record::{Record, needed};
 use crate::event::RawItem;
 
 /// Named fields of an item.

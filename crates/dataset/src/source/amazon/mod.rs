@@ -3,17 +3,16 @@
 
 mod locate;
 mod meta;
-mod record;
 mod review;
 
 use std::path::PathBuf;
 
 use super::input::{FileReport, LineReader, ReadOptions};
+use super::record::{self, Dialect};
 use super::{EventSource, MARKUP_TITLES};
 use crate::error::Result;
 use crate::event::{ItemField, RawEvent, RawItem, Times};
 use meta::Meta;
-use record::Dialect;
 use review::Review;
 
 /// A review file and its metadata file.
@@ -35,9 +34,6 @@ pub struct AmazonReviews {
     /// How tolerant the reader is.
     pub options: ReadOptions,
 }
-
-/// Why a line cannot be used, and the value that is the reason.
-type Refusal = (String, String);
 
 impl AmazonReviews {
     /// A reader of these two files, with the default tolerance.

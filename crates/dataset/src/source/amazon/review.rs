@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::super::loose::Loose;
-use super::Refusal;
-use super::record::{Record, needed};
+use super::super::Refusal;
+use super::super::record::{Record, needed};
 
 /// The note of a review that rates too low to count.
 pub(super) const TOO_LOW: &str = "not above the rating threshold";

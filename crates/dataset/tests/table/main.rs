@@ -1,0 +1,5 @@
+//! Any table of events: what is read, in every form, against naive code.
+
+mod films;
+mod forms;
+mod presets;
