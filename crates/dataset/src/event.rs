@@ -102,6 +102,8 @@ pub struct RawItem<'a> {
     /// Values of named fields: the number of the field in [`EventSource::fields`](crate::EventSource::fields), and a value; as often
     /// as the item has values.
     pub fields: Vec<(usize, Cow<'a, str>)>,
+    /// The item's own query, where the log holds queries.
+    pub query: Option<Cow<'a, str>>,
     /// Whether this adds to what was said of the item before, as a second item file does, instead of taking its place.
     pub adds: bool,
 }

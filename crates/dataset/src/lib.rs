@@ -42,6 +42,7 @@
 
 pub mod atomic;
 mod batch;
+mod builder;
 mod catalogue;
 pub mod container;
 mod corpus;
@@ -49,6 +50,7 @@ mod embedding_journal;
 mod embeddings;
 mod error;
 mod event;
+mod export;
 mod ids;
 mod instant;
 mod negatives;
@@ -68,12 +70,14 @@ mod tsv;
 mod words;
 
 pub use batch::{Batch, BatchConfig, Batches, Epoch, Event, IdBlock, Prefetch, TestMode};
+pub use builder::{CorpusBuilder, EventMut, ItemMut};
 pub use catalogue::Catalogue;
 pub use corpus::{Corpus, History, ItemFieldColumn};
 pub use embedding_journal::{EmbeddingJournal, Failure};
 pub use embeddings::{EmbeddingTable, Embeddings, Precision};
 pub use error::{Error, Position, Result};
 pub use event::{EventKind, ItemField, Part, RawEvent, RawItem, Times};
+pub use export::{ExportForm, export};
 pub use ids::{PAD, Vocabulary};
 pub use negatives::{NegativeSampler, Sampling, Scratch, published_negatives};
 pub use numbered::{Field, Numbered, Sampled, Texts};

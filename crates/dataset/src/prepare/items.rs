@@ -37,6 +37,7 @@ struct Entry {
     description: Option<Box<str>>,
     attributes: Box<[u32]>,
     values: Box<[Value]>,
+    query: Option<Box<str>>,
 }
 
 impl Entry {
@@ -50,6 +51,7 @@ impl Entry {
         fill(&mut self.title, new.title);
         fill(&mut self.image_urls, new.image_urls);
         self.description = new.description.or(self.description.take());
+        self.query = new.query.or(self.query.take());
         self.attributes = union(&self.attributes, &new.attributes);
         self.values = union(&self.values, &new.values);
     }
@@ -115,6 +117,7 @@ impl Catalogue {
             description: raw.description.as_deref().map(|text| first_words(text, self.query_words).into()),
             attributes: raw.attributes.iter().map(|name| self.attributes.insert(name.as_bytes())).collect(),
             values: values.into(),
+            query: raw.query.as_deref().filter(|text| !text.is_empty()).map(Into::into),
         };
         let entry = &mut self.entries[id as usize];
         match (entry.known, raw.adds) {
@@ -137,6 +140,7 @@ impl Catalogue {
         match config.queries {
             Queries::Description => self.description_queries(config, data),
             Queries::Attributes => attribute_queries(config.query_words, data),
+            Queries::Logged if !config.raw_keyword_numbers => self.own_queries(data),
             Queries::None | Queries::Logged => {}
         }
         data.fields = self.number_fields();
@@ -191,6 +195,24 @@ impl Catalogue {
             .collect();
         data.attribute_items.clone_from(&self.order);
         data.texts.attributes = names;
+    }
+
+    /// The queries that items have of their own, beside those of events.
+    fn own_queries(&self, data: &mut Numbered) {
+        if self.entries.iter().all(|entry| entry.query.is_none()) {
+            return;
+        }
+        let mut words = Vocabulary::default();
+        data.texts.words.rows().for_each(|word| {
+            words.insert(word);
+        });
+        for (item, entry) in self.entries.iter().enumerate().skip(1) {
+            if let Some(query) = &entry.query {
+                data.item_queries[item] = data.queries.len() as u32;
+                data.queries.push(keywords(query).map(|word| words.insert(word)));
+            }
+        }
+        data.texts.words = (1..=words.len() as u32).map(|id| words.key(id).iter().copied()).collect();
     }
 
     /// An event's query is its item's: the first words of the description.

@@ -9,16 +9,20 @@ mod numbers;
 mod repeats;
 mod report;
 mod sparse;
+mod thin;
+mod vocabulary;
 
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 pub use core_filter::core_filter;
 pub use folder::write_folder;
+pub(crate) use folder::NEGATIVES_SEED;
 pub(crate) use items::attribute_queries;
 pub use numbers::Numbers;
 pub use repeats::Repeats;
 pub use report::{Counts, PrepareReport, Step};
+pub(crate) use vocabulary::{VOCABULARY, write as write_vocabulary};
 
 use crate::error::{Error, Result};
 use crate::event::Times;
@@ -113,6 +117,11 @@ impl PrepareConfig {
         }
     }
 
+    /// Everything: no filter, no queries but those that the log holds.
+    pub fn all() -> Self {
+        Self { min_user_events: 1, min_item_events: 1, ..Self::table() }
+    }
+
     /// Any table of events: 5-core, with the queries that it holds.
     pub fn table() -> Self {
         Self { queries: Queries::Logged, ..Self::amazon() }
@@ -141,6 +150,9 @@ impl PrepareConfig {
     pub fn prepare_from(&self, source: &impl EventSource, numbers: &Numbers) -> Result<Prepared> {
         self.check()?;
         let times = source.times();
+        if self.split.is_some() && times == Times::Order {
+            return Err(Error::Config { field: "split", message: "the source has no times".into() });
+        }
         let mut table = EventTable::from_numbers(numbers);
         let files = source.for_each_event(&mut |event| table.push(event))?;
         let mut report = PrepareReport { files, before: table.counts(), ..PrepareReport::default() };

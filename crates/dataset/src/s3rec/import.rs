@@ -13,7 +13,7 @@ use super::numbers::ItemNumbers;
 use crate::error::{Error, Result};
 use crate::ids::Vocabulary;
 use crate::numbered::{Field, Numbered, Sampled};
-use crate::prepare::{PrepareReport, Queries, Step, attribute_queries};
+use crate::prepare::{PrepareConfig, PrepareReport, Queries, Step, attribute_queries};
 use crate::ragged::Ragged;
 use crate::source::find::{expect, find, plain_or_gzip};
 use crate::source::input::json::{Json, reason};
@@ -61,15 +61,21 @@ pub(super) fn import(files: &TextFiles) -> Result<Imported> {
     let Import { mut data, mut report, items, .. } = import;
     report.before = data.counts();
     report.steps.push(Step::new("reading", "", report.before));
-    report.repeats_dropped = data.drop_repeats(files.repeats);
-    if files.repeats != Default::default() {
-        report.steps.push(Step::new("dropping repeats", "drop_repeats", data.counts()));
-    }
     if !data.attribute_items.is_empty() {
         data.fields.push(attribute_field(&data));
     }
+    let before = data.texts.items.clone();
+    let filters = PrepareConfig { drop_repeats: files.repeats, ..files.filters.clone() };
+    filters.thin(&mut data, &mut report)?;
+    let mut item_numbers = items.numbers;
+    if data.texts.items != before {
+        // What is left keeps its order, so each item's number is found by going along.
+        let mut left = data.texts.items.rows().peekable();
+        let mut kept = before.rows().map(|name| left.next_if(|own| *own == name).is_some());
+        item_numbers.retain(|_| kept.next().unwrap_or(false));
+    }
     report.items_without_meta = without_meta(&data);
-    Ok(Imported { data, item_numbers: items.numbers, report })
+    Ok(Imported { data, item_numbers, report })
 }
 
 /// The attribute lists as a field, whose values are their numbers.

@@ -3,3 +3,4 @@
 mod films;
 mod forms;
 mod presets;
+mod trips;

@@ -236,7 +236,7 @@ impl Reader<'_> {
                 report.note(line, NOT_CHOSEN, "");
                 continue;
             };
-            visit(RawEvent { item, time: time.at(place), ..event })?;
+            visit(RawEvent { item: item.trim(), time: time.at(place), ..event })?;
         }
         Ok(Ok(()))
     }

@@ -18,8 +18,10 @@ const ID: usize = 0;
 const TITLE: usize = 1;
 const DESCRIPTION: usize = 2;
 const IMAGE: usize = 3;
+const QUERY: usize = 4;
+const ATTRIBUTES: usize = 5;
 /// Where the columns of the fields begin.
-const FIELDS: usize = 4;
+const FIELDS: usize = 6;
 
 /// Buckets of a column of numbers of which nothing else was said.
 const BUCKETS: usize = 10;
@@ -32,6 +34,8 @@ pub(super) fn slots(table: &ItemTable) -> Vec<Slot> {
         optional("title", &table.title, TITLES),
         Slot::new("description", &table.description),
         optional("image", &table.image, IMAGES),
+        Slot::new("query", &table.query),
+        Slot::new("attributes", &table.attributes),
     ];
     for field in &table.fields {
         slots.extend(columns(field).map(|column| {
@@ -95,19 +99,24 @@ pub(super) fn read(
         let title = title(std::mem::take(&mut cells[TITLE]), line, report);
         let description = text(std::mem::take(&mut cells[DESCRIPTION]));
         let image_urls = values(std::mem::take(&mut cells[IMAGE]), None);
-        let (mut fields, mut attributes) = (Vec::new(), Vec::new());
+        let query = match std::mem::take(&mut cells[QUERY]) {
+            Loose::Str(text) => Some(text),
+            _ => None,
+        };
+        let mut attributes = values(std::mem::take(&mut cells[ATTRIBUTES]), Some(" "));
+        let mut fields = Vec::new();
         let mut slot = FIELDS;
         for (field, &number) in table.fields.iter().zip(numbers) {
             let own = of_field(field, &mut cells[slot..]);
             slot += columns_of(field);
             for value in own {
-                if field.buckets.is_none() {
+                if field.buckets.is_none() && table.attributes.is_empty() {
                     attributes.push(Cow::Owned(format!("{}:{value}", field.name)));
                 }
                 fields.push((number, value));
             }
         }
-        visit(RawItem { item, title, description, image_urls, attributes, fields, adds })
+        visit(RawItem { item, title, description, image_urls, attributes, fields, query, adds })
     })
 }
 
@@ -149,7 +158,7 @@ fn title<'a>(cell: Loose<'a>, line: u64, report: &mut FileReport) -> Option<Cow<
     }
 }
 
-/// A text without blanks around it; of a list, its first entry.
+/// A text; of a list, its first entry.
 fn text(cell: Loose<'_>) -> Option<Cow<'_, str>> {
     let text = match cell {
         Loose::Str(text) => text,
@@ -157,9 +166,5 @@ fn text(cell: Loose<'_>) -> Option<Cow<'_, str>> {
         Loose::Null | Loose::List(_) | Loose::Map(_) => return None,
         other => Cow::Owned(other.to_string()),
     };
-    let trimmed = match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
-    };
-    Some(trimmed).filter(|text| !text.is_empty())
+    Some(text).filter(|text| !text.trim().is_empty())
 }

@@ -5,13 +5,20 @@ use std::borrow::Cow;
 use super::super::loose::Loose;
 use super::super::python_literal;
 
-/// The values of a cell, without blanks around them and without empty ones.
+/// The values of a cell, without empty ones. Those of a text have no blanks around them.
 ///
 /// A list of JSON or Parquet gives its elements, and so does a text in brackets, as `[a, b]` and `['a', "b"]`. Another text is split
 /// at the separator; without one it is one value.
 pub(super) fn values<'a>(cell: Loose<'a>, separator: Option<&str>) -> Vec<Cow<'a, str>> {
     match cell {
-        Loose::List(elements) => elements.into_iter().flat_map(|element| values(element, None)).collect(),
+        Loose::List(elements) => {
+            let own = |element| match element {
+                // An element is a whole value, blanks and brackets included.
+                Loose::Str(text) => Vec::from_iter(Some(text).filter(|text| !text.trim().is_empty())),
+                other => values(other, None),
+            };
+            elements.into_iter().flat_map(own).collect()
+        }
         Loose::Str(Cow::Borrowed(text)) => texts(text, separator),
         Loose::Str(Cow::Owned(text)) => {
             texts(&text, separator).into_iter().map(|value| Cow::Owned(value.into_owned())).collect()

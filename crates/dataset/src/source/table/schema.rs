@@ -258,6 +258,10 @@ pub struct ItemTable {
     pub description: Column,
     /// The address of a picture, or a list of them. By default a column of a usual name, if there is one.
     pub image: Column,
+    /// The words of the item's own query.
+    pub query: Column,
+    /// A list of attributes. By default the values of all fields of names are attributes.
+    pub attributes: Column,
     /// Named fields.
     pub fields: Vec<FieldColumn>,
     /// Whether every other column is a field: in a RecBole header lists and names as values, numbers in buckets.
