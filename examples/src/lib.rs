@@ -18,6 +18,7 @@ pub mod retrieval;
 pub mod run;
 pub mod settings;
 pub mod stop;
+pub mod tables;
 
 /// Every operation allocates and frees tensors of several megabytes. The system's allocator maps and unmaps each of them, and
 /// the page faults cost as much as the arithmetic.

@@ -14,8 +14,18 @@ use serde_json::{Value, json};
 use crate::machine::peak_rss_bytes;
 
 /// Settings of the library that are flags of `prepare`.
-pub const FLAGS: [&str; 6] =
-    ["drop_repeats", "lossy_utf8", "max_bad_lines", "min_item_events", "min_user_events", "rating_above"];
+pub const FLAGS: [&str; 10] = [
+    "after",
+    "before",
+    "drop_repeats",
+    "lossy_utf8",
+    "max_bad_lines",
+    "max_user_events",
+    "min_item_events",
+    "min_user_events",
+    "rating_above",
+    "repeated_users",
+];
 
 /// Folder and name of raw files, and how tolerantly they are read.
 #[derive(Clone, Debug)]

@@ -58,6 +58,14 @@ pub enum Error {
         /// The decoder's answer.
         source: std::io::Error,
     },
+    /// A zstd stream ended early or is damaged. The error's source is the decoder's answer.
+    #[error("{at}: zstd data damaged or cut off after {line} whole lines", line = at.line)]
+    Zstd {
+        /// Whole lines read, and decompressed bytes before the damage.
+        at: Position,
+        /// The decoder's answer.
+        source: std::io::Error,
+    },
     /// A strict input does not have the expected form.
     #[error("{at}: {message}")]
     Format {
@@ -132,7 +140,7 @@ pub enum Error {
         /// The file.
         file: PathBuf,
         /// The column.
-        column: &'static str,
+        column: String,
         /// Columns of the header.
         found: String,
     },

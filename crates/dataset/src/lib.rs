@@ -42,6 +42,7 @@
 
 pub mod atomic;
 mod batch;
+mod builder;
 mod catalogue;
 pub mod container;
 mod corpus;
@@ -49,12 +50,14 @@ mod embedding_journal;
 mod embeddings;
 mod error;
 mod event;
+mod export;
 mod ids;
 mod instant;
 mod negatives;
 mod numbered;
 mod output;
 mod prepare;
+mod preset;
 mod pth;
 mod ragged;
 pub mod rng;
@@ -67,23 +70,29 @@ mod tsv;
 mod words;
 
 pub use batch::{Batch, BatchConfig, Batches, Epoch, Event, IdBlock, Prefetch, TestMode};
+pub use builder::{CorpusBuilder, EventMut, ItemMut};
 pub use catalogue::Catalogue;
-pub use corpus::{Corpus, History};
+pub use corpus::{Corpus, History, ItemFieldColumn};
 pub use embedding_journal::{EmbeddingJournal, Failure};
 pub use embeddings::{EmbeddingTable, Embeddings, Precision};
 pub use error::{Error, Position, Result};
-pub use event::{EventKind, RawEvent, RawItem};
+pub use event::{EventKind, ItemField, Part, RawEvent, RawItem, Times};
+pub use export::{ExportForm, export};
 pub use ids::{PAD, Vocabulary};
 pub use negatives::{NegativeSampler, Sampling, Scratch, published_negatives};
-pub use numbered::{Numbered, Sampled, Texts};
+pub use numbered::{Field, Numbered, Sampled, Texts};
 pub use output::{MANIFEST, OutputFolder, WholeFolder, check_name};
 pub use prepare::{
-    Counts, PrepareConfig, PrepareReport, Prepared, Queries, Repeats, Step, core_filter, write_folder,
+    Counts, Numbers, PrepareConfig, PrepareReport, Prepared, Queries, Repeats, SplitAt, Step, core_filter,
+    write_folder,
 };
+pub use preset::{Defaults, Preset, Reader};
 pub use pth::import_pth;
 pub use ragged::Ragged;
 pub use source::{
-    AmazonReviews, EventSource, FileReport, KuaiSar, Line, LineReader, Occurrence, ReadOptions,
+    AmazonReviews, Column, Encoding, EventSource, EventTable, FieldColumn, FileReport, Form, Interactions, ItemTable,
+    KindColumn, KuaiSar, Line, LineReader, ListForm, Occurrence, ReadOptions, TableForm, TableSchema, TimeForm,
+    parse_time,
 };
 pub use split::{Example, Split};
 pub use statistics::{Percentiles, Range, Statistics};

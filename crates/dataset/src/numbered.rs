@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::event::EventKind;
 use crate::ids::Vocabulary;
+use crate::prepare::Counts;
 use crate::ragged::Ragged;
 use crate::words::keywords;
 
@@ -15,12 +16,19 @@ pub struct Numbered {
     pub user_offsets: Vec<u64>,
     /// Item of each event, oldest first within a user.
     pub event_items: Vec<u32>,
-    /// Time of each event in the log's unit, or its position where the source keeps no times.
+    /// Time of each event in seconds since 1970, or its position where the source keeps no times.
     pub event_times: Vec<i64>,
+    /// Whether `event_times` are times.
+    pub has_times: bool,
     /// [`EventKind`](crate::EventKind) of each event.
     pub event_kinds: Vec<u8>,
     /// Query of each event, a row of `queries`.
     pub event_queries: Vec<u32>,
+    /// What the user did in each event, a number of `texts.actions`; 0 where the log does not tell. Empty if it never does.
+    pub event_actions: Vec<u8>,
+    /// Of each user, how many events are there to train on, and how many to train or validate on. Empty: the last two events of
+    /// each user are held back.
+    pub splits: Vec<[u32; 2]>,
     /// Keyword lists; row 0 is the empty query.
     pub queries: Ragged<u32>,
     /// Query that belongs to an item itself, by item id; 0 for none.
@@ -29,6 +37,8 @@ pub struct Numbered {
     pub attribute_items: Vec<u32>,
     /// The attribute list of each of them.
     pub item_attributes: Ragged<u32>,
+    /// Named fields of items.
+    pub fields: Vec<Field>,
     /// Evaluation negatives that came with the data, one row per user.
     pub sampled: Option<Sampled>,
     /// Names and texts.
@@ -44,6 +54,17 @@ pub struct Sampled {
     pub queries: Vec<u32>,
 }
 
+/// A named field of items, such as `genres`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Each value; row `i` is value `i + 1`. No rows: the data only numbers them.
+    pub values: Ragged<u8>,
+    /// The values of each item, a row per item.
+    pub items: Ragged<u32>,
+}
+
 /// Names and texts by number. Row `i` of a numbered kind belongs to id `i + 1`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Texts {
@@ -55,6 +76,8 @@ pub struct Texts {
     pub words: Ragged<u8>,
     /// Each attribute.
     pub attributes: Ragged<u8>,
+    /// Each action, such as `click`.
+    pub actions: Ragged<u8>,
     /// Each item's title; empty where it has none.
     pub titles: Ragged<u8>,
     /// Each item's image addresses, best first, separated by line ends; empty where it has none.
@@ -70,6 +93,15 @@ impl Numbered {
     /// Largest item id.
     pub fn item_count(&self) -> usize {
         self.item_queries.len().saturating_sub(1)
+    }
+
+    /// Users and items that have events, and events.
+    pub(crate) fn counts(&self) -> Counts {
+        let mut seen = vec![false; self.item_count() + 1];
+        let first = |&&item: &&u32| !std::mem::replace(&mut seen[item as usize], true);
+        let items = self.event_items.iter().filter(first).count() as u64;
+        let users = self.user_offsets.windows(2).filter(|range| range[0] < range[1]).count() as u64;
+        Counts { users, items, events: self.event_items.len() as u64 }
     }
 
     /// A data set from memory: of each user the names of the items, oldest first.
@@ -119,7 +151,7 @@ impl Numbered {
         data
     }
 
-    /// Gives each event its time, user after user.
+    /// Gives each event its time in seconds since 1970, user after user.
     ///
     /// # Errors
     /// [`Error::Config`] if there are more or fewer times than events, or a user's times fall.
@@ -135,6 +167,7 @@ impl Numbered {
             return Err(Error::Config { field: "times", message });
         }
         self.event_times = all;
+        self.has_times = true;
         Ok(self)
     }
 
@@ -244,7 +277,8 @@ mod tests {
                 for (time, (item, query)) in events.iter().enumerate() {
                     let kind = if query.is_empty() { EventKind::Recommendation } else { EventKind::Search };
                     let user = (user + 1).to_string();
-                    visit(RawEvent { user: &user, item, query, time: 7 * time as i64, kind })?;
+                    let event = RawEvent { user: &user, item, query, kind, ..RawEvent::default() };
+                    visit(RawEvent { time: 7 * time as i64, ..event })?;
                 }
             }
             Ok(Vec::new())

@@ -1,11 +1,13 @@
-//! Leave-one-out splits: which event of a user is the target, and what its history is.
+//! Splits: which event of a user is the target, and what its history is. Each user's last events are held back, or those that the
+//! corpus says.
 
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::corpus::Corpus;
 
-/// The four uses of a user's events e1 … en. The history is always everything before the target.
+/// The four uses of a user's events e1 … en. The history is always everything before the target. This is the rule where the
+/// corpus has no [split](Corpus::split) of its own:
 ///
 /// | split | target | needs |
 /// |---|---|---|
@@ -50,12 +52,31 @@ impl Split {
         (events >= needed).then(|| events - back)
     }
 
+    /// The position of the target among a user's events; `None` if the user has none.
+    ///
+    /// In a corpus with a [split](Corpus::split) of its own, the target of `Valid` and `Test` is the first event of that part, the
+    /// one of `Train` the last event to train on, and the one of `Pretrain` the event before. A target needs an event before it.
+    ///
+    /// # Panics
+    /// If there is no such user.
+    pub fn target_of(self, corpus: &Corpus, user: usize) -> Option<usize> {
+        let events = corpus.history(user).items.len();
+        let Some([train, valid]) = corpus.split(user) else { return self.target(events) };
+        let target = match self {
+            Self::Test => Some(valid).filter(|&at| at < events),
+            Self::Valid => Some(train).filter(|&at| at < valid),
+            Self::Train => train.checked_sub(1),
+            Self::Pretrain => train.checked_sub(2),
+        };
+        target.filter(|&at| at > 0)
+    }
+
     /// All examples of a split, in user order: for training up to `targets_per_user` per user, newest first.
     pub fn examples(self, corpus: &Corpus, targets_per_user: usize) -> Vec<Example> {
         let several = if self == Self::Train { targets_per_user.max(1) } else { 1 };
         let mut examples = Vec::with_capacity(corpus.user_count());
         for user in 0..corpus.user_count() {
-            let Some(newest) = self.target(corpus.history(user).items.len()) else { continue };
+            let Some(newest) = self.target_of(corpus, user) else { continue };
             // A target needs at least one event before it.
             let targets = (1..=newest).rev().take(several);
             examples.extend(targets.map(|target| Example { user: user as u32, target: target as u32 }));

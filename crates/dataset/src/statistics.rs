@@ -35,15 +35,19 @@ pub struct Statistics {
     pub items_with_image: u64,
     /// Events that repeat an earlier item of the same user.
     pub repeated_pairs: u64,
-    /// Users whose last item already occurs in their history.
+    /// Users whose last item, or test answer of a given split, already occurs in their history.
     pub targets_in_history: u64,
-    /// The first and the last time, in the log's unit; positions where the source keeps no times.
+    /// The first and the last time, in seconds since 1970; positions where the source keeps no times.
     #[serde(default)]
     pub times: [i64; 2],
+    /// Whether there are times; `None` where an older release did not say.
+    #[serde(default)]
+    pub has_times: Option<bool>,
     /// Events per user below which so many percent of the users are.
     #[serde(default)]
     pub user_event_percentiles: Percentiles,
-    /// Users with fewer than 3, 4 and 5 events: those without test, training and pretraining examples.
+    /// Users without test, training and pretraining examples: those with fewer than 3, 4 and 5 events, where the last events of
+    /// each user are held back.
     pub users_too_short: [u64; 3],
 }
 
@@ -110,16 +114,20 @@ impl Statistics {
         let mut last_user = vec![u32::MAX; corpus.item_count() + 1];
         for user in 0..users {
             let history = corpus.history(user);
+            let answer = match corpus.split(user) {
+                Some(_) => Split::Test.target_of(corpus, user),
+                None => history.items.len().checked_sub(1),
+            };
             for (index, &item) in history.items.iter().enumerate() {
                 if std::mem::replace(&mut last_user[item as usize], user as u32) == user as u32 {
                     repeated_pairs += 1;
-                    targets_in_history += u64::from(index + 1 == history.items.len());
+                    targets_in_history += u64::from(Some(index) == answer);
                 }
             }
             events_with_query += history.queries.iter().filter(|&&q| q != 0).count() as u64;
         }
         let ids = || 1..=corpus.item_count() as u32;
-        let short = |limit| lengths().filter(|&n| n < limit).count() as u64;
+        let without = |split: Split| (0..users).filter(|&u| split.target_of(corpus, u).is_none()).count() as u64;
         Self {
             users: users as u64,
             items,
@@ -136,18 +144,17 @@ impl Statistics {
             repeated_pairs,
             targets_in_history,
             times: times_of(corpus),
+            has_times: corpus.knows_times(),
             user_event_percentiles: Percentiles::of(lengths()),
-            users_too_short: [short(3), short(4), short(5)],
+            users_too_short: [Split::Test, Split::Train, Split::Pretrain].map(without),
         }
     }
 }
 
-/// The earliest and the latest time of all events; a user's are in order.
+/// The earliest and the latest time of all events.
 fn times_of(corpus: &Corpus) -> [i64; 2] {
-    let own = (0..corpus.user_count()).map(|user| corpus.history(user).times);
-    let ends = own.filter_map(|times| Some((*times.first()?, *times.last()?)));
-    let range = ends.reduce(|(first, last), (start, end)| (first.min(start), last.max(end)));
-    range.map_or([0, 0], |(first, last)| [first, last])
+    let times = || (0..corpus.user_count()).flat_map(|user| corpus.history(user).times).copied();
+    [times().min().unwrap_or(0), times().max().unwrap_or(0)]
 }
 
 impl Statistics {
@@ -163,7 +170,7 @@ impl Statistics {
             ("lengths", format!("10 % {p10}, 25 % {p25}, median {p50}, 75 % {p75}, 90 % {p90}, 99 % {p99}")),
             ("items", format!("{}, events each {}", self.items, range(self.item_events))),
             ("events", format!("{}, sparsity {:.2} %", self.events, self.sparsity)),
-            ("times", format!("{first} to {last}")),
+            ("times", if self.has_times == Some(false) { "none".to_owned() } else { format!("{first} to {last}") }),
             (
                 "answers",
                 format!("{tested} for the test, {} of them in the history already", self.targets_in_history),
@@ -186,13 +193,18 @@ impl Statistics {
 impl Corpus {
     /// How many training events each item has, by id; entry 0 is 0.
     ///
-    /// The targets of validation and test are left out: the last two events of each user who has such targets.
+    /// The targets of validation and test are left out: the last two events of each user who has such targets, or what the
+    /// [split](Corpus::split) of the corpus holds back.
     pub fn training_counts(&self) -> Vec<u32> {
         let mut counts = vec![0; self.item_count() + 1];
         for user in 0..self.user_count() {
             let items = self.history(user).items;
-            let held_back = if Split::Test.target(items.len()).is_some() { 2 } else { 0 };
-            items[..items.len() - held_back].iter().for_each(|&item| counts[item as usize] += 1);
+            let train = match self.split(user) {
+                Some([train, _]) => train,
+                None if Split::Test.target(items.len()).is_some() => items.len() - 2,
+                None => items.len(),
+            };
+            items[..train].iter().for_each(|&item| counts[item as usize] += 1);
         }
         counts
     }

@@ -31,7 +31,9 @@ fn small() -> Numbered {
             attributes: texts(&["brand", "größe"]),
             titles: texts(&["A pen", "", "Stift"]),
             image_urls: texts(&["http://a\nhttp://b", "", ""]),
+            ..Texts::default()
         },
+        ..Numbered::default()
     }
 }
 

@@ -85,7 +85,7 @@ impl Epoch {
     /// pretraining and of training are the same.
     fn drawn_as(&self, example: Example) -> Example {
         let Batches { corpus, config, split, .. } = &self.batches;
-        let newest = split.target(corpus.history(example.user as usize).items.len());
+        let newest = split.target_of(corpus, example.user as usize);
         match newest.filter(|_| config.published) {
             Some(newest) => Example { target: newest as u32 - example.target, ..example },
             None => example,

@@ -9,8 +9,8 @@ use super::{Column, Container};
 use crate::error::Result;
 use crate::ragged::row;
 
-/// Rows of different lengths: a column of offsets and a column of values.
-#[derive(Debug)]
+/// Rows of different lengths: a column of offsets and a column of values. By default there are no rows.
+#[derive(Debug, Default)]
 pub(crate) struct RaggedColumn<T> {
     offsets: Column<u64>,
     values: Column<T>,
@@ -39,7 +39,7 @@ impl<T: Pod> RaggedColumn<T> {
 
     /// Number of rows.
     pub fn rows(&self, file: &Container) -> usize {
-        self.offsets(file).len() - 1
+        self.offsets(file).len().saturating_sub(1)
     }
 
     /// Row `index`, from 0. Panics if there is no such row.
@@ -51,8 +51,8 @@ impl<T: Pod> RaggedColumn<T> {
 /// Texts that are checked together.
 const RUN: usize = 1024;
 
-/// Texts, checked to be UTF-8 when the file is opened.
-#[derive(Debug)]
+/// Texts, checked to be UTF-8 when the file is opened. By default there are none.
+#[derive(Debug, Default)]
 pub(crate) struct TextColumn(RaggedColumn<u8>);
 
 impl TextColumn {

@@ -10,7 +10,7 @@
 mod columns;
 
 use std::fs::File;
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{Cursor, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -38,13 +38,20 @@ compile_error!("corpus and embedding files are mapped as they are, which needs a
 /// Collects sections and writes them as one file.
 pub struct ContainerWriter<'a> {
     kind: [u8; 8],
+    version: u32,
     sections: Vec<(String, usize, &'a [u8])>,
 }
 
 impl<'a> ContainerWriter<'a> {
     /// An empty file of a kind: eight bytes, such as `corpus` and two spaces.
     pub fn new(kind: &[u8; 8]) -> Self {
-        Self { kind: *kind, sections: Vec::new() }
+        Self { kind: *kind, version: VERSION, sections: Vec::new() }
+    }
+
+    /// Sets the version of this kind of file, which is 1 otherwise.
+    pub fn version(mut self, version: u32) -> Self {
+        self.version = version;
+        self
     }
 
     /// Adds a column.
@@ -66,7 +73,26 @@ impl<'a> ContainerWriter<'a> {
         atomic::write_file(path, |out| self.write_to(out).map_err(Error::io(path, "cannot write")))
     }
 
-    fn write_to(&self, out: &mut BufWriter<File>) -> std::io::Result<()> {
+    /// The same file in memory.
+    pub(crate) fn in_memory(&self) -> Container {
+        let mut words = vec![0u64; self.length().div_ceil(8)];
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
+        // The memory is as long as what is written.
+        let _ = self.write_to(&mut Cursor::new(bytes));
+        let mut file =
+            Container { path: PathBuf::from("memory"), map: Bytes::Memory(words), sections: Vec::new() };
+        file.sections = file.read_table().unwrap_or_default();
+        file
+    }
+
+    fn length(&self) -> usize {
+        let head = HEADER + ENTRY * self.sections.len();
+        self.sections.iter().fold(head.next_multiple_of(ALIGN), |at, (_, _, bytes)| {
+            (at + bytes.len()).next_multiple_of(ALIGN)
+        })
+    }
+
+    fn write_to(&self, out: &mut (impl Write + Seek)) -> std::io::Result<()> {
         let mut head = vec![0; HEADER + ENTRY * self.sections.len()];
         let mut offset = head.len().next_multiple_of(ALIGN);
         for (entry, (name, size, bytes)) in head[HEADER..].chunks_exact_mut(ENTRY).zip(&self.sections) {
@@ -78,7 +104,7 @@ impl<'a> ContainerWriter<'a> {
         }
         head[..8].copy_from_slice(MAGIC);
         head[8..16].copy_from_slice(&self.kind);
-        head[16..20].copy_from_slice(&VERSION.to_le_bytes());
+        head[16..20].copy_from_slice(&self.version.to_le_bytes());
         head[20..24].copy_from_slice(&(self.sections.len() as u32).to_le_bytes());
         head[24..32].copy_from_slice(&(offset as u64).to_le_bytes());
 
@@ -86,7 +112,7 @@ impl<'a> ContainerWriter<'a> {
         hash.update(&head[..CHECKSUM.start]);
         hash.update(&head[CHECKSUM.end..]);
         let padding = [0; ALIGN];
-        let mut put = |out: &mut BufWriter<File>, bytes: &[u8], at: &mut usize| {
+        let mut put = |out: &mut dyn Write, bytes: &[u8], at: &mut usize| {
             hash.update(bytes);
             *at += bytes.len();
             out.write_all(bytes)
@@ -110,8 +136,25 @@ impl<'a> ContainerWriter<'a> {
 #[derive(Debug)]
 pub struct Container {
     path: PathBuf,
-    map: Mmap,
+    map: Bytes,
     sections: Vec<(String, usize, Range<usize>)>,
+}
+
+/// Where the bytes of a container are: aligned for numbers of eight bytes at least.
+#[derive(Debug)]
+enum Bytes {
+    Map(Mmap),
+    Memory(Vec<u64>),
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Map(map) => map,
+            Self::Memory(words) => bytemuck::cast_slice(words),
+        }
+    }
 }
 
 /// A column of a container: where it lies. [`Container::get`] gives the values.
@@ -121,13 +164,33 @@ pub struct Column<T> {
     element: std::marker::PhantomData<fn() -> T>,
 }
 
+impl<T> Default for Column<T> {
+    /// No values.
+    fn default() -> Self {
+        Self { range: 0..0, element: std::marker::PhantomData }
+    }
+}
+
 impl Container {
     /// Maps a file and checks everything that does not depend on what its columns mean.
     ///
     /// # Errors
     /// If the file is not there, of another kind or version, cut off or altered.
     pub fn open(path: &Path, kind: &[u8; 8]) -> Result<Self> {
-        Ok(Self::open_and(path, kind, |_| Ok(()))?.0)
+        Self::open_until(path, kind, VERSION)
+    }
+
+    /// Opens a file of version 1 to `newest`.
+    ///
+    /// # Errors
+    /// As [`Container::open`].
+    pub(crate) fn open_until(path: &Path, kind: &[u8; 8], newest: u32) -> Result<Self> {
+        Ok(Self::open_checked(path, kind, newest, |_| Ok(()))?.0)
+    }
+
+    /// The version of the file.
+    pub(crate) fn version(&self) -> u32 {
+        self.word(16)
     }
 
     /// Opens a file, and does `check` with it on another thread while the checksum is formed: in a large file both take long.
@@ -138,13 +201,22 @@ impl Container {
         kind: &[u8; 8],
         check: impl FnOnce(&Self) -> Result<T> + Send,
     ) -> Result<(Self, T)> {
+        Self::open_checked(path, kind, VERSION, check)
+    }
+
+    fn open_checked<T: Send>(
+        path: &Path,
+        kind: &[u8; 8],
+        newest: u32,
+        check: impl FnOnce(&Self) -> Result<T> + Send,
+    ) -> Result<(Self, T)> {
         let file = File::open(path).map_err(Error::io(path, "cannot open"))?;
         // SAFETY: the mapping is read-only, and this crate never writes a file in place: it renames a new
         // one over it, which leaves the mapped inode alone. That another program overwrites the file while
         // it is mapped is excluded by documentation only, as for every memory-mapped format.
         let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path, "cannot map"))?;
-        let mut file = Self { path: path.to_path_buf(), map, sections: Vec::new() };
-        file.check_head(kind)?;
+        let mut file = Self { path: path.to_path_buf(), map: Bytes::Map(map), sections: Vec::new() };
+        file.check_head(kind, newest)?;
         let table = file.read_table().map(|sections| file.sections = sections);
         let (sound, checked) = if file.map.len() < LARGE {
             (file.is_sound(), table.and_then(|()| check(&file)))
@@ -158,7 +230,7 @@ impl Container {
     }
 
     /// Checks what stands before the table of sections.
-    fn check_head(&self, kind: &[u8; 8]) -> Result<()> {
+    fn check_head(&self, kind: &[u8; 8], newest: u32) -> Result<()> {
         let map = &self.map;
         if map.len() < HEADER || &map[..8] != MAGIC {
             return Err(self.damaged(format!("not a SEMINAR file ({} bytes)", map.len())));
@@ -168,8 +240,9 @@ impl Container {
             let (found, wanted) = (found.trim(), wanted.trim());
             return Err(self.damaged(format!("a `{found}` file where a `{wanted}` file is expected")));
         }
-        if self.word(16) != VERSION {
-            return Err(self.damaged(format!("version {} where {VERSION} is understood", self.word(16))));
+        if !(VERSION..=newest).contains(&self.version()) {
+            let understood = if newest == VERSION { VERSION.to_string() } else { format!("{VERSION} to {newest}") };
+            return Err(self.damaged(format!("version {} where {understood} is understood", self.version())));
         }
         if self.long(24) != map.len() as u64 {
             let (found, said) = (map.len(), self.long(24));
@@ -214,6 +287,17 @@ impl Container {
 
     fn long(&self, at: usize) -> u64 {
         u64::from_le_bytes(self.map[at..at + 8].try_into().expect("8 bytes"))
+    }
+
+    /// As [`column`](Self::column), for one that older versions of the file do not have: it is empty there.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn column_since<T: Pod>(&self, version: u32, name: &str) -> Result<Column<T>> {
+        match self.version() < version {
+            true => Ok(Column::default()),
+            false => self.column(name),
+        }
     }
 
     /// Finds a column and checks its element size.

@@ -32,6 +32,14 @@ impl Numbered {
         if let Some((field, found)) = aligned.into_iter().find(|&(_, found)| found != events) {
             return fail(field, format!("{found} for {events} events"));
         }
+        if !(self.event_actions.is_empty() || self.event_actions.len() == events) {
+            return fail("event_actions", format!("{} for {events} events", self.event_actions.len()));
+        }
+        let actions = self.texts.actions.len();
+        if let Some(at) = self.event_actions.iter().position(|&action| action as usize > actions) {
+            return fail("event_actions", format!("entry {at} is {}, not 0 to {actions}", self.event_actions[at]));
+        }
+        self.check_splits(users)?;
         whole("queries", &self.queries)?;
         if self.queries.is_empty() || !self.queries.row(0).is_empty() {
             return fail("queries", "row 0 is the empty query, and has to be there".into());
@@ -41,6 +49,7 @@ impl Numbered {
         within("event_queries", &self.event_queries, 0, last_query)?;
         within("item_queries", &self.item_queries, 0, last_query)?;
         self.check_attributes(items)?;
+        self.check_fields(items)?;
         if let Some(sampled) = &self.sampled {
             sampled.check(users, items, last_query)?;
         }
@@ -66,6 +75,46 @@ impl Numbered {
         }
     }
 
+    fn check_splits(&self, users: usize) -> Result<()> {
+        if self.splits.is_empty() {
+            return Ok(());
+        }
+        if self.splits.len() != users {
+            return fail("splits", format!("{} for {users} users", self.splits.len()));
+        }
+        for (user, (ends, range)) in self.splits.iter().zip(self.user_offsets.windows(2)).enumerate() {
+            let events = range[1] - range[0];
+            if ends[0] > ends[1] || u64::from(ends[1]) > events {
+                return fail("splits", format!("user {user} is split at {ends:?} of {events} events"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_fields(&self, items: usize) -> Result<()> {
+        let mut names = hashbrown::HashSet::new();
+        for field in &self.fields {
+            whole("fields", &field.items)?;
+            whole("fields", &field.values)?;
+            let name = &field.name;
+            if field.items.len() != items {
+                return fail("fields", format!("`{name}` has {} lists for {items} items", field.items.len()));
+            }
+            if !names.insert(name) {
+                return fail("fields", format!("`{name}` is there twice"));
+            }
+            let largest = match field.values.len() {
+                0 => u32::MAX as usize - 1,
+                named => named,
+            };
+            within("fields", &field.items.values, 1, largest)?;
+            if let Some(row) = field.values.rows().position(|text| str::from_utf8(text).is_err()) {
+                return fail("fields", format!("value {row} of `{name}` is not UTF-8"));
+            }
+        }
+        Ok(())
+    }
+
     fn check_texts(&self, users: usize, items: usize) -> Result<()> {
         let texts = &self.texts;
         let counts = [
@@ -75,6 +124,7 @@ impl Numbered {
             ("texts.image_urls", &texts.image_urls, Some(items)),
             ("texts.words", &texts.words, None),
             ("texts.attributes", &texts.attributes, None),
+            ("texts.actions", &texts.actions, None),
         ];
         for (field, column, rows) in counts {
             whole(field, column)?;

@@ -4,6 +4,7 @@
 //! checks checksums and that every number points at something, so that the accessors cannot fail.
 
 mod complete;
+mod fields;
 mod texts;
 mod verify;
 
@@ -14,9 +15,14 @@ use crate::error::Result;
 use crate::event::EventKind;
 use crate::numbered::{Numbered, Sampled};
 use crate::ragged::row;
+use fields::{Fields, FlatFields};
 use texts::TextFile;
 
+pub use fields::ItemFieldColumn;
+
 const CORPUS: &[u8; 8] = b"corpus  ";
+/// The version that is written. Version 1 has no actions, splits and fields, and its times are in the log's unit.
+pub(crate) const VERSION: u32 = 2;
 
 /// A prepared data set, opened. Cheap to share between threads.
 ///
@@ -40,6 +46,10 @@ pub struct Corpus {
     event_times: Column<i64>,
     event_kinds: Column<u8>,
     event_queries: Column<u32>,
+    event_actions: Column<u8>,
+    splits: Column<[u32; 2]>,
+    has_times: bool,
+    fields: Fields,
     queries: RaggedColumn<u32>,
     item_queries: Column<u32>,
     attribute_items: Column<u32>,
@@ -61,9 +71,10 @@ pub struct History<'a> {
     pub items: &'a [u32],
     /// Rows of the query table; see [`Corpus::query`].
     pub queries: &'a [u32],
-    /// Times.
+    /// Times; see [`Corpus::has_times`].
     pub times: &'a [i64],
     kinds: &'a [u8],
+    actions: &'a [u8],
 }
 
 impl History<'_> {
@@ -78,6 +89,15 @@ impl History<'_> {
             EventKind::Recommendation
         }
     }
+
+    /// What the user did in event `index`: the number of a [name](Corpus::action), 0 where the log does not tell.
+    ///
+    /// # Panics
+    /// If there is no such event.
+    pub fn action(&self, index: usize) -> u8 {
+        assert!(index < self.items.len(), "event {index} of {}", self.items.len());
+        self.actions.get(index).copied().unwrap_or(0)
+    }
 }
 
 impl Corpus {
@@ -86,6 +106,29 @@ impl Corpus {
     /// # Errors
     /// If something is missing in the data or points at nothing, see [`Numbered::check`], or the file system refuses.
     pub fn write(data: &Numbered, folder: &Path) -> Result<()> {
+        Self::with_file(data, |file| file.write(&folder.join("corpus.bin")))??;
+        texts::with_file(data, |file| file.write(&folder.join("texts.bin")))
+    }
+
+    /// A corpus in memory, without files.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use seminar_dataset::{Corpus, Numbered};
+    /// let corpus = Corpus::in_memory(&Numbered::from_sequences([["pen", "ink", "paper"]]))?;
+    /// assert_eq!(corpus.history(0).items, [1, 2, 3]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Corpus::write`], but for the file system.
+    pub fn in_memory(data: &Numbered) -> Result<Self> {
+        let file = Self::with_file(data, |file| file.in_memory())?;
+        Self::of(file, TextFile::of(texts::with_file(data, |file| file.in_memory()))?)
+    }
+
+    /// Hands over the sections of `corpus.bin`.
+    fn with_file<T>(data: &Numbered, take: impl FnOnce(ContainerWriter<'_>) -> T) -> Result<T> {
         data.check()?;
         let mut rows = vec![0u32; data.item_count() + 1];
         for (slot, &item) in data.attribute_items.iter().enumerate() {
@@ -94,7 +137,10 @@ impl Corpus {
         let none = Sampled::default();
         let sampled = data.sampled.as_ref().unwrap_or(&none);
         let names = [data.texts.words.len() as u64, data.texts.attributes.len() as u64];
-        ContainerWriter::new(CORPUS)
+        let flags = [u64::from(data.has_times)];
+        let fields = FlatFields::of(&data.fields);
+        let file = ContainerWriter::new(CORPUS)
+            .version(VERSION)
             .section("user_numbers", &data.user_numbers)
             .section("user_offsets", &data.user_offsets)
             .section("event_items", &data.event_items)
@@ -112,8 +158,13 @@ impl Corpus {
             .section("sampled_items", &sampled.items.values)
             .section("sampled_queries", &sampled.queries)
             .section("names", &names)
-            .write(&folder.join("corpus.bin"))?;
-        texts::write(&data.texts, &folder.join("texts.bin"))
+            .section("flags", &flags)
+            .section("event_actions", &data.event_actions)
+            .section("splits", &data.splits)
+            .section("field_sizes", &fields.sizes)
+            .section("field_offsets", &fields.items.offsets)
+            .section("field_items", &fields.items.values);
+        Ok(take(file))
     }
 
     /// Opens the corpus in a folder.
@@ -122,8 +173,14 @@ impl Corpus {
     /// If a file is missing, damaged in any way, or the two do not belong together.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
-        let file = Container::open(&folder.join("corpus.bin"), CORPUS)?;
-        let texts = TextFile::open(&folder.join("texts.bin"))?;
+        let file = Container::open_until(&folder.join("corpus.bin"), CORPUS, VERSION)?;
+        Self::of(file, TextFile::open(&folder.join("texts.bin"))?)
+    }
+
+    /// The corpus of two files, which are checked.
+    fn of(file: Container, texts: TextFile) -> Result<Self> {
+        let flags = file.column_since::<u64>(2, "flags")?;
+        let has_times = file.get(&flags).first().is_some_and(|&times| times == 1);
         let names = file.column::<u64>("names")?;
         let [words, attributes] = *file.get(&names) else {
             return Err(file.damaged("section `names` does not hold two numbers"));
@@ -135,6 +192,10 @@ impl Corpus {
             event_times: file.column("event_times")?,
             event_kinds: file.column("event_kinds")?,
             event_queries: file.column("event_queries")?,
+            event_actions: file.column_since(2, "event_actions")?,
+            splits: file.column_since(2, "splits")?,
+            has_times,
+            fields: Fields::open(&file, &texts)?,
             queries: RaggedColumn::open(&file, "query_offsets", "query_words")?,
             item_queries: file.column("item_queries")?,
             attribute_items: file.column("attribute_items")?,
@@ -212,8 +273,50 @@ impl Corpus {
             items: &self.file.get(&self.event_items)[range.clone()],
             queries: &self.file.get(&self.event_queries)[range.clone()],
             times: &self.file.get(&self.event_times)[range.clone()],
-            kinds: &self.file.get(&self.event_kinds)[range],
+            kinds: &self.file.get(&self.event_kinds)[range.clone()],
+            actions: self.file.get(&self.event_actions).get(range).unwrap_or_default(),
         }
+    }
+
+    /// Whether times are seconds since 1970. Otherwise they are positions, or in a corpus of version 1 of the log's own unit.
+    pub fn has_times(&self) -> bool {
+        self.has_times
+    }
+
+    /// As [`has_times`](Self::has_times); `None` where a file of version 1 does not say.
+    pub(crate) fn knows_times(&self) -> Option<bool> {
+        (self.file.version() > 1).then_some(self.has_times)
+    }
+
+    /// How many of a user's events are there to train on, and how many to train or validate on; `None` where each user's last two
+    /// events are held back instead.
+    ///
+    /// # Panics
+    /// If there is no such user.
+    pub fn split(&self, user: usize) -> Option<[usize; 2]> {
+        let splits = self.file.get(&self.splits);
+        (!splits.is_empty()).then(|| splits[user].map(|end| end as usize))
+    }
+
+    /// Names of what users do, by number from 1.
+    pub fn actions(&self) -> impl Iterator<Item = &str> {
+        let texts = &self.texts;
+        (0..texts.actions.rows(&texts.file)).map(|row| texts.actions.get(&texts.file, row))
+    }
+
+    /// What users do under a number; `None` for 0 and numbers without a name.
+    pub fn action(&self, number: u8) -> Option<&str> {
+        self.actions().nth((number as usize).checked_sub(1)?)
+    }
+
+    /// The named fields of items.
+    pub fn fields(&self) -> impl Iterator<Item = ItemFieldColumn<'_>> {
+        (0..self.fields.len(&self.file)).map(|index| ItemFieldColumn { corpus: self, index })
+    }
+
+    /// The field of this name.
+    pub fn field(&self, name: &str) -> Option<ItemFieldColumn<'_>> {
+        self.fields().find(|field| field.name() == name)
     }
 
     /// The items of all events, user after user.

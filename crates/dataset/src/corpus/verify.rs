@@ -9,6 +9,7 @@ impl Corpus {
     /// Checks that every number points at something.
     pub(super) fn verify(&self) -> Result<()> {
         let get = |column| self.file.get(column);
+        let get_bytes = |column| self.file.get::<u8>(column);
         let (users, items, events) = (self.user_count(), self.item_count(), self.event_count());
         let fail = |what: &str| Err(self.file.damaged(format!("{what} is inconsistent")));
         let below = |column: &[u32], limit: usize| column.iter().all(|&v| (v as usize) < limit);
@@ -46,6 +47,23 @@ impl Corpus {
             || !below(queries, query_rows)
         {
             return fail("the table of sampled negatives");
+        }
+        let (actions, splits) = (get_bytes(&self.event_actions), self.file.get(&self.splits));
+        let action_names = self.texts.actions.rows(&self.texts.file);
+        if !(actions.is_empty() || actions.len() == events)
+            || actions.iter().any(|&action| action as usize > action_names)
+        {
+            return fail("the table of actions");
+        }
+        let offsets = self.file.get(&self.user_offsets);
+        let split = |(ends, range): (&[u32; 2], &[u64])| {
+            ends[0] <= ends[1] && u64::from(ends[1]) <= range[1] - range[0]
+        };
+        if !(splits.is_empty() || splits.len() == users && splits.iter().zip(offsets.windows(2)).all(split)) {
+            return fail("the table of splits");
+        }
+        if !self.fields.fit(&self.file, &self.texts, items) {
+            return fail("the table of fields");
         }
         let texts = &self.texts;
         let rows = [

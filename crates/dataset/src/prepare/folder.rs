@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::vocabulary::{self, VOCABULARY};
 use crate::atomic::{StagedFolder, write_text};
 use crate::corpus::Corpus;
 use crate::error::Error;
@@ -14,12 +15,13 @@ use crate::s3rec;
 use crate::statistics::Statistics;
 
 /// Seed of the exported test negatives.
-const NEGATIVES_SEED: u64 = 42;
+pub(crate) const NEGATIVES_SEED: u64 = 42;
 
 /// Writes a numbered data set as a folder: `corpus.bin`, `texts.bin` and `stats.json`, which holds the corpus's [`Statistics`].
 ///
 /// - `out`: the folder. It appears when everything is written. It may take the place of an older one of the same writer.
-/// - `text_files`: the name of the data set if the text files of [`s3rec`] are wanted too. Test negatives that did not come with
+/// - `text_files`: the name of the data set if the text files of [`s3rec`] are wanted too, with `vocabulary.tsv`, which says which
+///   number stands for which name. Test negatives that did not come with
 ///   the data are drawn uniformly.
 /// - `beside`: writes further files into the folder that it is given, and returns fields that are added to `stats.json`. It is
 ///   called last.
@@ -60,6 +62,7 @@ pub fn write_folder<E: From<Error>>(
     if let Some(name) = text_files {
         let sampler = NegativeSampler::new(&corpus, Sampling::Uniform, NEGATIVES_SEED);
         s3rec::export(&corpus, staged.path(), name, Some(&sampler))?;
+        vocabulary::write(&corpus, &staged.path().join(VOCABULARY))?;
     }
     let Ok(Value::Object(mut stats)) = serde_json::to_value(Statistics::of(&corpus)) else {
         unreachable!("statistics are named numbers");
@@ -106,6 +109,7 @@ mod tests {
         assert!(write(true, Some("toy"), true).is_err());
         assert_eq!(names().len(), 4, "a failure leaves the old folder");
         write(true, Some("toy"), false).unwrap();
-        assert_eq!(names(), [MANIFEST, "corpus.bin", "stats.json", "texts.bin", "toy.txt", "toy_sample.txt"]);
+        let with_text = ["corpus.bin", "stats.json", "texts.bin", "toy.txt", "toy_sample.txt", VOCABULARY];
+        assert_eq!(names()[1..], with_text);
     }
 }

@@ -1,11 +1,13 @@
 //! What the item file adds to the numbered events: attributes, dummy queries, titles, image addresses.
 
 use super::events::EventTable;
+use super::fields::{FieldValues, Value};
+use super::numbers::Numbers;
 use super::{PrepareConfig, Queries};
 use crate::error::Result;
-use crate::event::RawItem;
+use crate::event::{ItemField, RawItem};
 use crate::ids::Vocabulary;
-use crate::numbered::Numbered;
+use crate::numbered::{Field, Numbered};
 use crate::ragged::Ragged;
 use crate::words::{first_words, keywords};
 
@@ -19,6 +21,10 @@ pub(super) struct Catalogue {
     /// Items in the order of their first description.
     order: Vec<u32>,
     attributes: Vocabulary,
+    /// How many attributes had a number before.
+    known_attributes: usize,
+    known_words: Vec<String>,
+    fields: Vec<FieldValues>,
     described_twice: u64,
     first_foreign_item: Option<String>,
 }
@@ -30,6 +36,31 @@ struct Entry {
     image_urls: Box<str>,
     description: Option<Box<str>>,
     attributes: Box<[u32]>,
+    values: Box<[Value]>,
+    query: Option<Box<str>>,
+}
+
+impl Entry {
+    /// Takes in what another file says of the item.
+    fn add(&mut self, new: Self) {
+        let fill = |old: &mut Box<str>, new: Box<str>| {
+            if !new.is_empty() {
+                *old = new;
+            }
+        };
+        fill(&mut self.title, new.title);
+        fill(&mut self.image_urls, new.image_urls);
+        self.description = new.description.or(self.description.take());
+        self.query = new.query.or(self.query.take());
+        self.attributes = union(&self.attributes, &new.attributes);
+        self.values = union(&self.values, &new.values);
+    }
+}
+
+/// A list, and what another one has beyond it.
+fn union<T: Copy + PartialEq>(old: &[T], new: &[T]) -> Box<[T]> {
+    let beyond = new.iter().filter(|value| !old.contains(value));
+    old.iter().chain(beyond).copied().collect()
 }
 
 /// What joining found.
@@ -41,12 +72,23 @@ pub(super) struct Joined {
 }
 
 impl Catalogue {
-    pub fn new(items: usize, query_words: usize) -> Self {
+    pub fn new(items: usize, query_words: usize, fields: Vec<ItemField>, numbers: &Numbers) -> Self {
+        let mut attributes = Vocabulary::default();
+        numbers.attributes.iter().for_each(|name| {
+            attributes.insert(name);
+        });
+        let fields = fields.into_iter().map(|field| {
+            let known = numbers.fields.iter().find(|(name, _)| *name == field.name);
+            FieldValues::new(field, known.map_or(&[], |(_, values)| values))
+        });
         Self {
             query_words,
             entries: vec![Entry::default(); items + 1],
             order: Vec::new(),
-            attributes: Vocabulary::default(),
+            known_attributes: attributes.len(),
+            known_words: numbers.words.clone(),
+            attributes,
+            fields: fields.collect(),
             described_twice: 0,
             first_foreign_item: None,
         }
@@ -59,19 +101,36 @@ impl Catalogue {
             self.first_foreign_item.get_or_insert_with(|| raw.item.into_owned());
             return Ok(());
         }
-        let entry = &mut self.entries[id as usize];
-        if entry.known {
-            self.described_twice += 1;
-        } else {
-            self.order.push(id);
+        let mut values: Vec<Value> = Vec::with_capacity(raw.fields.len());
+        for (field, value) in &raw.fields {
+            let Some(own) = self.fields.get_mut(*field) else { continue };
+            if let Some(value) = own.insert(value).map(|value| (*field as u32, value))
+                && !values.contains(&value)
+            {
+                values.push(value);
+            }
         }
-        *entry = Entry {
+        let new = Entry {
             known: true,
             title: raw.title.as_deref().unwrap_or_default().into(),
             image_urls: raw.image_urls.join("\n").into(),
             description: raw.description.as_deref().map(|text| first_words(text, self.query_words).into()),
             attributes: raw.attributes.iter().map(|name| self.attributes.insert(name.as_bytes())).collect(),
+            values: values.into(),
+            query: raw.query.as_deref().filter(|text| !text.is_empty()).map(Into::into),
         };
+        let entry = &mut self.entries[id as usize];
+        match (entry.known, raw.adds) {
+            (true, true) => entry.add(new),
+            (known, _) => {
+                if known {
+                    self.described_twice += 1;
+                } else {
+                    self.order.push(id);
+                }
+                *entry = new;
+            }
+        }
         Ok(())
     }
 
@@ -81,8 +140,10 @@ impl Catalogue {
         match config.queries {
             Queries::Description => self.description_queries(config, data),
             Queries::Attributes => attribute_queries(config.query_words, data),
+            Queries::Logged if !config.raw_keyword_numbers => self.own_queries(data),
             Queries::None | Queries::Logged => {}
         }
+        data.fields = self.number_fields();
         let own = &self.entries[1..];
         data.texts.titles = own.iter().map(|e| e.title.bytes()).collect();
         data.texts.image_urls = own.iter().map(|e| e.image_urls.bytes()).collect();
@@ -94,12 +155,29 @@ impl Catalogue {
         }
     }
 
+    fn number_fields(&self) -> Vec<Field> {
+        let own = &self.entries[1..];
+        let number = |(at, field): (usize, &FieldValues)| {
+            // One flat list of this field's values, and where each item's end.
+            let mut rows = Ragged::default();
+            for entry in own {
+                rows.push(entry.values.iter().filter(|(of, _)| *of as usize == at).map(|&(_, value)| value));
+            }
+            field.finish(&rows)
+        };
+        self.fields.iter().enumerate().map(number).collect()
+    }
+
     fn number_attributes(&self, config: &PrepareConfig, data: &mut Numbered) {
         let mut count = vec![0u32; self.attributes.len() + 1];
         let lists = || self.order.iter().map(|&item| &self.entries[item as usize].attributes);
         lists().flatten().for_each(|&a| count[a as usize] += 1);
         let mut ids = vec![0u32; count.len()];
         let mut names = Ragged::default();
+        for id in 1..=self.known_attributes as u32 {
+            names.push(self.attributes.key(id).iter().copied());
+            ids[id as usize] = id;
+        }
         data.item_attributes = lists()
             .map(|list| {
                 let kept = list.iter().filter(|&&a| count[a as usize] >= config.min_attribute_items);
@@ -119,9 +197,30 @@ impl Catalogue {
         data.texts.attributes = names;
     }
 
+    /// The queries that items have of their own, beside those of events.
+    fn own_queries(&self, data: &mut Numbered) {
+        if self.entries.iter().all(|entry| entry.query.is_none()) {
+            return;
+        }
+        let mut words = Vocabulary::default();
+        data.texts.words.rows().for_each(|word| {
+            words.insert(word);
+        });
+        for (item, entry) in self.entries.iter().enumerate().skip(1) {
+            if let Some(query) = &entry.query {
+                data.item_queries[item] = data.queries.len() as u32;
+                data.queries.push(keywords(query).map(|word| words.insert(word)));
+            }
+        }
+        data.texts.words = (1..=words.len() as u32).map(|id| words.key(id).iter().copied()).collect();
+    }
+
     /// An event's query is its item's: the first words of the description.
     fn description_queries(&self, config: &PrepareConfig, data: &mut Numbered) {
         let mut words = Vocabulary::default();
+        self.known_words.iter().for_each(|word| {
+            words.insert(word);
+        });
         for (item, entry) in self.entries.iter().enumerate().skip(1) {
             let description = entry.description.as_deref().unwrap_or(NO_DESCRIPTION);
             let row = keywords(description).take(config.query_words).map(|word| words.insert(word));

@@ -82,6 +82,18 @@ impl PrepareReport {
         self.files.push(FileReport { lines: lines as u64, ..FileReport::new(path) });
     }
 
+    /// Takes in what a filter left, which may not be nothing.
+    pub(crate) fn filtered(
+        &mut self,
+        step: &'static str,
+        settings: &'static [&'static str],
+        told: String,
+        left: Counts,
+    ) -> crate::error::Result<()> {
+        self.steps.push(Step::new(step, told, left));
+        if left.events == 0 { Err(self.nothing_left(step, settings)) } else { Ok(()) }
+    }
+
     pub(crate) fn nothing_left(&self, step: &'static str, settings: &'static [&'static str]) -> Error {
         Error::NothingLeft { step, settings, table: self.table().trim_end().to_owned() }
     }
@@ -90,7 +102,8 @@ impl PrepareReport {
     pub fn table(&self) -> String {
         let mut table = String::new();
         for file in &self.files {
-            row(&mut table, "read", format_args!("{}: {} rows", file.file, file.lines));
+            let read_as = if file.read_as.is_empty() { String::new() } else { format!("; {}", file.read_as) };
+            row(&mut table, "read", format_args!("{}: {} rows{read_as}", file.file, file.lines));
             for (cause, seen) in &file.skipped {
                 let share = percent(seen.count, file.lines);
                 row(&mut table, "  skipped", format_args!("{} ({share}): {cause}; {seen}", seen.count));

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Position, Result};
 use crate::source::ReadOptions;
 use crate::source::input::json::{Json, reason};
-use crate::source::input::{Input, open, read_error, shown};
+use crate::source::input::{Input, Packing, open, read_error, shown};
 
 /// Streams the entries of a JSON object in file order.
 pub(super) fn for_each_entry<V: DeserializeOwned>(
@@ -45,7 +45,7 @@ struct Scan<'a> {
     path: &'a Path,
     options: &'a ReadOptions,
     reader: BufReader<Box<dyn Read + Send>>,
-    gzip: bool,
+    packing: Packing,
     line: u64,
     byte: u64,
     /// The bytes of the key or value that is being read.
@@ -54,9 +54,9 @@ struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     fn open(path: &'a Path, options: &'a ReadOptions) -> Result<Self> {
-        let Input { reader, gzip, start } = open(path)?;
+        let Input { reader, packing, start } = open(path)?;
         let reader = BufReader::with_capacity(1 << 16, reader);
-        Ok(Self { path, options, reader, gzip, line: 1, byte: start, piece: Vec::new() })
+        Ok(Self { path, options, reader, packing, line: 1, byte: start, piece: Vec::new() })
     }
 
     fn at(&self) -> Position {
@@ -67,7 +67,7 @@ impl<'a> Scan<'a> {
     fn next_byte(&mut self) -> Result<Option<u8>> {
         match self.reader.fill_buf() {
             Ok(buffer) => Ok(buffer.first().copied()),
-            Err(source) => Err(read_error(self.at(), self.gzip, source)),
+            Err(source) => Err(read_error(self.at(), self.packing, source)),
         }
     }
 

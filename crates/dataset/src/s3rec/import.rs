@@ -12,8 +12,8 @@ use super::grammar::{aligned_user, for_each_row, id, ids, queries, same_length, 
 use super::numbers::ItemNumbers;
 use crate::error::{Error, Result};
 use crate::ids::Vocabulary;
-use crate::numbered::{Numbered, Sampled};
-use crate::prepare::{Counts, PrepareReport, Queries, Step, attribute_queries};
+use crate::numbered::{Field, Numbered, Sampled};
+use crate::prepare::{PrepareConfig, PrepareReport, Queries, Step, attribute_queries};
 use crate::ragged::Ragged;
 use crate::source::find::{expect, find, plain_or_gzip};
 use crate::source::input::json::{Json, reason};
@@ -59,14 +59,33 @@ pub(super) fn import(files: &TextFiles) -> Result<Imported> {
     }
     import.samples(files.queries == Queries::Logged)?;
     let Import { mut data, mut report, items, .. } = import;
-    report.before = counts(&data);
+    report.before = data.counts();
     report.steps.push(Step::new("reading", "", report.before));
-    report.repeats_dropped = data.drop_repeats(files.repeats);
-    if files.repeats != Default::default() {
-        report.steps.push(Step::new("dropping repeats", "drop_repeats", counts(&data)));
+    if !data.attribute_items.is_empty() {
+        data.fields.push(attribute_field(&data));
+    }
+    let before = data.texts.items.clone();
+    let filters = PrepareConfig { drop_repeats: files.repeats, ..files.filters.clone() };
+    filters.thin(&mut data, &mut report)?;
+    let mut item_numbers = items.numbers;
+    if data.texts.items != before {
+        // What is left keeps its order, so each item's number is found by going along.
+        let mut left = data.texts.items.rows().peekable();
+        let mut kept = before.rows().map(|name| left.next_if(|own| *own == name).is_some());
+        item_numbers.retain(|_| kept.next().unwrap_or(false));
     }
     report.items_without_meta = without_meta(&data);
-    Ok(Imported { data, item_numbers: items.numbers, report })
+    Ok(Imported { data, item_numbers, report })
+}
+
+/// The attribute lists as a field, whose values are their numbers.
+fn attribute_field(data: &Numbered) -> Field {
+    let mut slots = vec![None; data.item_count()];
+    for (slot, &item) in data.attribute_items.iter().enumerate() {
+        slots[item as usize - 1] = Some(slot);
+    }
+    let row = |slot: Option<usize>| slot.map_or(&[][..], |slot| data.item_attributes.row(slot)).iter().copied();
+    Field { name: "attributes".to_owned(), values: Ragged::default(), items: slots.into_iter().map(row).collect() }
 }
 
 /// Items that occur and have neither attributes nor texts.
@@ -79,17 +98,6 @@ fn without_meta(data: &Numbered) -> u64 {
     (0..data.item_count())
         .filter(|&n| without[n + 1] && bare(&texts.titles, n) && bare(&texts.image_urls, n))
         .count() as u64
-}
-
-fn counts(data: &Numbered) -> Counts {
-    let mut items = data.event_items.clone();
-    items.sort_unstable();
-    items.dedup();
-    Counts {
-        users: data.user_count() as u64,
-        items: items.len() as u64,
-        events: data.event_items.len() as u64,
-    }
 }
 
 struct Import<'a> {

@@ -29,7 +29,7 @@ pub use import::Imported;
 
 use crate::error::Result;
 use crate::output::check_name;
-use crate::prepare::{Queries, Repeats};
+use crate::prepare::{PrepareConfig, Queries, Repeats};
 use crate::source::ReadOptions;
 
 /// The text files of a data set in a folder, and how they are read.
@@ -41,6 +41,8 @@ pub struct TextFiles {
     pub queries: Queries,
     /// Which events are dropped as repeats. The files hold an order, no times.
     pub repeats: Repeats,
+    /// What is filtered out besides. The queries are those of `queries`, and repeats those of `repeats`.
+    pub filters: PrepareConfig,
     /// How tolerant the reader is; no line is ever skipped.
     pub options: ReadOptions,
 }
@@ -53,6 +55,7 @@ impl TextFiles {
             name: name.into(),
             queries: Queries::Logged,
             repeats: Repeats::Keep,
+            filters: PrepareConfig::all(),
             options: ReadOptions::default(),
         }
     }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use csv::{ByteRecord, StringRecord};
 
-use super::input::{self, FileReport, Input, Metered, ReadOptions, TooLong};
+use super::input::{self, FileReport, Input, Metered, Packing, ReadOptions, TooLong};
 use crate::error::{Error, Position, Result};
 
 /// Bytes of memory per field, even an empty one. Rows are limited to the length of lines divided by this.
@@ -18,7 +18,7 @@ const FIELD: usize = 8;
 pub(crate) struct Table {
     path: PathBuf,
     reader: csv::Reader<Quoted>,
-    gzip: bool,
+    packing: Packing,
     columns: Vec<usize>,
     header: StringRecord,
     bytes: ByteRecord,
@@ -57,7 +57,7 @@ impl std::ops::Index<usize> for Row<'_> {
 impl Table {
     /// Opens a file and finds the needed columns; each is given as its name and aliases.
     pub fn open(path: &Path, needed: &[&[&'static str]], options: &ReadOptions) -> Result<Self> {
-        let Input { reader, gzip, start } = input::open(path)?;
+        let Input { reader, packing, start } = input::open(path)?;
         let max_row = options.max_line_bytes / FIELD;
         let (inner, left) = Metered::new(reader, max_row);
         let source = Quoted { inner, quotes: 0, read: start, lines: Lines::from(start) };
@@ -66,7 +66,7 @@ impl Table {
         // Blank lines may come before the header.
         while {
             let more =
-                reader.read_byte_record(&mut bytes).map_err(|e| read_error(path, gzip, max_row, 1, e))?;
+                reader.read_byte_record(&mut bytes).map_err(|e| read_error(path, packing, max_row, 1, e))?;
             more && is_blank(&bytes)
         } {}
         let header = StringRecord::from_byte_record_lossy(bytes.clone());
@@ -74,7 +74,7 @@ impl Table {
         let columns = needed.iter().map(|names| {
             find(names).ok_or_else(|| Error::MissingColumn {
                 file: path.to_path_buf(),
-                column: names[0],
+                column: names[0].to_owned(),
                 found: header_told(&header),
             })
         });
@@ -83,7 +83,7 @@ impl Table {
             report: FileReport::new(path),
             path: path.to_path_buf(),
             reader,
-            gzip,
+            packing,
             header,
             bytes,
             record: StringRecord::new(),
@@ -108,7 +108,7 @@ impl Table {
         loop {
             self.left.set(self.max_row);
             let more = self.reader.read_byte_record(&mut self.bytes);
-            if !more.map_err(|e| read_error(&self.path, self.gzip, self.max_row, self.line + 1, e))? {
+            if !more.map_err(|e| read_error(&self.path, self.packing, self.max_row, self.line + 1, e))? {
                 return self.check_last_quote().map(|()| None);
             }
             if is_blank(&self.bytes) {
@@ -181,13 +181,13 @@ fn header_told(header: &StringRecord) -> String {
     }
 }
 
-fn read_error(path: &Path, gzip: bool, limit: usize, line: u64, error: csv::Error) -> Error {
+fn read_error(path: &Path, packing: Packing, limit: usize, line: u64, error: csv::Error) -> Error {
     let byte = error.position().map_or(0, csv::Position::byte);
     let at = Position { file: path.to_path_buf(), line, byte };
     match error.into_kind() {
         csv::ErrorKind::Io(source) => match source.downcast::<TooLong>() {
             Ok(TooLong) => Error::TooLarge { at, what: "a row's length", limit: limit as u64 },
-            Err(source) => input::read_error(at, gzip, source),
+            Err(source) => input::read_error(at, packing, source),
         },
         other => Error::Format { at, message: format!("{other:?}") },
     }

@@ -39,8 +39,16 @@ pub(crate) fn expect(folder: &Path, names: &[String], what: &'static str, like: 
     if let Some(path) = find(folder, names)? {
         return Ok(path);
     }
+    Err(expect_any(folder, names, what, like)?)
+}
+
+/// The error for a folder in which none of these files is.
+///
+/// # Errors
+/// If the folder cannot be listed.
+pub(crate) fn expect_any(folder: &Path, names: &[String], what: &'static str, like: &str) -> Result<Error> {
     let tried = names.join(", ");
-    Err(Error::Missing { folder: folder.to_path_buf(), what, tried, found: there(folder, like)? })
+    Ok(Error::Missing { folder: folder.to_path_buf(), what, tried, found: there(folder, like)? })
 }
 
 /// The file of that name, or its gzip form if only that is there.

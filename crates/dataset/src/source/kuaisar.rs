@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use super::csv_table::Table;
 use super::find::{expect, find, plain_or_gzip};
 use super::input::{FileReport, ReadOptions};
-use super::{BAD_KEYWORDS, EventSource};
+use super::{BAD_KEYWORDS, EventSource, Refusal};
 use crate::error::Result;
-use crate::event::{EventKind, RawEvent, RawItem};
+use crate::event::{EventKind, ItemField, RawEvent, RawItem, Times};
 
 /// Most keywords accepted in one list.
 const MAX_LIST: usize = 1_000_000;
@@ -72,13 +72,9 @@ impl KuaiSar {
             }
             set(&mut user_text, user);
             set(&mut item_text, item);
-            visit(RawEvent {
-                user: &user_text,
-                item: &item_text,
-                query: &query,
-                time,
-                kind: EventKind::Search,
-            })?;
+            let kind = EventKind::Search;
+            let (user, item) = (user_text.as_str(), item_text.as_str());
+            visit(RawEvent { user, item, query: &query, time, kind, ..RawEvent::default() })?;
         }
         table.finish()
     }
@@ -98,8 +94,8 @@ impl KuaiSar {
                 Ok((user, item, time, click)) if click > 0.0 => {
                     set(&mut user_text, user);
                     set(&mut item_text, item);
-                    let kind = EventKind::Recommendation;
-                    visit(RawEvent { user: &user_text, item: &item_text, query: &[], time, kind })?;
+                    let (user, item) = (user_text.as_str(), item_text.as_str());
+                    visit(RawEvent { user, item, time, ..RawEvent::default() })?;
                 }
                 Ok(_) => table.note(NOT_CLICKED, ""),
                 Err((cause, value)) => table.skip(&cause, &value),
@@ -115,14 +111,16 @@ impl EventSource for KuaiSar {
         Ok(vec![self.searches(visit)?, self.recommendations(visit)?])
     }
 
+    fn times(&self) -> Times {
+        Times::Milliseconds
+    }
+
+    fn fields(&self) -> Vec<ItemField> {
+        FIELDS.map(ItemField::names).to_vec()
+    }
+
     fn for_each_item(&self, visit: &mut dyn FnMut(RawItem<'_>) -> Result<()>) -> Result<Vec<FileReport>> {
-        const NAMES: [&str; 5] = [
-            "author_id",
-            "music_id",
-            "first_level_category_id",
-            "second_level_category_id",
-            "third_level_category_id",
-        ];
+        const NAMES: [&str; 6] = FIELDS;
         const COLUMNS: [&[&str]; 6] =
             [&["item_id"], &[NAMES[0]], &[NAMES[2]], &[NAMES[3]], &[NAMES[4]], &["caption"]];
         let Some(path) = find(&self.folder, &plain_or_gzip("item_features.csv"))? else {
@@ -143,11 +141,12 @@ impl EventSource for KuaiSar {
                 }
             };
             let mut attributes: Vec<Cow<'_, str>> = Vec::new();
+            let mut fields: Vec<(usize, Cow<'_, str>)> = Vec::new();
             let music = music.map(|column| row.cell(column));
-            for (name, cell) in
-                NAMES.iter().zip([Some(&row[1]), music, Some(&row[2]), Some(&row[3]), Some(&row[4])])
-            {
+            let cells = [Some(&row[1]), music, Some(&row[2]), Some(&row[3]), Some(&row[4])];
+            for (field, (name, cell)) in NAMES.iter().zip(cells).enumerate() {
                 if let Some(value) = cell.filter(|c| !c.is_empty()) {
+                    fields.push((field, Cow::Borrowed(value)));
                     attributes.push(format!("{name}_{value}").into());
                 }
             }
@@ -155,6 +154,7 @@ impl EventSource for KuaiSar {
                 if let Err(limit) = keywords(&row[5], &mut caption) {
                     return Err(table.too_large("a caption", limit));
                 }
+                fields.extend(caption.iter().map(|word| (CAPTION, Cow::Owned(word.to_string()))));
                 for word in &caption {
                     let token = Cow::Owned(format!("caption_id_{word}"));
                     if !attributes.contains(&token) {
@@ -163,20 +163,29 @@ impl EventSource for KuaiSar {
                 }
             }
             let item = Cow::Owned(item.to_string());
-            visit(RawItem { item, attributes, ..RawItem::default() })?;
+            visit(RawItem { item, attributes, fields, ..RawItem::default() })?;
         }
         Ok(vec![table.finish()?])
     }
 }
+
+/// Columns of an item that become fields; the caption last.
+const FIELDS: [&str; 6] = [
+    "author_id",
+    "music_id",
+    "first_level_category_id",
+    "second_level_category_id",
+    "third_level_category_id",
+    "caption",
+];
+/// The place of the caption among them.
+const CAPTION: usize = 5;
 
 /// The note of a row that is no event: shown, not clicked.
 const NOT_CLICKED: &str = "not clicked";
 const NUMBER: &str = "no number";
 const WHOLE: &str = "no whole number from 0";
 const TIME: &str = "no number of milliseconds from 0 to 2^53";
-
-/// Why a row cannot be used, and the value that is the reason.
-type Refusal = (String, String);
 
 /// The value of a cell, or why there is none and what stands there.
 fn needed<T>(

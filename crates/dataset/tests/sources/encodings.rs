@@ -8,6 +8,10 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
 fn members(bytes: &[u8]) -> Vec<u8> {
     // Cuts fall within lines, and within letters of two bytes.
     let part = bytes.len().div_ceil(3).max(1);
@@ -48,7 +52,7 @@ fn no_final_end(bytes: &[u8]) -> Vec<u8> {
 pub type Encoding = (&'static str, fn(&[u8]) -> Vec<u8>);
 
 /// Ways to write the same data.
-pub const SAME: [Encoding; 14] = [
+pub const SAME: [Encoding; 17] = [
     ("as it is", |b| b.to_vec()),
     ("byte-order mark", bom),
     ("two byte-order marks", |b| bom(&bom(b))),
@@ -60,6 +64,9 @@ pub const SAME: [Encoding; 14] = [
     ("gzip of several members", members),
     ("gzip with zero padding", padded),
     ("gzip of several members with zeros between", |b| [members(b), vec![0; 7], gzip(b"\n")].concat()),
+    ("zstd", zstd),
+    ("zstd of two frames", |b| [zstd(&b[..b.len() / 2]), zstd(&b[b.len() / 2..])].concat()),
+    ("zstd of a byte-order mark and CRLF", |b| zstd(&bom(&crlf(b)))),
     ("gzip of a byte-order mark and CRLF", |b| gzip(&bom(&crlf(b)))),
     ("members of a byte-order mark and CRLF", |b| members(&bom(&crlf(b)))),
     ("gzip of blank lines without a final line end", |b| padded(&no_final_end(&blank_lines(b)))),
@@ -82,12 +89,11 @@ fn behind(mark: &'static [u8]) -> impl Fn(&[u8]) -> Vec<u8> {
 
 /// Forms that no reader takes: what the bytes become, and the words of the error.
 pub fn foreign(bytes: &[u8]) -> Vec<(Vec<u8>, &'static str, &'static str)> {
-    let marked: [(&'static [u8], &str, &str); 16] = [
+    let marked: [(&'static [u8], &str, &str); 15] = [
         (b"PK\x03\x04", "a zip archive", "unpack it"),
         (b"PK\x05\x06", "an empty zip archive", "fetch the file again"),
         (b"BZh91AY&SY", "bzip2", "unpack it"),
         (b"\xFD7zXZ\0", "xz", "unpack it"),
-        (b"\x28\xB5\x2F\xFD", "zstd", "unpack it"),
         (b"7z\xBC\xAF\x27\x1C", "7z", "unpack it"),
         (b"Rar!\x1A\x07\0", "rar", "unpack it"),
         (b"PAR1\x15\x04", "Parquet", "export it as text"),
@@ -112,6 +118,8 @@ pub fn foreign(bytes: &[u8]) -> Vec<(Vec<u8>, &'static str, &'static str)> {
     all.push((gzip(&tar(bytes)), "gzip data around a tar archive", "unpack it"));
     all.push((gzip(&behind(b"PK\x03\x04")(bytes)), "gzip data around a zip archive", "unpack it"));
     all.push((gzip(&gzip(bytes)), "gzip data around gzip data", "unpack it once"));
+    all.push((zstd(&tar(bytes)), "zstd data around a tar archive", "unpack it"));
+    all.push((zstd(bytes)[..20].to_vec(), "zstd data damaged or cut off", ""));
     all.push((Vec::new(), "the file is empty", "no line of data"));
     all.push((gzip(b""), "the file is empty", "no line of data"));
     all.push((b"\xEF\xBB\xBF".to_vec(), "", ""));

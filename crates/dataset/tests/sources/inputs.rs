@@ -28,6 +28,10 @@ const ALL: PrepareConfig = PrepareConfig {
     min_attribute_items: 0,
     raw_keyword_numbers: false,
     drop_repeats: seminar_dataset::Repeats::Keep,
+    after: None,
+    before: None,
+    max_user_events: None,
+    split: None,
 };
 
 pub fn all_events() -> PrepareConfig {

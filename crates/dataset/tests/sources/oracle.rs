@@ -74,7 +74,7 @@ fn review(Event { user, item, time, way }: Event) -> (String, bool) {
             "{{'reviewerID': u'{user}', 'asin': '{item}', 'overall': 4.0, 'unixReviewTime': {time}, 'x': None}}"
         ),
         format!(
-            r#"{{"user_id": "{user} ", "asin": "v", "parent_asin": "{item}", "rating": 4.0, "timestamp": {time}.0}}"#
+            r#"{{"user_id": "{user} ", "asin": "v", "parent_asin": "{item}", "rating": 4.0, "timestamp": {time}000.0}}"#
         ),
         [
             format!(

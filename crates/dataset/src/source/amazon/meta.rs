@@ -6,9 +6,12 @@ use serde::Deserialize;
 
 use super::super::loose::Loose;
 use super::super::title_words;
-use super::Refusal;
-use super::record::{Record, needed};
+use super::super::Refusal;
+use super::super::record::{Record, needed};
 use crate::event::RawItem;
+
+/// Named fields of an item.
+pub(super) const FIELDS: [&str; 2] = ["brand", "category"];
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -49,6 +52,7 @@ impl<'a> Meta<'a> {
     /// The item, and its title if that is markup; or why there is none.
     pub fn item(self, published: bool) -> Result<(RawItem<'a>, Option<Cow<'a, str>>), Refusal> {
         let attributes = if published { self.published_attributes() } else { self.attributes() };
+        let fields = self.fields();
         let image_urls = self.image_urls();
         let (name, id) = match self.parent_asin {
             Loose::Null => ("asin", self.asin),
@@ -65,7 +69,7 @@ impl<'a> Meta<'a> {
             Loose::List(mut parts) if !parts.is_empty() => text(parts.swap_remove(0)),
             other => text(other),
         };
-        Ok((RawItem { item, title, description, image_urls, attributes }, markup))
+        Ok((RawItem { item, title, description, image_urls, attributes, fields, ..RawItem::default() }, markup))
     }
 
     /// The addresses of the first field that has any, best first.
@@ -79,7 +83,28 @@ impl<'a> Meta<'a> {
 
     /// Brand and categories: whole names, without the first (the shop's department), each once.
     fn attributes(&self) -> Vec<Cow<'a, str>> {
-        let brand = self.brand.as_str().or(self.store.as_str());
+        let mut kept: Vec<Cow<'_, str>> = Vec::new();
+        for name in self.brand().into_iter().chain(self.categories()) {
+            if !kept.iter().any(|k| k == name) {
+                kept.push(Cow::Owned(name.to_owned()));
+            }
+        }
+        kept
+    }
+
+    /// The same by field.
+    fn fields(&self) -> Vec<(usize, Cow<'a, str>)> {
+        let brand = self.brand().map(|brand| (0, brand));
+        let categories = self.categories().map(|name| (1, name));
+        brand.into_iter().chain(categories).map(|(field, name)| (field, Cow::Owned(name.to_owned()))).collect()
+    }
+
+    fn brand(&self) -> Option<&str> {
+        self.brand.as_str().or(self.store.as_str()).filter(|name| !name.is_empty())
+    }
+
+    /// Names of categories, without the first.
+    fn categories(&self) -> impl Iterator<Item = &str> {
         let paths = match &self.categories {
             Loose::List(names) if names.first().is_some_and(|name| name.as_str().is_some()) => {
                 std::slice::from_ref(&self.categories)
@@ -88,13 +113,7 @@ impl<'a> Meta<'a> {
             _ => &[],
         };
         let names = std::iter::once(&self.category).chain(paths).flat_map(|path| path.strings().skip(1));
-        let mut kept: Vec<Cow<'_, str>> = Vec::new();
-        for name in brand.into_iter().chain(names).filter(|name| !name.is_empty()) {
-            if !kept.iter().any(|k| k == name) {
-                kept.push(Cow::Owned(name.to_owned()));
-            }
-        }
-        kept
+        names.filter(|name| !name.is_empty())
     }
 
     /// The published loop expects lists of lists, so it walks the letters of each flat name.

@@ -3,17 +3,16 @@
 
 mod locate;
 mod meta;
-mod record;
 mod review;
 
 use std::path::PathBuf;
 
 use super::input::{FileReport, LineReader, ReadOptions};
+use super::record::{self, Dialect};
 use super::{EventSource, MARKUP_TITLES};
 use crate::error::Result;
-use crate::event::{EventKind, RawEvent, RawItem};
+use crate::event::{ItemField, RawEvent, RawItem, Times};
 use meta::Meta;
-use record::Dialect;
 use review::Review;
 
 /// A review file and its metadata file.
@@ -36,9 +35,6 @@ pub struct AmazonReviews {
     pub options: ReadOptions,
 }
 
-/// Why a line cannot be used, and the value that is the reason.
-type Refusal = (String, String);
-
 impl AmazonReviews {
     /// A reader of these two files, with the default tolerance.
     pub fn new(reviews: impl Into<PathBuf>, meta: Option<PathBuf>) -> Self {
@@ -58,9 +54,8 @@ impl EventSource for AmazonReviews {
                 Ok(review) if review.rating > self.rating_above => visit(RawEvent {
                     user: &review.user,
                     item: &review.item,
-                    query: &[],
                     time: review.time,
-                    kind: EventKind::Recommendation,
+                    ..RawEvent::default()
                 })?,
                 Ok(review) => report.note(line.number, review::TOO_LOW, &review.rating.to_string()),
                 Err((cause, value)) => {
@@ -96,6 +91,14 @@ impl EventSource for AmazonReviews {
         Ok(vec![report.finish(path, &self.options)?])
     }
 
+    fn times(&self) -> Times {
+        Times::Milliseconds
+    }
+
+    fn fields(&self) -> Vec<ItemField> {
+        meta::FIELDS.map(ItemField::names).to_vec()
+    }
+
     fn settings(&self) -> &'static [&'static str] {
         &["rating_above"]
     }
@@ -126,6 +129,7 @@ mod tests {
                     description: item.description.map(|t| t.into_owned().into()),
                     image_urls: own(item.image_urls),
                     attributes: own(item.attributes),
+                    ..RawItem::default()
                 });
                 Ok(())
             })

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::super::loose::Loose;
-use super::Refusal;
-use super::record::{Record, needed};
+use super::super::Refusal;
+use super::super::record::{Record, needed};
 
 /// The note of a review that rates too low to count.
 pub(super) const TOO_LOW: &str = "not above the rating threshold";
@@ -40,7 +40,7 @@ pub(super) struct Usable<'a> {
     pub user: Cow<'a, str>,
     pub item: Cow<'a, str>,
     pub rating: f64,
-    /// In the release's own unit.
+    /// In milliseconds.
     pub time: i64,
 }
 
@@ -70,12 +70,10 @@ impl<'a> Review<'a> {
         let id = |(name, value)| needed(name, value, "neither text nor a whole number", Loose::into_id);
         let finite = |value: Loose<'a>| value.as_f64().filter(|r| r.is_finite()).ok_or(value);
         let whole = |value: Loose<'a>| value.as_time().ok_or(value);
-        Ok(Usable {
-            user: id(user)?,
-            item: id(item)?,
-            rating: needed(rating.0, rating.1, "no number", finite)?,
-            time: needed(time.0, time.1, "no whole number from 0 to 2^53", whole)?,
-        })
+        let (user, item) = (id(user)?, id(item)?);
+        let rating = needed(rating.0, rating.1, "no number", finite)?;
+        let time = needed(time.0, time.1, "no whole number from 0 to 2^53", whole)?;
+        Ok(Usable { user, item, rating, time: if of_2023 { time } else { time * 1_000 } })
     }
 }
 

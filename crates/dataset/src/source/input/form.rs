@@ -22,7 +22,6 @@ const MARKS: &[(&[u8], Form)] = &[
     (b"PK\x07\x08", ("a part of a zip archive", UNPACK)),
     (b"\xFD7zXZ\0", ("xz data", UNPACK)),
     (b"LZIP\x01", ("lzip data", UNPACK)),
-    (b"\x28\xB5\x2F\xFD", ("zstd data", UNPACK)),
     (b"\x04\x22\x4D\x18", ("lz4 data", UNPACK)),
     (b"\x1F\x9D", ("data of `compress`", UNPACK)),
     (b"7z\xBC\xAF\x27\x1C", ("a 7z archive", UNPACK)),

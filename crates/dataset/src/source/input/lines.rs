@@ -9,7 +9,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
 use super::open::BYTE_ORDER_MARK;
-use super::{BLOCK, Input, ReadOptions, open, read_error};
+use super::quotes::QuoteScan;
+use super::{BLOCK, Input, Packing, ReadOptions, open, read_error};
 use crate::error::{Error, Position, Result};
 
 const BLOCKS_IN_FLIGHT: usize = 8;
@@ -29,7 +30,7 @@ pub struct Line<'a> {
 pub struct LineReader {
     path: PathBuf,
     options: ReadOptions,
-    gzip: bool,
+    packing: Packing,
     blocks: Receiver<std::io::Result<Vec<u8>>>,
     /// Gives the blocks; taken when it has ended.
     thread: Option<JoinHandle<()>>,
@@ -38,6 +39,8 @@ pub struct LineReader {
     number: u64,
     byte: u64,
     ended: bool,
+    /// Whether each byte is a letter of Latin-1, instead of UTF-8.
+    latin1: bool,
 }
 
 impl LineReader {
@@ -51,7 +54,7 @@ impl LineReader {
 
     /// Lines of an input; `path` is for messages.
     fn over(input: Input, path: &Path, options: &ReadOptions) -> Result<Self> {
-        let Input { mut reader, gzip, start } = input;
+        let Input { mut reader, packing, start } = input;
         let (sender, blocks) = sync_channel(BLOCKS_IN_FLIGHT);
         let thread = std::thread::Builder::new()
             .name("decompress".into())
@@ -75,7 +78,7 @@ impl LineReader {
         Ok(Self {
             path: path.to_path_buf(),
             options: options.clone(),
-            gzip,
+            packing,
             blocks,
             thread: Some(thread),
             buffer: Vec::new(),
@@ -83,7 +86,14 @@ impl LineReader {
             number: 0,
             byte: start,
             ended: false,
+            latin1: false,
         })
+    }
+
+    /// Reads bytes as Latin-1.
+    pub(crate) fn latin1(mut self, latin1: bool) -> Self {
+        self.latin1 = latin1;
+        self
     }
 
     /// The next line that is not empty, or `None` at the end.
@@ -91,10 +101,37 @@ impl LineReader {
     /// # Errors
     /// Damaged gzip data, bytes that are not UTF-8, an over-long line: each with its position.
     pub fn next_line(&mut self) -> Result<Option<Line<'_>>> {
+        self.next_record(None)
+    }
+
+    /// As [`next_line`](Self::next_line), but a line end between quotes is a part of the line: quotes that stand at its start or
+    /// behind this separator. The number is that of the first line.
+    pub(crate) fn next_record(&mut self, quoted: Option<&[u8]>) -> Result<Option<Line<'_>>> {
         loop {
-            let Some(end) = self.fill_line()? else { return Ok(None) };
+            let (mut end, mut lines, mut scan) = (0, 1, QuoteScan::default());
+            loop {
+                let Some(found) = self.fill_line(end)? else { return Ok(None) };
+                let Some(separator) = quoted else {
+                    end = found;
+                    break;
+                };
+                if !scan.is_open(&self.buffer[self.start..self.start + found], separator) {
+                    end = found;
+                    break;
+                }
+                end = found + 1;
+                if self.ended && self.start + end >= self.buffer.len() {
+                    let message =
+                        "a quote opened in this row is still open at the end of the file: close it, or read the file without \
+                         quotes";
+                    return Err(Error::format(&self.path, self.number + 1, self.byte, message));
+                }
+                lines += 1;
+            }
             let start = self.start;
-            self.number += 1;
+            let end = start + end;
+            let number = self.number + 1;
+            self.number += lines;
             self.start = (end + 1).min(self.buffer.len());
             let mut byte = self.byte;
             self.byte += (self.start - start) as u64;
@@ -108,7 +145,7 @@ impl LineReader {
                 line.end -= 1;
             }
             if !self.buffer[line.clone()].iter().all(u8::is_ascii_whitespace) {
-                return self.text(line, byte).map(Some);
+                return self.text(line, number, byte).map(Some);
             }
         }
     }
@@ -118,29 +155,36 @@ impl LineReader {
         Position { file: self.path.clone(), line, byte }
     }
 
-    fn text(&self, line: std::ops::Range<usize>, byte: u64) -> Result<Line<'_>> {
+    fn text(&self, line: std::ops::Range<usize>, number: u64, byte: u64) -> Result<Line<'_>> {
         let bytes = &self.buffer[line];
+        if self.latin1 {
+            let text = match str::from_utf8(bytes) {
+                Ok(text) if bytes.is_ascii() => Cow::Borrowed(text),
+                _ => Cow::Owned(bytes.iter().map(|&byte| char::from(byte)).collect()),
+            };
+            return Ok(Line { text, number, byte });
+        }
         let text = self.options.text(bytes).map_err(|valid| {
-            let bad = bytes[valid];
-            Error::Utf8 { at: self.position(self.number, byte + valid as u64), bad }
+            let line = number + memchr::memchr_iter(b'\n', &bytes[..valid]).count() as u64;
+            Error::Utf8 { at: self.position(line, byte + valid as u64), bad: bytes[valid] }
         })?;
-        Ok(Line { text, number: self.number, byte })
+        Ok(Line { text, number, byte })
     }
 
-    /// Makes `buffer[start..]` hold a whole line and returns the index of its end.
-    fn fill_line(&mut self) -> Result<Option<usize>> {
-        let mut searched = self.start;
+    /// Makes the buffer hold a whole line from `start` on, whose end is not before `from`, counted from there; returns that end.
+    fn fill_line(&mut self, from: usize) -> Result<Option<usize>> {
+        let mut searched = from;
         loop {
-            if let Some(found) = memchr::memchr(b'\n', &self.buffer[searched..]) {
+            let rest = self.buffer.get(self.start + searched..).unwrap_or_default();
+            if let Some(found) = memchr::memchr(b'\n', rest) {
                 return self.within_limit(searched + found).map(Some);
             }
-            searched = self.buffer.len();
+            searched = (self.buffer.len() - self.start).max(from);
             if self.ended {
-                return if self.start < searched { self.within_limit(searched).map(Some) } else { Ok(None) };
+                return if searched > 0 { self.within_limit(searched).map(Some) } else { Ok(None) };
             }
             self.within_limit(searched)?;
             self.buffer.drain(..self.start);
-            searched -= self.start;
             self.start = 0;
             match self.blocks.recv() {
                 Ok(Ok(block)) => self.buffer.extend_from_slice(&block),
@@ -158,7 +202,7 @@ impl LineReader {
 
     fn within_limit(&self, end: usize) -> Result<usize> {
         let limit = self.options.max_line_bytes;
-        if end - self.start <= limit {
+        if end <= limit {
             return Ok(end);
         }
         let at = self.position(self.number + 1, self.byte);
@@ -167,7 +211,7 @@ impl LineReader {
 
     fn read_error(&self, source: std::io::Error) -> Error {
         let at = self.position(self.number, self.byte + (self.buffer.len() - self.start) as u64);
-        read_error(at, self.gzip, source)
+        read_error(at, self.packing, source)
     }
 }
 
@@ -257,7 +301,7 @@ mod tests {
             }
         }
         let text = std::io::Cursor::new(vec![b'\n'; BLOCK - 2]).chain(&b"a\n"[..]).chain(&b"b\n"[..]);
-        let input = Input { reader: Box::new(text.chain(Bomb)), gzip: true, start: 0 };
+        let input = Input { reader: Box::new(text.chain(Bomb)), packing: Packing::Gzip, start: 0 };
         let mut lines = LineReader::over(input, Path::new("x"), &ReadOptions::default()).unwrap();
         assert_eq!(lines.next_line().unwrap().unwrap().text, "a");
         let next = std::panic::AssertUnwindSafe(|| lines.next_line().map(|line| line.is_none()));

@@ -9,19 +9,39 @@ use std::rc::Rc;
 use super::BLOCK;
 use super::form::{HEAD, refuse_foreign};
 use super::gzip::Members;
+use super::zstd::Frames;
 use crate::error::{Error, Position, Result};
 
 /// What a reader of text expects of a file.
-const EXPECTED: &str = "plain or gzip text";
+const EXPECTED: &str = "plain, gzip or zstd text";
 /// The mark that some programs put before UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packing {
+    No,
+    Gzip,
+    Zstd,
+}
+
+impl Packing {
+    /// By the first bytes of a file.
+    fn of(head: &[u8]) -> Self {
+        match head {
+            [0x1F, 0x8B, ..] => Self::Gzip,
+            [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Self::Zstd,
+            _ => Self::No,
+        }
+    }
+}
 
 /// An opened file.
 pub(crate) struct Input {
     /// Its text, decompressed and without a byte-order mark.
     pub reader: Box<dyn Read + Send>,
-    /// Whether it is compressed: read errors are then errors of its content.
-    pub gzip: bool,
+    /// How it is compressed: read errors are then errors of its content.
+    pub packing: Packing,
     /// Length of what was taken from its beginning: positions count from there.
     pub start: u64,
 }
@@ -41,21 +61,24 @@ pub(crate) fn open(path: &Path) -> Result<Input> {
         return Err(Error::io(path, "cannot read")(source));
     }
     refuse_foreign(path, &head, "", EXPECTED)?;
-    let gzip = head.starts_with(b"\x1F\x8B");
+    let packing = Packing::of(&head);
     let whole = BufReader::with_capacity(BLOCK, Cursor::new(head).chain(file));
-    let mut reader: Box<dyn Read + Send> = if gzip { Box::new(Members::new(whole)) } else { Box::new(whole) };
+    let (mut reader, around): (Box<dyn Read + Send>, _) = match packing {
+        Packing::No => (Box::new(whole), ""),
+        Packing::Gzip => (Box::new(Members::new(whole)), "gzip data around "),
+        Packing::Zstd => (Box::new(Frames::new(whole)), "zstd data around "),
+    };
     let (mut head, failure) = read_head(&mut reader);
-    if gzip {
-        refuse_foreign(path, &head, "gzip data around ", EXPECTED)?;
-        if head.starts_with(b"\x1F\x8B") {
-            let (found, remedy) = ("gzip data around gzip data", "unpack it once");
-            return Err(Error::Form {
-                file: path.to_path_buf(),
-                found,
-                within: "",
-                expected: EXPECTED,
-                remedy,
-            });
+    if packing != Packing::No {
+        refuse_foreign(path, &head, around, EXPECTED)?;
+        let found = match Packing::of(&head) {
+            Packing::No => None,
+            Packing::Gzip => Some("gzip data"),
+            Packing::Zstd => Some("zstd data"),
+        };
+        if let Some(found) = found {
+            let (file, within, remedy) = (path.to_path_buf(), around, "unpack it once");
+            return Err(Error::Form { file, found, within, expected: EXPECTED, remedy });
         }
     }
     let mut start = 0;
@@ -67,7 +90,7 @@ pub(crate) fn open(path: &Path) -> Result<Input> {
         return Err(Error::format(path, 0, 0, "the file is empty: it holds no line of data"));
     }
     let rest = Failing(failure).chain(reader);
-    Ok(Input { reader: Box::new(Cursor::new(head).chain(rest)), gzip, start: start as u64 })
+    Ok(Input { reader: Box::new(Cursor::new(head).chain(rest)), packing, start: start as u64 })
 }
 
 /// The first bytes, and the error that ended them early.
@@ -87,10 +110,11 @@ impl Read for Failing {
 }
 
 /// The error for a read that failed at `at`: of the compressed data, or of the file system.
-pub(crate) fn read_error(at: Position, gzip: bool, source: std::io::Error) -> Error {
-    match gzip {
-        true => Error::Gzip { at, source },
-        false => Error::Io { path: at.file, doing: "cannot read", source },
+pub(crate) fn read_error(at: Position, packing: Packing, source: std::io::Error) -> Error {
+    match packing {
+        Packing::Gzip => Error::Gzip { at, source },
+        Packing::Zstd => Error::Zstd { at, source },
+        Packing::No => Error::Io { path: at.file, doing: "cannot read", source },
     }
 }
 

@@ -30,6 +30,9 @@ impl Default for ReadOptions {
 pub struct FileReport {
     /// The file's name, without its folder.
     pub file: String,
+    /// How it was read, where a reader finds that out: its form, and which column was taken for what.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub read_as: String,
     /// Lines or rows with content.
     pub lines: u64,
     /// Lines skipped because they cannot be used, by cause.

@@ -2,15 +2,22 @@
 
 use serde::Deserialize;
 
-use super::super::input::json::Json;
-use super::super::input::{Line, shown};
-use super::super::loose::Loose;
-use super::super::python_literal;
 use super::Refusal;
+use super::input::json::Json;
+use super::input::{Line, shown};
+use super::loose::Loose;
+use super::python_literal;
 
 /// A record that both dialects can make.
 pub(super) trait Record<'a>: Deserialize<'a> {
     fn from_literal(map: Loose<'a>) -> Self;
+}
+
+/// A record of which any field may be asked for.
+impl<'a> Record<'a> for Loose<'a> {
+    fn from_literal(map: Self) -> Self {
+        map
+    }
 }
 
 /// What the last line that could be read was; the next one is tried as that first.
@@ -75,7 +82,7 @@ pub(super) fn form_of(line: &Line<'_>) -> Option<&'static str> {
         ),
         text if text.starts_with('{') => None,
         text if text.contains([',', '\t']) => {
-            Some("The file seems to be a table: reviews are expected as one JSON object a line")
+            Some("The file seems to be a table: one JSON object a line is expected")
         }
         _ => None,
     }

@@ -1,0 +1,6 @@
+//! Any table of events: what is read, in every form, against naive code.
+
+mod films;
+mod forms;
+mod presets;
+mod trips;
