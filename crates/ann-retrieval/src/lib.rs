@@ -51,6 +51,7 @@
 
 mod bytes;
 mod coded;
+mod deficits;
 mod error;
 mod filter;
 mod flat;
@@ -74,6 +75,7 @@ mod top_k;
 mod vectors;
 
 pub use coded::{Codec, Coded, StoredCodec};
+pub use deficits::{DeficitTables, Deficits};
 pub use error::{Error, Result};
 pub use filter::Filter;
 pub use flat::{Flat, Whole, WholeQuery};

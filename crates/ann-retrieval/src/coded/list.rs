@@ -110,14 +110,15 @@ impl<C: Codec> CodeList<C> {
             _ => (MANY_CHUNK_BYTES / codec.code_len()).clamp(256, 16_384),
         };
         let mut hits = Vec::with_capacity(chunk);
+        let mut scratches: Vec<C::Scratch> = queries.iter().map(|_| C::Scratch::default()).collect();
         let mut start = 0;
         while start < rows {
             // The first chunks are small: until the threshold has risen, every row is a proposal.
             let end = rows.min((start + start.clamp(1, chunk)).next_multiple_of(C::BLOCK.max(64)));
             let blocks = &bytes[start / C::BLOCK * length..end.div_ceil(C::BLOCK) * length];
-            for (query, top) in queries.iter().zip(&mut *tops) {
+            for ((query, scratch), top) in queries.iter().zip(&mut scratches).zip(&mut *tops) {
                 hits.clear();
-                codec.scan(query, blocks, top.threshold(), &mut hits);
+                codec.scan(query, scratch, blocks, top.threshold(), &mut hits);
                 for slot in hits.iter().map(|&hit| start + hit as usize).filter(|&slot| slot < end) {
                     let id = self.ids.id(slot);
                     if filter.is_none_or(|filter| filter.accepts(id)) {
