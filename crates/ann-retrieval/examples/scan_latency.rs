@@ -5,8 +5,8 @@
 //! cargo run --release -p seminar-ann-retrieval --example scan_latency -- FOLDER 'pq4 32' 'rabitq 64'
 //! ```
 //! `FOLDER` holds `vectors.fvecs` and `queries.fvecs`, as `benches/peers/faiss_single.py` leaves them. Built indexes
-//! stay there and are opened the next time. Each line of the output has the seconds of one pass over all queries for
-//! each index, and the first also recall@10 and recall@100.
+//! stay there and are opened the next time. A line `recall` is answered with recall@10 and recall@100 of each index, any
+//! other line with the seconds of one pass over all queries.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -54,22 +54,24 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
             "pq4" => stored(&path, || pq.build_fast_scan(&rows, metric))?,
             "pq8" => stored(&path, || pq.build(&rows, metric))?,
             "lsh" => stored(&path, || LshConfig { bits: size, ..Default::default() }.build(&rows))?,
+            "rabitq" => stored(&path, || RaBitQConfig::default().build(&rows, metric))?,
             "flat" => Box::new(flat.clone()),
-            _ => return Err(format!("no index `{kind}`: pq4, pq8, lsh, flat").into()),
+            _ => return Err(format!("no index `{kind}`: pq4, pq8, lsh, rabitq, flat").into()),
         });
     }
-    let truth = flat.search_many(queries.as_slice(), K)?;
-    for index in &indexes {
-        let found = index.search_many(queries.as_slice(), K)?;
-        let mean =
-            |k| found.iter().zip(&truth).map(|(f, t)| recall_at(k, f, t)).sum::<f64>() / truth.len() as f64;
-        print!("{:.3} {:.3}\t", mean(10), mean(100));
-    }
-    println!();
     let mut out = Vec::new();
     for line in stdin().lines() {
-        line?;
+        let truth = match line?.as_str() {
+            "recall" => Some(flat.search_many(queries.as_slice(), K)?),
+            _ => None,
+        };
         for index in &indexes {
+            if let Some(truth) = &truth {
+                let found = index.search_many(queries.as_slice(), K)?;
+                let sum = |k| found.iter().zip(truth).map(|(f, t)| recall_at(k, f, t)).sum::<f64>();
+                print!("{:.3} {:.3}\t", sum(10) / truth.len() as f64, sum(100) / truth.len() as f64);
+                continue;
+            }
             let start = Instant::now();
             for query in queries.as_slice().chunks_exact(queries.dim()) {
                 index.search_into(black_box(query), K, None, &mut out)?;

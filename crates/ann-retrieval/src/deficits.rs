@@ -13,7 +13,7 @@ const ENTRIES: usize = 16;
 
 /// Tables are rounded again when the largest sum that may reach the threshold has fallen below this part of what it
 /// could be: the steps are too coarse then.
-const COARSE: f64 = 0.75;
+const COARSE: f64 = 0.9;
 
 /// Partial scores `[S, 16]`: the score of a code is the sum of one entry per sub-vector.
 #[derive(Clone, Debug)]
