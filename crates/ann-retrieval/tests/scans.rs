@@ -33,7 +33,7 @@ fn check<C: Codec>(
     queries: &[C::Query],
     k: usize,
     modulus: u64,
-) -> Result<(), TestCaseError> {
+) -> std::result::Result<(), TestCaseError> {
     let filter = |id: u64| !id.is_multiple_of(modulus);
     let refs: Vec<&C::Query> = queries.iter().collect();
     for filter in [None, Some(&filter as &dyn Filter)] {

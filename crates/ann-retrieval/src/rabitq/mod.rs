@@ -219,7 +219,6 @@ impl StoredCodec for OneBitCodes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::AnnIndex;
     use rand::{RngExt, SeedableRng};
 
     #[test]
