@@ -144,3 +144,35 @@ fn parts_must_belong_together() {
     assert!(index.add(7, &[3.0, 3.0]).is_err() && index.remove(0) && !index.remove(0));
     assert_eq!(index.search(&[3.0, 3.0], 2).unwrap().found[0].id, 7);
 }
+
+/// Whatever holds codes holds these: the best are found and files come back.
+#[test]
+fn every_container_takes_the_codes() {
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    let rows = Vectors::new(64, (0..64 * 600).map(|_| rng.random::<f32>() - 0.5).collect()).unwrap();
+    let (metric, query) = (Metric::InnerProduct, rows.row(9));
+    let codes = RaBitQConfig::default().build(&rows, metric).unwrap();
+    let flat = Flat::build(&rows, metric).unwrap();
+    let exact = flat.search(query, 10).unwrap();
+    let ivf = IvfConfig { lists: 4, probes: 4, ..Default::default() };
+    let ivf = ivf.build(&rows, codes.codec().clone(), metric).unwrap();
+    assert_eq!(ivf.search(query, 10).unwrap(), codes.search(query, 10).unwrap());
+    let refined = Refined::new(codes.clone(), flat, 20).unwrap();
+    assert!(recall_at(10, &refined.search(query, 10).unwrap(), &exact) >= 0.8);
+    let mut history = History::new(std::sync::Arc::new(codes.codec().clone()), 2).unwrap();
+    history.extend(rows.as_slice()).unwrap();
+    let target = history.prepare(query, &[1.0, 0.0]).unwrap();
+    assert_eq!(history.top_k(&target, 600).len(), 600);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index");
+    ivf.save(&path).unwrap();
+    assert_eq!(
+        Ivf::<OneBitCodes>::open(&path).unwrap().search(query, 5).unwrap(),
+        ivf.search(query, 5).unwrap()
+    );
+    refined.save(&path).unwrap();
+    let opened = Refined::<RaBitQ>::open(&path).unwrap();
+    assert_eq!(opened.search(query, 5).unwrap(), refined.search(query, 5).unwrap());
+    history.save(&path).unwrap();
+    assert_eq!(History::<OneBitCodes>::open(&path).unwrap().top_k(&target, 5), history.top_k(&target, 5));
+}
