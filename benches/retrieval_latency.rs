@@ -39,6 +39,7 @@ fn indexes(criterion: &mut Criterion) {
         ("PQ 32 x 4 bit, fast scan".into(), pq(32).build_fast_scan(&vectors, metric).map(boxed)),
         ("PQ 64 x 4 bit, fast scan".into(), pq(64).build_fast_scan(&vectors, metric).map(boxed)),
         ("LSH 256 bit".into(), LshConfig::default().build(&vectors).map(boxed)),
+        ("RaBitQ 64 bit".into(), RaBitQConfig::default().build(&vectors, metric).map(boxed)),
         ("IVF 447 lists, 13 visited".into(), ivf.build(&vectors, Whole::new(DIM), metric).map(boxed)),
         (
             format!("HNSW, ef 100, {} vectors", fewer.len()),

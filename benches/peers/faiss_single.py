@@ -69,11 +69,14 @@ def built(index):
 print(f"faiss {faiss.__version__}, {n} x {d}")
 measure("flat", flat, 100, 4 * d, 0.0)
 IP = faiss.METRIC_INNER_PRODUCT
+rabitq = faiss.IndexRaBitQ(d, IP)
+rabitq.qb = 4
 for name, index, size in [
     (f"PQ {d // 4} x 8 bit", faiss.IndexPQ(d, d // 4, 8, IP), d // 4),
     (f"PQ {d // 2} x 4 bit, fast scan", faiss.IndexPQFastScan(d, d // 2, 4, IP), d // 4),
     (f"PQ {d} x 4 bit, fast scan", faiss.IndexPQFastScan(d, d, 4, IP), d // 2),
     (f"LSH {4 * d} bit", faiss.IndexLSH(d, 4 * d), d // 2),
+    (f"RaBitQ {d} bit", rabitq, d // 8 + 8),
 ]:
     seconds = built(index)
     measure(name, index, 100, size, seconds)

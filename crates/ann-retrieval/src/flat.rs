@@ -52,6 +52,7 @@ const ROWS: usize = 64;
 impl Codec for Whole {
     const BLOCK: usize = 1;
     type Query = WholeQuery;
+    type Scratch = ();
 
     fn dim(&self) -> usize {
         self.dim
@@ -88,7 +89,7 @@ impl Codec for Whole {
         WholeQuery { query: query.to_vec(), metric }
     }
 
-    fn scan(&self, query: &WholeQuery, blocks: &[u8], threshold: f32, hits: &mut Vec<u32>) {
+    fn scan(&self, query: &WholeQuery, (): &mut (), blocks: &[u8], threshold: f32, hits: &mut Vec<u32>) {
         let (term, sign) = match query.metric {
             Metric::InnerProduct | Metric::Cosine => (Term::Product, 1.0),
             Metric::L2 => (Term::SquaredDifference, -1.0),

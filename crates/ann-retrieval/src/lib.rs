@@ -23,12 +23,14 @@
 //! | [`Flat`] | itself | comparing all |
 //! | [`Hnsw`] | itself and links | a walk through a graph |
 //! | [`Lsh`] | signs of projections | counting equal bits |
+//! | [`RaBitQ`] | signs after a rotation, and two numbers | counting bits; exact scores are bounded |
 //! | [`Pq`] | one byte per sub-vector | adding table entries |
 //! | [`FastScan`] | half a byte per sub-vector | the same, inside registers |
 //! | [`Residual`] | one byte per stage | adding table entries |
 //! | [`Ivf`] | any code, in the list of its nearest centroid | the nearest lists only |
 //!
-//! [`Refined`] scores a shortlist of any of them again, exactly; [`Rotated`] learns a rotation before quantising. All
+//! [`Refined`] scores a shortlist of any of them again, exactly; [`Certified`] proves that its result is the exact top,
+//! and how much of the attention it holds; [`Rotated`] learns a rotation before quantising. All
 //! but HNSW scan, and give the exact top of their scores: the result depends neither on the processor nor on the number
 //! of threads. [`Update`] adds and removes, [`Persist`] saves to one checked file and maps it again, [`open_any`] opens a file
 //! of any kind. Vectors keep ids of their own ([`Vectors::with_ids`]) and can be read back ([`AnnIndex::vector`]).
@@ -87,7 +89,9 @@
 //! ```
 
 mod bytes;
+mod certified;
 mod coded;
+mod deficits;
 mod error;
 mod filter;
 mod flat;
@@ -103,6 +107,7 @@ mod metric;
 mod open;
 mod persist;
 mod pq;
+mod rabitq;
 mod recall;
 mod refine;
 mod residual;
@@ -112,7 +117,9 @@ mod tables;
 mod top_k;
 mod vectors;
 
+pub use certified::{Certified, Proof};
 pub use coded::{Codec, Coded, StoredCodec};
+pub use deficits::{DeficitTables, Deficits};
 pub use error::{Error, Result};
 pub use filter::{Bitmap, Filter, IdList};
 pub use flat::{Flat, Whole, WholeQuery};
@@ -130,6 +137,7 @@ pub use metric::Metric;
 pub use open::open_any;
 pub use persist::{Reader, Writer};
 pub use pq::{ByteCodes, FastScan, NibbleCodes, Pq, PqConfig, ProductQuantizer};
+pub use rabitq::{Bounded, Interval, OneBitCodes, OneBitQuery, RaBitQ, RaBitQConfig};
 pub use recall::{attention_mass, recall_at};
 pub use refine::Refined;
 pub use residual::{Residual, ResidualCodes, ResidualConfig};

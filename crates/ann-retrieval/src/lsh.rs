@@ -86,6 +86,7 @@ impl Signs {
 impl Codec for Signs {
     const BLOCK: usize = bits::BLOCK;
     type Query = Vec<u64>;
+    type Scratch = ();
 
     fn dim(&self) -> usize {
         self.projections.dim()
@@ -127,7 +128,7 @@ impl Codec for Signs {
         self.hash(query).collect()
     }
 
-    fn scan(&self, query: &Vec<u64>, blocks: &[u8], threshold: f32, hits: &mut Vec<u32>) {
+    fn scan(&self, query: &Vec<u64>, (): &mut (), blocks: &[u8], threshold: f32, hits: &mut Vec<u32>) {
         // The scores fall with the distance, so the largest distance that still reaches the threshold decides.
         let reaching = self.cosines.partition_point(|&cosine| cosine >= threshold);
         if let Some(most) = reaching.checked_sub(1) {

@@ -11,7 +11,7 @@ use crate::kmeans::KMeansConfig;
 use crate::metric::Metric;
 use crate::persist::{Reader, Writer};
 use crate::pq::ENOUGH;
-use crate::tables::ScoreTables;
+use crate::tables::{ScoreTables, sum_entries};
 use crate::vectors::Vectors;
 
 /// Residual codes, scored with tables of the query.
@@ -134,6 +134,7 @@ impl ResidualCodes {
 impl Codec for ResidualCodes {
     const BLOCK: usize = bytes::BLOCK;
     type Query = ScoreTables;
+    type Scratch = ();
 
     fn dim(&self) -> usize {
         self.books[0].dim()
@@ -215,12 +216,14 @@ impl Codec for ResidualCodes {
         ScoreTables::new(exact, bytes::ENTRIES, u8::MAX)
     }
 
-    fn scan(&self, query: &ScoreTables, blocks: &[u8], threshold: f32, hits: &mut Vec<u32>) {
+    fn scan(&self, query: &ScoreTables, (): &mut (), blocks: &[u8], threshold: f32, hits: &mut Vec<u32>) {
         query.scan_bytes(blocks, threshold, hits);
     }
 
     fn score(&self, query: &ScoreTables, block: &[u8], lane: usize) -> f32 {
-        query.score::<{ bytes::ENTRIES }, { bytes::BLOCK }>(block, |stage| stage[lane % bytes::BLOCK])
+        sum_entries::<{ bytes::ENTRIES }, { bytes::BLOCK }>(query.exact(), block, |stage| {
+            stage[lane % bytes::BLOCK]
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tables of partial scores for a query, and their rounding to bytes for the scans.
+//! Tables of partial scores for a query over 8-bit codes, and their rounding to bytes for the scans.
 //!
 //! A scan over rounded tables only proposes: entries are rounded up, so no row that could belong to the result is
 //! missed, and the proposals are scored with the exact tables. The result is therefore a function of codes and query
@@ -56,11 +56,6 @@ impl ScoreTables {
         }
     }
 
-    /// The rounded tables.
-    pub(crate) fn rounded(&self) -> &[u8] {
-        &self.rounded
-    }
-
     /// The least sum of rounded entries that a score of `threshold` may have; none if no sum reaches it.
     pub(crate) fn least_sum(&self, threshold: f32) -> Option<u16> {
         let least = ((f64::from(threshold) - self.base) / self.step).floor();
@@ -70,27 +65,32 @@ impl ScoreTables {
         }
     }
 
-    /// The score of a code in a block `[S, STRIDE]`, whose sub-vectors `code` picks from their bytes; the tables have
-    /// `ENTRIES` entries. Four sums run side by side, as an addition waits for the one before it.
-    #[inline(always)]
-    pub(crate) fn score<const ENTRIES: usize, const STRIDE: usize>(
-        &self,
-        block: &[u8],
-        code: impl Fn(&[u8; STRIDE]) -> u8,
-    ) -> f32 {
-        let (tables, table_rest) = self.exact.as_chunks::<ENTRIES>().0.as_chunks::<4>();
-        let (subs, sub_rest) = block.as_chunks::<STRIDE>().0.as_chunks::<4>();
-        let entry = |table: &[f32; ENTRIES], sub| table[code(sub) as usize % ENTRIES];
-        let mut sums = [0.0f32; 4];
-        for (tables, subs) in tables.iter().zip(subs) {
-            for lane in 0..4 {
-                sums[lane] += entry(&tables[lane], &subs[lane]);
-            }
-        }
-        let rest = table_rest.iter().zip(sub_rest);
-        sums.iter_mut().zip(rest).for_each(|(sum, (table, sub))| *sum += entry(table, sub));
-        (sums[0] + sums[1]) + (sums[2] + sums[3])
+    /// The exact entries.
+    pub(crate) fn exact(&self) -> &[f32] {
+        &self.exact
     }
+}
+
+/// The score of a code in a block `[S, STRIDE]`, whose sub-vectors `code` picks from their bytes; the tables have
+/// `ENTRIES` entries. Four sums run side by side, as an addition waits for the one before it.
+#[inline(always)]
+pub(crate) fn sum_entries<const ENTRIES: usize, const STRIDE: usize>(
+    tables: &[f32],
+    block: &[u8],
+    code: impl Fn(&[u8; STRIDE]) -> u8,
+) -> f32 {
+    let (tables, table_rest) = tables.as_chunks::<ENTRIES>().0.as_chunks::<4>();
+    let (subs, sub_rest) = block.as_chunks::<STRIDE>().0.as_chunks::<4>();
+    let entry = |table: &[f32; ENTRIES], sub| table[code(sub) as usize % ENTRIES];
+    let mut sums = [0.0f32; 4];
+    for (tables, subs) in tables.iter().zip(subs) {
+        for lane in 0..4 {
+            sums[lane] += entry(&tables[lane], &subs[lane]);
+        }
+    }
+    let rest = table_rest.iter().zip(sub_rest);
+    sums.iter_mut().zip(rest).for_each(|(sum, (table, sub))| *sum += entry(table, sub));
+    (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
 #[cfg(test)]
@@ -106,15 +106,15 @@ mod tests {
         ) {
             let exact = if flat { vec![exact[0]; exact.len()] } else { exact };
             let tables = ScoreTables::new(exact.clone(), 16, largest);
-            let score = tables.score::<16, 1>(&codes, |code| code[0]);
-            let sum: u16 = (0..5).map(|sub| u16::from(tables.rounded()[sub * 16 + codes[sub] as usize])).sum();
+            let score = sum_entries::<16, 1>(tables.exact(), &codes, |code| code[0]);
+            let sum: u16 = (0..5).map(|sub| u16::from(tables.rounded[sub * 16 + codes[sub] as usize])).sum();
             proptest::prop_assert!(tables.least_sum(score).is_some_and(|least| least <= sum));
             // The bound is tight: for the best code it is above the score by less than one step per sub-vector, and one
             // step for the floor.
             let largest = |table: &[f32]| (0u8..16).max_by(|&a, &b| table[a as usize].total_cmp(&table[b as usize]));
             let best: Vec<u8> = exact.chunks_exact(16).filter_map(largest).collect();
-            let score = tables.score::<16, 1>(&best, |code| code[0]);
-            let sum: u16 = (0..5).map(|sub| u16::from(tables.rounded()[sub * 16 + best[sub] as usize])).sum();
+            let score = sum_entries::<16, 1>(tables.exact(), &best, |code| code[0]);
+            let sum: u16 = (0..5).map(|sub| u16::from(tables.rounded[sub * 16 + best[sub] as usize])).sum();
             let far = score + 6.1 * tables.step as f32 + 1e-3;
             proptest::prop_assert!(tables.least_sum(far).is_none_or(|least| least > sum));
         }

@@ -34,6 +34,16 @@ impl TopK {
         Self { k, heap: BinaryHeap::with_capacity(k.min(1023) + 1) }
     }
 
+    /// Most that it keeps.
+    pub(crate) fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Whether nothing is kept yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+
     /// Offers a scored id.
     pub fn push(&mut self, id: u64, score: f32) {
         let new = Reverse(key(id, score));

@@ -67,6 +67,7 @@ fn every_kind_of_index() {
     round_trip(&pq.build(&rows, metric).unwrap(), searches);
     round_trip(&pq.build_fast_scan(&rows, metric).unwrap(), searches);
     round_trip(&LshConfig { bits: 64, seed: 0 }.build(&rows).unwrap(), searches);
+    round_trip(&RaBitQConfig { seed: 1 }.build(&rows, metric).unwrap(), searches);
     let residual = ResidualConfig { stages: 2, centroids: 8, iterations: 2, ..Default::default() };
     round_trip(&residual.build(&rows, metric).unwrap(), searches);
     let mut hnsw = HnswConfig { links: 4, ef_construction: 20, ef_search: 10, ..Default::default() }

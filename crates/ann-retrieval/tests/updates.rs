@@ -48,6 +48,11 @@ fn every_updatable_index_equals_a_rebuild() {
     random_changes(nibbles(), nibbles, &rows, 900, 3);
     let lsh = || LshConfig { bits: 128, seed: 2 }.build(&empty).unwrap();
     random_changes(lsh(), lsh, &rows, 900, 4);
+    for metric in [Metric::InnerProduct, Metric::L2] {
+        let signs = RaBitQConfig { seed: 3 }.train(&rows).unwrap();
+        let signs = || RaBitQ::empty(signs.clone(), metric);
+        random_changes(signs(), signs, &rows, 600, 8);
+    }
     let refined = || Refined::new(bytes(), flat(), 4).unwrap();
     random_changes(refined(), refined, &rows, 600, 5);
     let config = ResidualConfig { stages: 2, centroids: 16, iterations: 3, ..Default::default() };

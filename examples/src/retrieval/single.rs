@@ -166,6 +166,10 @@ fn methods<'a>(setting: &'a Setting) -> Vec<(String, Build<'a>)> {
         format!("LSH {bits} bit"),
         Box::new(move || Ok(Box::new(LshConfig { bits, seed: 0 }.build(rows)?))),
     ));
+    all.push((
+        format!("RaBitQ {} bit", dim.next_multiple_of(64)),
+        Box::new(move || Ok(Box::new(RaBitQConfig::default().build(rows, metric)?))),
+    ));
     let stages = (dim / 4).clamp(1, 16);
     all.push((
         format!("residual {stages} x 8 bit"),

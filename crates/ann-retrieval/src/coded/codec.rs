@@ -15,6 +15,8 @@ pub trait Codec: Clone + PartialEq + Send + Sync {
     const BLOCK: usize;
     /// What a query becomes before a scan, such as tables.
     type Query: Send + Sync;
+    /// What the scan of one query keeps from one call to the next, such as tables rounded for the threshold.
+    type Scratch: Default;
 
     /// Width of the vectors.
     fn dim(&self) -> usize;
@@ -49,8 +51,16 @@ pub trait Codec: Clone + PartialEq + Send + Sync {
     /// Prepares a query for many scores.
     fn prepare(&self, query: &[f32], metric: Metric) -> Self::Query;
 
-    /// Appends the position in `blocks` of at least every row whose score reaches the threshold.
-    fn scan(&self, query: &Self::Query, blocks: &[u8], threshold: f32, hits: &mut Vec<u32>);
+    /// Appends the position in `blocks` of at least every row whose score reaches the threshold. A scratch belongs to
+    /// one query; the threshold may differ from call to call.
+    fn scan(
+        &self,
+        query: &Self::Query,
+        scratch: &mut Self::Scratch,
+        blocks: &[u8],
+        threshold: f32,
+        hits: &mut Vec<u32>,
+    );
 
     /// The score of one row; larger is nearer.
     fn score(&self, query: &Self::Query, block: &[u8], lane: usize) -> f32;

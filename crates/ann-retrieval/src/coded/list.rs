@@ -1,6 +1,8 @@
 //! Codes with their ids, apart from the codec that reads them: many lists can share one codec.
 
 use std::marker::PhantomData;
+use std::ops::Range;
+use std::slice;
 
 use crate::bytes::Bytes;
 use crate::coded::Codec;
@@ -19,6 +21,27 @@ const MANY_CHUNK_BYTES: usize = 1 << 18;
 
 /// Rows that are encoded together.
 const ROWS: usize = 1024;
+
+/// Lists of fewer rows are scanned without a guess of the result's least score.
+const SEEDED: usize = 1 << 13;
+
+/// One of so many blocks is looked at for the guess.
+const SAMPLED: usize = 64;
+
+/// The scan of one query.
+struct Scan<'a, C: Codec> {
+    query: &'a C::Query,
+    scratch: C::Scratch,
+    /// No lower score is in the result, if the guess is right.
+    floor: f32,
+    hits: Vec<u32>,
+}
+
+impl<'a, C: Codec> Scan<'a, C> {
+    fn new(query: &'a C::Query) -> Self {
+        Self { query, scratch: C::Scratch::default(), floor: f32::NEG_INFINITY, hits: Vec::new() }
+    }
+}
 
 /// A growing list of codes.
 #[derive(Clone, Debug)]
@@ -134,30 +157,91 @@ impl<C: Codec> CodeList<C> {
         filter: Option<&dyn Filter>,
         name: impl Fn(u64) -> u64,
     ) {
-        let (rows, length) = (self.ids.len(), C::BLOCK * codec.code_len());
-        let bytes = self.blocks.as_slice();
-        let chunk = match queries.len() {
+        let mut scans: Vec<Scan<C>> = queries.iter().map(|&query| Scan::new(query)).collect();
+        self.seed(codec, &mut scans, tops, filter);
+        self.offer_all(codec, &mut scans, tops, filter, &name);
+        for (scan, top) in scans.iter_mut().zip(tops) {
+            if scan.floor > f32::NEG_INFINITY && !top.is_full() {
+                // The sample promised more than there is: once more from the beginning.
+                scan.floor = f32::NEG_INFINITY;
+                *top = TopK::new(top.k());
+                self.offer_all(codec, slice::from_mut(scan), slice::from_mut(top), filter, &name);
+            }
+        }
+    }
+
+    /// Guesses from a sample a score that at least `k` rows reach: until a selection is full, rows below it need not be
+    /// looked at. Whether so many reach it is known after the scan.
+    fn seed(&self, codec: &C, scans: &mut [Scan<C>], tops: &[TopK], filter: Option<&dyn Filter>) {
+        let rows = self.ids.len();
+        if rows < SEEDED || tops.iter().any(|top| !top.is_empty()) {
+            return;
+        }
+        // Of the best k, so many are expected in the sample: a guess must be safe against more.
+        let expected = |top: &TopK| top.k() as f64 / SAMPLED as f64;
+        let rank = |top: &TopK| (expected(top) + 3.0 * expected(top).sqrt() + 2.0).ceil() as usize;
+        let mut samples: Vec<TopK> = tops.iter().map(|top| TopK::new(rank(top))).collect();
+        if samples.iter().any(|sample| sample.k() * 4 > rows / SAMPLED) {
+            return;
+        }
+        let piece = C::BLOCK.max(64);
+        for start in (0..rows).step_by(piece * SAMPLED) {
+            self.offer(codec, start..rows.min(start + piece), scans, &mut samples, filter, &|id| id);
+        }
+        for (scan, sample) in scans.iter_mut().zip(&samples) {
+            scan.floor = sample.threshold();
+        }
+    }
+
+    fn offer_all(
+        &self,
+        codec: &C,
+        scans: &mut [Scan<C>],
+        tops: &mut [TopK],
+        filter: Option<&dyn Filter>,
+        name: &impl Fn(u64) -> u64,
+    ) {
+        let rows = self.ids.len();
+        let chunk = match scans.len() {
             0..4 => (CHUNK_BYTES / codec.code_len()).clamp(256, 2048),
             _ => (MANY_CHUNK_BYTES / codec.code_len()).clamp(256, 16_384),
         };
-        let mut hits = Vec::with_capacity(chunk);
         let mut start = 0;
         while start < rows {
             // The first chunks are small: until the threshold has risen, every row is a proposal.
             let end = rows.min((start + start.clamp(1, chunk)).next_multiple_of(C::BLOCK.max(64)));
-            let blocks = &bytes[start / C::BLOCK * length..end.div_ceil(C::BLOCK) * length];
-            for (query, top) in queries.iter().zip(&mut *tops) {
-                hits.clear();
-                codec.scan(query, blocks, top.threshold(), &mut hits);
-                for slot in hits.iter().map(|&hit| start + hit as usize).filter(|&slot| slot < end) {
-                    let id = self.ids.id(slot);
-                    if filter.is_none_or(|filter| filter.accepts(id)) {
-                        let (block, lane) = self.place(codec, slot);
-                        top.push(name(id), codec.score(query, block, lane));
-                    }
+            self.offer(codec, start..end, scans, tops, filter, name);
+            start = end;
+        }
+    }
+
+    /// Offers the rows in a range of slots, which begins with a block.
+    fn offer(
+        &self,
+        codec: &C,
+        slots: Range<usize>,
+        scans: &mut [Scan<C>],
+        tops: &mut [TopK],
+        filter: Option<&dyn Filter>,
+        name: &impl Fn(u64) -> u64,
+    ) {
+        let length = C::BLOCK * codec.code_len();
+        let bytes = slots.start / C::BLOCK * length..slots.end.div_ceil(C::BLOCK) * length;
+        let blocks = &self.blocks.as_slice()[bytes];
+        for (scan, top) in scans.iter_mut().zip(tops) {
+            scan.hits.clear();
+            let threshold = top.threshold().max(scan.floor);
+            codec.scan(scan.query, &mut scan.scratch, blocks, threshold, &mut scan.hits);
+            for slot in
+                scan.hits.iter().map(|&hit| slots.start + hit as usize).filter(|&slot| slot < slots.end)
+            {
+                let id = self.ids.id(slot);
+                if filter.is_none_or(|filter| filter.accepts(id)) {
+                    let (block, lane) = self.place(codec, slot);
+                    let score = codec.score(scan.query, block, lane);
+                    top.push(name(id), score);
                 }
             }
-            start = end;
         }
     }
 

@@ -9,6 +9,7 @@ pub(crate) mod bytes;
 pub(crate) mod float;
 pub(crate) mod nearest;
 pub(crate) mod nibbles;
+pub(crate) mod planes;
 
 /// Appends `base + i` for every set bit `i`.
 #[cfg(target_arch = "x86_64")]

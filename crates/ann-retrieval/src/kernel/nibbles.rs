@@ -1,7 +1,8 @@
-//! Sums of small tables over 4-bit codes, looked up inside registers (André, Kermarrec, Le Scouarnec 2015).
+//! Sums of small tables over 4-bit codes, looked up inside registers (André, Kermarrec, Le Scouarnec 2015 and 2019).
 //!
 //! A block holds 128 codes, sub-vector by sub-vector: 64 bytes each, whose byte `i` has row `i` in its low and row
-//! `64 + i` in its high four bits. Table entries have at most seven bits, so that two of them add up in a byte.
+//! `64 + i` in its high four bits. Entries are added in bytes that stop at 255. Of more than [`NARROW`] sub-vectors, the
+//! sums of each [`GROUP`] stop there, and are added in 16 bits.
 
 /// Codes in a block.
 pub(crate) const BLOCK: usize = 128;
@@ -9,34 +10,42 @@ pub(crate) const BLOCK: usize = 128;
 /// Bytes of one sub-vector in a block.
 pub(crate) const STRIDE: usize = 64;
 
-/// Largest table entry.
-pub(crate) const LARGEST: u8 = 127;
+/// Most sub-vectors whose entries are all added in one byte.
+const NARROW: usize = 32;
 
-/// Sub-vectors whose entries are added in a byte.
-const GROUP: usize = 2;
+/// Sub-vectors whose entries are added in one byte where there are more.
+const GROUP: usize = 8;
 
-/// Appends the position of every code whose sum of entries of `tables` `[S, 16]` is at least `least`.
-pub(crate) fn scan(tables: &[u8], blocks: &[u8], least: u16, hits: &mut Vec<u32>) {
-    debug_assert!(tables.iter().all(|&entry| entry <= LARGEST) && tables.len() / 16 <= 512);
-    debug_assert!(blocks.len().is_multiple_of(tables.len() / 16 * STRIDE));
+/// The largest sum that tells rows apart: where it is the limit, most rows above it come to 255 in some group.
+pub(crate) fn limit(subs: usize) -> f64 {
+    if subs <= NARROW { 254.0 } else { 127.0 * subs.div_ceil(GROUP) as f64 }
+}
+
+/// Appends the position of every code whose sum of entries of `tables` `[S, 16]` is at most `most`, which is less than
+/// 255 for up to [`NARROW`] sub-vectors.
+pub(crate) fn scan(tables: &[u8], blocks: &[u8], most: u16, hits: &mut Vec<u32>) {
+    let subs = tables.len() / 16;
+    debug_assert!(
+        subs <= 512 && blocks.len().is_multiple_of(subs * STRIDE) && f64::from(most) <= limit(subs)
+    );
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vbmi") {
             // SAFETY: the processor has just been found to have the features.
-            return unsafe { x86::scan_avx512(tables, blocks, least, hits) };
+            return unsafe { x86::scan_avx512(tables, blocks, most, hits) };
         }
         if is_x86_feature_detected!("avx2") {
             // SAFETY: as above.
-            return unsafe { x86::scan_avx2(tables, blocks, least, hits) };
+            return unsafe { x86::scan_avx2(tables, blocks, most, hits) };
         }
     }
     #[cfg(target_arch = "aarch64")]
     {
         // SAFETY: NEON belongs to every processor of this architecture.
-        return unsafe { neon::scan(tables, blocks, least, hits) };
+        return unsafe { neon::scan(tables, blocks, most, hits) };
     }
     #[allow(unreachable_code, reason = "some architectures have returned")]
-    scalar(tables, blocks, least, hits);
+    scalar(tables, blocks, most, hits);
 }
 
 /// The 4-bit code of `row` among the bytes of one sub-vector of a block.
@@ -49,13 +58,17 @@ pub(crate) fn code(sub: &[u8; STRIDE], row: usize) -> u8 {
     any(target_arch = "x86_64", target_arch = "aarch64"),
     allow(dead_code, reason = "the twin in tests")
 )]
-fn scalar(tables: &[u8], blocks: &[u8], least: u16, hits: &mut Vec<u32>) {
-    let subs = tables.len() / 16;
-    for (number, block) in blocks.chunks_exact(subs * STRIDE).enumerate() {
+fn scalar(tables: &[u8], blocks: &[u8], most: u16, hits: &mut Vec<u32>) {
+    let (tables, _) = tables.as_chunks::<16>();
+    let group = if tables.len() <= NARROW { NARROW } else { GROUP };
+    for (number, block) in blocks.chunks_exact(tables.len() * STRIDE).enumerate() {
+        let (subs, _) = block.as_chunks::<STRIDE>();
         for row in 0..BLOCK {
-            let entries =
-                (0..subs).map(|sub| tables[sub * 16 + code(&block.as_chunks().0[sub], row) as usize]);
-            if entries.map(u16::from).sum::<u16>() >= least {
+            let groups = tables.chunks(group).zip(subs.chunks(group)).map(|(tables, subs)| {
+                let entries = tables.iter().zip(subs).map(|(table, sub)| table[code(sub, row) as usize]);
+                u16::from(entries.fold(0, u8::saturating_add))
+            });
+            if groups.sum::<u16>() <= most {
                 hits.push((number * BLOCK + row) as u32);
             }
         }
@@ -66,15 +79,14 @@ fn scalar(tables: &[u8], blocks: &[u8], least: u16, hits: &mut Vec<u32>) {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{BLOCK, GROUP, STRIDE};
+    use super::{BLOCK, GROUP, NARROW, STRIDE};
     use crate::kernel::emit;
 
-    /// Adds the entries of up to two sub-vectors; with a group of fixed length the loop unrolls.
+    /// Sums of the rows of the low and of the high four bits.
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
     #[inline]
-    fn add_group(tables: &[[u8; 16]], codes: &[[u8; STRIDE]], sums: &mut [__m512i; 4]) {
-        let mut low = _mm512_setzero_si512();
-        let mut high = _mm512_setzero_si512();
+    fn add_avx512(tables: &[[u8; 16]], codes: &[[u8; STRIDE]]) -> [__m512i; 2] {
+        let [mut low, mut high] = [_mm512_setzero_si512(); 2];
         for (table, codes) in tables.iter().zip(codes) {
             // SAFETY: 16 and 64 readable bytes; the loads ask for no alignment.
             let (table, codes) = unsafe {
@@ -83,93 +95,113 @@ mod x86 {
             // The look-up takes six bits of each byte. With the table four times over, the upper two may be
             // anything, so the codes need not be masked.
             let table = _mm512_broadcast_i32x4(table);
-            low = _mm512_add_epi8(low, _mm512_permutexvar_epi8(codes, table));
-            high = _mm512_add_epi8(high, _mm512_permutexvar_epi8(_mm512_srli_epi16::<4>(codes), table));
+            low = _mm512_adds_epu8(low, _mm512_permutexvar_epi8(codes, table));
+            high = _mm512_adds_epu8(high, _mm512_permutexvar_epi8(_mm512_srli_epi16::<4>(codes), table));
         }
-        for (sums, bytes) in sums.as_chunks_mut::<2>().0.iter_mut().zip([low, high]) {
-            // Both bytes of a pair go into the first sum; what the odd one adds there is taken out at the end. The
-            // odd one is picked by a product, as shifts wait for the same units as look-ups.
-            sums[0] = _mm512_add_epi16(sums[0], bytes);
-            sums[1] = _mm512_add_epi16(sums[1], _mm512_maddubs_epi16(bytes, _mm512_set1_epi16(256)));
-        }
+        [low, high]
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    pub(super) fn scan_avx512(tables: &[u8], blocks: &[u8], least: u16, hits: &mut Vec<u32>) {
+    pub(super) fn scan_avx512(tables: &[u8], blocks: &[u8], most: u16, hits: &mut Vec<u32>) {
         let (tables, _) = tables.as_chunks::<16>();
-        let least = _mm512_set1_epi16(least as i16);
-        for (number, block) in blocks.chunks_exact(tables.len() * STRIDE).enumerate() {
-            // Sums of the rows of the low and of the high four bits, at even and at odd bytes.
-            let mut sums = [_mm512_setzero_si512(); 4];
-            let (groups, rest) = block.as_chunks::<STRIDE>().0.as_chunks::<GROUP>();
-            let (table_groups, table_rest) = tables.as_chunks::<GROUP>();
-            let (unrolled, left) = groups.as_chunks::<4>();
-            let (unrolled_tables, left_tables) = table_groups.as_chunks::<4>();
-            for (tables, codes) in unrolled_tables.iter().zip(unrolled) {
-                for (tables, codes) in tables.iter().zip(codes) {
-                    add_group(tables, codes, &mut sums);
+        let blocks = (0u32..).step_by(BLOCK).zip(blocks.chunks_exact(tables.len() * STRIDE));
+        if tables.len() <= NARROW {
+            let most = _mm512_set1_epi8(most as i8);
+            for (base, block) in blocks {
+                let sums = add_avx512(tables, block.as_chunks().0);
+                let masks = sums.map(|sums| _mm512_cmple_epu8_mask(sums, most));
+                if masks != [0; 2] {
+                    emit(masks[0], base, 1, hits);
+                    emit(masks[1], base + 64, 1, hits);
                 }
             }
-            for (tables, codes) in left_tables.iter().zip(left) {
-                add_group(tables, codes, &mut sums);
-            }
-            if !rest.is_empty() {
-                add_group(table_rest, rest, &mut sums);
+            return;
+        }
+        let most = _mm512_set1_epi16(most as i16);
+        for (base, block) in blocks {
+            // At even and at odd bytes. The first hold both bytes of a pair until the odd ones are taken out at the end.
+            let mut sums = [_mm512_setzero_si512(); 4];
+            for (tables, codes) in tables.chunks(GROUP).zip(block.as_chunks().0.chunks(GROUP)) {
+                let groups = add_avx512(tables, codes);
+                for (sums, bytes) in sums.as_chunks_mut::<2>().0.iter_mut().zip(groups) {
+                    sums[0] = _mm512_add_epi16(sums[0], bytes);
+                    sums[1] = _mm512_add_epi16(sums[1], _mm512_srli_epi16::<8>(bytes));
+                }
             }
             for pair in sums.as_chunks_mut::<2>().0 {
                 pair[0] = _mm512_sub_epi16(pair[0], _mm512_slli_epi16::<8>(pair[1]));
             }
-            let masks = sums.map(|sums| _mm512_cmpge_epu16_mask(sums, least));
-            if masks != [0; 4] {
-                let base = (number * BLOCK) as u32;
-                for (mask, start) in masks.into_iter().zip([0, 1, 64, 65]) {
-                    emit(mask.into(), base + start, 2, hits);
-                }
+            for (sums, start) in sums.into_iter().zip([0, 1, 64, 65]) {
+                emit(_mm512_cmple_epu16_mask(sums, most).into(), base + start, 2, hits);
             }
         }
     }
 
+    /// Sums of the rows of the low and of the high four bits, 32 rows each.
     #[target_feature(enable = "avx2")]
-    pub(super) fn scan_avx2(tables: &[u8], blocks: &[u8], least: u16, hits: &mut Vec<u32>) {
-        let (tables, _) = tables.as_chunks::<16>();
+    #[inline]
+    fn add_avx2(tables: &[[u8; 16]], codes: &[[u8; STRIDE]]) -> [__m256i; 4] {
         let low_bits = _mm256_set1_epi8(15);
-        let low_bytes = _mm256_set1_epi16(255);
-        let least = _mm256_set1_epi16(least as i16);
-        for (number, block) in blocks.chunks_exact(tables.len() * STRIDE).enumerate() {
-            for half in 0..2 {
-                let mut sums = [_mm256_setzero_si256(); 4];
-                let codes = block.as_chunks::<STRIDE>().0.chunks(GROUP);
-                for (tables, codes) in tables.chunks(GROUP).zip(codes) {
-                    let mut low = _mm256_setzero_si256();
-                    let mut high = _mm256_setzero_si256();
-                    for (table, codes) in tables.iter().zip(codes) {
-                        let codes = &codes.as_chunks::<32>().0[half];
-                        // SAFETY: 16 and 32 readable bytes; the loads ask for no alignment.
-                        let (table, codes) = unsafe {
-                            (
-                                _mm_loadu_si128(table.as_ptr().cast()),
-                                _mm256_loadu_si256(codes.as_ptr().cast()),
-                            )
-                        };
-                        let table = _mm256_broadcastsi128_si256(table);
-                        let lower = _mm256_and_si256(codes, low_bits);
-                        let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(codes), low_bits);
-                        low = _mm256_add_epi8(low, _mm256_shuffle_epi8(table, lower));
-                        high = _mm256_add_epi8(high, _mm256_shuffle_epi8(table, upper));
-                    }
-                    for (sums, bytes) in sums.as_chunks_mut::<2>().0.iter_mut().zip([low, high]) {
-                        sums[0] = _mm256_add_epi16(sums[0], _mm256_and_si256(bytes, low_bytes));
-                        sums[1] = _mm256_add_epi16(sums[1], _mm256_srli_epi16::<8>(bytes));
+        let mut sums = [_mm256_setzero_si256(); 4];
+        for (table, codes) in tables.iter().zip(codes) {
+            // SAFETY: 16 and twice 32 readable bytes; the loads ask for no alignment.
+            let (table, halves) = unsafe {
+                let codes: *const __m256i = codes.as_ptr().cast();
+                (
+                    _mm_loadu_si128(table.as_ptr().cast()),
+                    [_mm256_loadu_si256(codes), _mm256_loadu_si256(codes.add(1))],
+                )
+            };
+            let table = _mm256_broadcastsi128_si256(table);
+            for (half, codes) in halves.into_iter().enumerate() {
+                let lower = _mm256_and_si256(codes, low_bits);
+                // A shift right by four bits, as a product: shifts wait for the same units as look-ups.
+                let upper = _mm256_and_si256(_mm256_mulhi_epu16(codes, _mm256_set1_epi16(4096)), low_bits);
+                sums[half] = _mm256_adds_epu8(sums[half], _mm256_shuffle_epi8(table, lower));
+                sums[2 + half] = _mm256_adds_epu8(sums[2 + half], _mm256_shuffle_epi8(table, upper));
+            }
+        }
+        sums
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub(super) fn scan_avx2(tables: &[u8], blocks: &[u8], most: u16, hits: &mut Vec<u32>) {
+        let (tables, _) = tables.as_chunks::<16>();
+        let blocks = (0u32..).step_by(BLOCK).zip(blocks.chunks_exact(tables.len() * STRIDE));
+        if tables.len() <= NARROW {
+            let most = _mm256_set1_epi8(most as i8);
+            for (base, block) in blocks {
+                let sums = add_avx2(tables, block.as_chunks().0);
+                let least =
+                    _mm256_min_epu8(_mm256_min_epu8(sums[0], sums[1]), _mm256_min_epu8(sums[2], sums[3]));
+                // x <= most, unsigned: the smaller of the two is x.
+                if _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(least, most), least)) != 0 {
+                    for (sums, start) in sums.into_iter().zip([0, 32, 64, 96]) {
+                        let reached = _mm256_cmpeq_epi8(_mm256_min_epu8(sums, most), sums);
+                        emit((_mm256_movemask_epi8(reached) as u32).into(), base + start, 1, hits);
                     }
                 }
-                let base = (number * BLOCK + half * 32) as u32;
-                for (sums, start) in sums.into_iter().zip([0, 1, 64, 65]) {
-                    // sums >= least, unsigned: the larger of the two is the sum. The mask has two bits per sum; one is
-                    // kept.
-                    let reached = _mm256_cmpeq_epi16(_mm256_max_epu16(sums, least), sums);
-                    let mask = _mm256_movemask_epi8(reached) as u32 & 0x5555_5555;
-                    emit(mask.into(), base + start, 1, hits);
+            }
+            return;
+        }
+        let most = _mm256_set1_epi16(most as i16);
+        for (base, block) in blocks {
+            // At even and at odd bytes. The first hold both bytes of a pair until the odd ones are taken out at the end.
+            let mut sums = [_mm256_setzero_si256(); 8];
+            for (tables, codes) in tables.chunks(GROUP).zip(block.as_chunks().0.chunks(GROUP)) {
+                let groups = add_avx2(tables, codes);
+                for (sums, bytes) in sums.as_chunks_mut::<2>().0.iter_mut().zip(groups) {
+                    sums[0] = _mm256_add_epi16(sums[0], bytes);
+                    sums[1] = _mm256_add_epi16(sums[1], _mm256_srli_epi16::<8>(bytes));
                 }
+            }
+            for pair in sums.as_chunks_mut::<2>().0 {
+                pair[0] = _mm256_sub_epi16(pair[0], _mm256_slli_epi16::<8>(pair[1]));
+            }
+            for (sums, start) in sums.into_iter().zip([0, 1, 32, 33, 64, 65, 96, 97]) {
+                let reached = _mm256_cmpeq_epi16(_mm256_min_epu16(sums, most), sums);
+                // The mask has two bits per sum; one is kept.
+                emit((_mm256_movemask_epi8(reached) as u32 & 0x5555_5555).into(), base + start, 1, hits);
             }
         }
     }
@@ -179,37 +211,45 @@ mod x86 {
 mod neon {
     use std::arch::aarch64::*;
 
-    use super::{BLOCK, GROUP, STRIDE};
+    use super::{BLOCK, GROUP, NARROW, STRIDE};
+
+    /// Sums of the rows of the low and of the high four bits, 16 rows each.
+    #[target_feature(enable = "neon")]
+    #[inline]
+    fn add(tables: &[[u8; 16]], codes: &[[u8; STRIDE]], quarter: usize) -> [uint8x16_t; 2] {
+        let [mut low, mut high] = [vdupq_n_u8(0); 2];
+        for (table, codes) in tables.iter().zip(codes) {
+            let codes = &codes.as_chunks::<16>().0[quarter];
+            // SAFETY: 16 readable bytes each; the loads ask for no alignment.
+            let (table, codes) = unsafe { (vld1q_u8(table.as_ptr()), vld1q_u8(codes.as_ptr())) };
+            low = vqaddq_u8(low, vqtbl1q_u8(table, vandq_u8(codes, vdupq_n_u8(15))));
+            high = vqaddq_u8(high, vqtbl1q_u8(table, vshrq_n_u8::<4>(codes)));
+        }
+        [low, high]
+    }
 
     #[target_feature(enable = "neon")]
-    pub(super) fn scan(tables: &[u8], blocks: &[u8], least: u16, hits: &mut Vec<u32>) {
+    pub(super) fn scan(tables: &[u8], blocks: &[u8], most: u16, hits: &mut Vec<u32>) {
         let (tables, _) = tables.as_chunks::<16>();
+        let group = if tables.len() <= NARROW { NARROW } else { GROUP };
         for (number, block) in blocks.chunks_exact(tables.len() * STRIDE).enumerate() {
             for quarter in 0..4 {
                 // Sums of the rows of the low and of the high four bits, lower and upper eight bytes.
                 let mut sums = [vdupq_n_u16(0); 4];
-                let codes = block.as_chunks::<STRIDE>().0.chunks(GROUP);
-                for (tables, codes) in tables.chunks(GROUP).zip(codes) {
-                    let (mut low, mut high) = (vdupq_n_u8(0), vdupq_n_u8(0));
-                    for (table, codes) in tables.iter().zip(codes) {
-                        let codes = &codes.as_chunks::<16>().0[quarter];
-                        // SAFETY: 16 readable bytes each; the loads ask for no alignment.
-                        let (table, codes) = unsafe { (vld1q_u8(table.as_ptr()), vld1q_u8(codes.as_ptr())) };
-                        low = vaddq_u8(low, vqtbl1q_u8(table, vandq_u8(codes, vdupq_n_u8(15))));
-                        high = vaddq_u8(high, vqtbl1q_u8(table, vshrq_n_u8::<4>(codes)));
-                    }
+                for (tables, codes) in tables.chunks(group).zip(block.as_chunks().0.chunks(group)) {
+                    let [low, high] = add(tables, codes, quarter);
                     sums[0] = vaddw_u8(sums[0], vget_low_u8(low));
                     sums[1] = vaddw_u8(sums[1], vget_high_u8(low));
                     sums[2] = vaddw_u8(sums[2], vget_low_u8(high));
                     sums[3] = vaddw_u8(sums[3], vget_high_u8(high));
                 }
                 for (sums, start) in sums.into_iter().zip([0, 8, 64, 72]) {
-                    if vmaxvq_u16(sums) >= least {
+                    if vminvq_u16(sums) <= most {
                         let mut values = [0u16; 8];
                         // SAFETY: 16 writable bytes; the store asks for no alignment.
                         unsafe { vst1q_u16(values.as_mut_ptr(), sums) };
                         let base = (number * BLOCK + quarter * 16 + start) as u32;
-                        let reached = (base..).zip(values).filter(|&(_, sum)| sum >= least);
+                        let reached = (base..).zip(values).filter(|&(_, sum)| sum <= most);
                         hits.extend(reached.map(|(row, _)| row));
                     }
                 }
@@ -224,9 +264,26 @@ mod tests {
 
     type Scan = fn(&[u8], &[u8], u16, &mut Vec<u32>);
 
-    fn sorted(scan: Scan, tables: &[u8], blocks: &[u8], least: u16) -> Vec<u32> {
+    /// Every kernel that this processor can run, by choice and not by what is found.
+    fn kernels() -> Vec<(&'static str, Scan)> {
+        let mut all: Vec<(&str, Scan)> = vec![("chosen", scan)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") {
+                // SAFETY: the processor has the feature.
+                all.push(("avx2", |t, b, m, h| unsafe { x86::scan_avx2(t, b, m, h) }));
+            }
+            if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vbmi") {
+                // SAFETY: the processor has the features.
+                all.push(("avx512", |t, b, m, h| unsafe { x86::scan_avx512(t, b, m, h) }));
+            }
+        }
+        all
+    }
+
+    fn sorted(scan: Scan, tables: &[u8], blocks: &[u8], most: u16) -> Vec<u32> {
         let mut hits = Vec::new();
-        scan(tables, blocks, least, &mut hits);
+        scan(tables, blocks, most, &mut hits);
         hits.sort_unstable();
         hits
     }
@@ -234,27 +291,38 @@ mod tests {
     proptest::proptest! {
         /// Every threshold gives the same hits, so the sums are the same.
         #[test]
-        fn every_width_equals_the_twin(subs in 1usize..11, blocks in 1usize..3, seed in proptest::num::u64::ANY) {
+        fn every_kernel_equals_the_twin(
+            subs in proptest::prop_oneof![1usize..12, 30usize..36, 60usize..100], blocks in 1usize..3,
+            seed in proptest::num::u64::ANY, largest in proptest::prop_oneof![1u16..16, 16u16..256],
+        ) {
             let byte = |i: usize| ((i as u64 ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as u8;
-            let tables: Vec<u8> = (0..subs * 16).map(|i| byte(i) % (LARGEST + 1)).collect();
+            let tables: Vec<u8> = (0..subs * 16).map(|i| (u16::from(byte(i)) % largest) as u8).collect();
             let codes: Vec<u8> = (0..blocks * subs * STRIDE).map(|i| byte(i + 1_000_003)).collect();
-            for least in (0..=(subs * 128) as u16).step_by(5) {
-                let expected = sorted(scalar, &tables, &codes, least);
-                proptest::prop_assert_eq!(&sorted(scan, &tables, &codes, least), &expected);
-                #[cfg(target_arch = "x86_64")]
-                if is_x86_feature_detected!("avx2") {
-                    // SAFETY: the processor has the feature.
-                    let avx2: Scan = |t, b, l, h| unsafe { x86::scan_avx2(t, b, l, h) };
-                    proptest::prop_assert_eq!(&sorted(avx2, &tables, &codes, least), &expected);
+            for most in (0..=limit(subs) as u16).step_by(1 + subs / 5) {
+                let expected = sorted(scalar, &tables, &codes, most);
+                for (name, kernel) in kernels() {
+                    proptest::prop_assert_eq!(&sorted(kernel, &tables, &codes, most), &expected, "{}", name);
                 }
             }
         }
     }
 
     #[test]
-    fn the_largest_sums_fit() {
-        let (tables, codes) = (vec![LARGEST; 512 * 16], vec![7; 512 * STRIDE]);
-        assert_eq!(sorted(scan, &tables, &codes, 512 * 127).len(), BLOCK);
-        assert_eq!(sorted(scan, &tables, &codes, 512 * 127 + 1).len(), 0);
+    fn sums_stop_at_the_largest_byte_of_each_group() {
+        for (name, scan) in kernels() {
+            let hits = |subs: usize, entry, most| {
+                sorted(scan, &vec![entry; subs * 16], &vec![7; subs * STRIDE], most).len()
+            };
+            assert_eq!(
+                [hits(32, 7, 224), hits(32, 7, 223), hits(32, 8, 254), hits(2, 255, 254)],
+                [BLOCK, 0, 0, 0],
+                "{name}"
+            );
+            assert_eq!(
+                [hits(512, 15, 64 * 120), hits(512, 15, 64 * 120 - 1), hits(512, 255, 64 * 127)],
+                [BLOCK, 0, 0],
+                "{name}"
+            );
+        }
     }
 }

@@ -1,13 +1,14 @@
 //! How codes of 8 and of 4 bits lie in blocks, and how they are scanned.
 
 use crate::coded::{Codec, StoredCodec};
+use crate::deficits::{DeficitTables, Deficits};
 use crate::error::{Error, Result};
 use crate::kernel::float::Term;
 use crate::kernel::{bytes, nibbles};
 use crate::metric::Metric;
 use crate::persist::{Reader, Writer};
 use crate::pq::ProductQuantizer;
-use crate::tables::ScoreTables;
+use crate::tables::{ScoreTables, sum_entries};
 use crate::vectors::Vectors;
 
 /// One byte per sub-vector.
@@ -31,13 +32,7 @@ fn check(quantizer: &ProductQuantizer, most: usize) -> Result<()> {
 }
 
 /// Tables of partial scores, `entries` per sub-vector.
-fn tables(
-    quantizer: &ProductQuantizer,
-    query: &[f32],
-    metric: Metric,
-    entries: usize,
-    largest: u8,
-) -> ScoreTables {
+fn tables(quantizer: &ProductQuantizer, query: &[f32], metric: Metric, entries: usize) -> Vec<f32> {
     let mut exact = vec![0.0; quantizer.sub_vectors() * entries];
     match metric {
         Metric::InnerProduct | Metric::Cosine => quantizer.compare(Term::Product, query, &mut exact),
@@ -53,7 +48,7 @@ fn tables(
             table[quantizer.ksub()..].fill(first);
         }
     }
-    ScoreTables::new(exact, entries, largest)
+    exact
 }
 
 impl ByteCodes {
@@ -96,6 +91,7 @@ impl NibbleCodes {
 impl Codec for ByteCodes {
     const BLOCK: usize = bytes::BLOCK;
     type Query = ScoreTables;
+    type Scratch = ();
 
     fn dim(&self) -> usize {
         self.quantizer.dim()
@@ -131,21 +127,25 @@ impl Codec for ByteCodes {
     }
 
     fn prepare(&self, query: &[f32], metric: Metric) -> ScoreTables {
-        tables(&self.quantizer, query, metric, bytes::ENTRIES, u8::MAX)
+        let exact = tables(&self.quantizer, query, metric, bytes::ENTRIES);
+        ScoreTables::new(exact, bytes::ENTRIES, u8::MAX)
     }
 
-    fn scan(&self, query: &ScoreTables, blocks: &[u8], threshold: f32, hits: &mut Vec<u32>) {
+    fn scan(&self, query: &ScoreTables, (): &mut (), blocks: &[u8], threshold: f32, hits: &mut Vec<u32>) {
         query.scan_bytes(blocks, threshold, hits);
     }
 
     fn score(&self, query: &ScoreTables, block: &[u8], lane: usize) -> f32 {
-        query.score::<{ bytes::ENTRIES }, { bytes::BLOCK }>(block, |sub| sub[lane % bytes::BLOCK])
+        sum_entries::<{ bytes::ENTRIES }, { bytes::BLOCK }>(query.exact(), block, |sub| {
+            sub[lane % bytes::BLOCK]
+        })
     }
 }
 
 impl Codec for NibbleCodes {
     const BLOCK: usize = nibbles::BLOCK;
-    type Query = ScoreTables;
+    type Query = DeficitTables;
+    type Scratch = Deficits;
 
     fn dim(&self) -> usize {
         self.quantizer.dim()
@@ -192,18 +192,23 @@ impl Codec for NibbleCodes {
         }
     }
 
-    fn prepare(&self, query: &[f32], metric: Metric) -> ScoreTables {
-        tables(&self.quantizer, query, metric, 16, nibbles::LARGEST)
+    fn prepare(&self, query: &[f32], metric: Metric) -> DeficitTables {
+        DeficitTables::new(tables(&self.quantizer, query, metric, 16))
     }
 
-    fn scan(&self, query: &ScoreTables, blocks: &[u8], threshold: f32, hits: &mut Vec<u32>) {
-        if let Some(least) = query.least_sum(threshold) {
-            nibbles::scan(query.rounded(), blocks, least, hits);
-        }
+    fn scan(
+        &self,
+        query: &DeficitTables,
+        deficits: &mut Deficits,
+        blocks: &[u8],
+        threshold: f32,
+        hits: &mut Vec<u32>,
+    ) {
+        query.scan(deficits, blocks, threshold, hits);
     }
 
-    fn score(&self, query: &ScoreTables, block: &[u8], lane: usize) -> f32 {
-        query.score::<16, { nibbles::STRIDE }>(block, |sub| nibbles::code(sub, lane))
+    fn score(&self, query: &DeficitTables, block: &[u8], lane: usize) -> f32 {
+        sum_entries::<16, { nibbles::STRIDE }>(query.exact(), block, |sub| nibbles::code(sub, lane))
     }
 }
 

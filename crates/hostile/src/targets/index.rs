@@ -9,7 +9,7 @@ use super::{Loader, Target, both, unpack};
 pub(super) const TARGETS: &[Target] = &[Target { name: "index", records: 1, seeds: files, loader: open }];
 
 const DIM: usize = 8;
-const KINDS: u8 = 9;
+const KINDS: u8 = 10;
 
 fn rows(count: usize) -> Result<Vectors> {
     Vectors::new(DIM, (0..count * DIM).map(|i| ((i * 7919) % 1000) as f32 / 500.0 - 1.0).collect())
@@ -40,6 +40,7 @@ fn save(kind: u8, path: &Path) -> Result<()> {
             .build(&rows, Whole::new(DIM), metric)?
             .save(path),
         7 => Refined::new(pq().build(&rows, metric)?, Flat::build(&rows, metric)?, 3)?.save(path),
+        8 => RaBitQConfig::default().build(&rows, metric)?.save(path),
         _ => {
             let half = |which: usize| {
                 let own = (0..40).flat_map(|row| rows.row(row)[which * 4..][..4].to_vec()).collect();
@@ -97,6 +98,7 @@ fn open(folder: &Path) -> anyhow::Result<Loader> {
             5 => searched::<Hnsw>(&path),
             6 => searched::<Ivf<Whole>>(&path),
             7 => searched::<Refined<Pq>>(&path),
+            8 => searched::<RaBitQ>(&path),
             _ => answered(&path),
         };
         // The next file must not be written into one that is mapped.
