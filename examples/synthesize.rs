@@ -3,19 +3,19 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
-use seminar_dataset::synthetic::{write_amazon, write_kuaisar};
-use seminar_dataset::{OutputFolder, SyntheticConfig, check_name};
+use clap::Parser;
+use seminar_dataset::synthetic::{write_amazon, write_kuaisar, write_tables};
+use seminar_dataset::{OutputFolder, Preset, Reader, SyntheticConfig, check_name};
 use seminar_examples::progress::Counter;
 use seminar_examples::{machine, program, say};
 
 /// Writes synthetic raw files.
 #[derive(Parser)]
 struct Args {
-    /// Format of the files.
+    /// Format of the files: amazon, kuaisar, or a known data set that is tables (`prepare --list-presets`).
     #[arg(long, default_value = "amazon")]
-    form: Form,
-    /// Name of the data set in Amazon's format: `NAME_5.json.gz` and `meta_NAME.json.gz`.
+    form: String,
+    /// Name of the data set, where names of files hold it: `NAME_5.json.gz` and `meta_NAME.json.gz`, `NAME.inter`.
     #[arg(long, default_value = "Synthetic")]
     name: String,
     /// Number of users.
@@ -48,10 +48,27 @@ struct Args {
 const KUAISAR_FILES: [&str; 5] =
     ["src_inter.csv", "rec_inter.csv", "item_features.csv", "user_features.csv", "social_network.csv"];
 
-#[derive(Clone, Copy, ValueEnum)]
+/// What is written.
 enum Form {
     Amazon,
     Kuaisar,
+    Tables(Box<Preset>),
+}
+
+impl Form {
+    fn named(name: &str) -> anyhow::Result<Self> {
+        match name {
+            "amazon" | "amazon-2018" => return Ok(Self::Amazon),
+            "kuaisar" => return Ok(Self::Kuaisar),
+            _ => {}
+        }
+        let tables = Preset::named(name).ok().filter(|preset| preset.reader == Reader::Table);
+        tables.map(|preset| Self::Tables(Box::new(preset))).ok_or_else(|| {
+            let known = Preset::names().filter(|name| Preset::named(name).is_ok_and(|preset| preset.reader == Reader::Table));
+            let known: Vec<&str> = ["amazon", "kuaisar"].into_iter().chain(known).collect();
+            anyhow::anyhow!("--form: `{name}` is none of {}", known.join(", "))
+        })
+    }
 }
 
 fn main() -> ExitCode {
@@ -72,18 +89,30 @@ fn work(args: Args) -> anyhow::Result<()> {
     machine::log(tracing::Level::INFO);
     config.validate()?;
     check_name(&args.name)?;
-    let files: Vec<String> = match args.form {
+    let form = Form::named(&args.form)?;
+    if let Form::Tables(preset) = &form {
+        let mut folder = OutputFolder::open(&args.out, "synthesize")?;
+        // Names are known before anything is written: those of one event of one user.
+        let scratch = tempfile::tempdir()?;
+        let small = SyntheticConfig { users: 1, items: 8, events: 8, ..config.clone() };
+        let files = write_tables(&small, preset, scratch.path(), &args.name)?;
+        folder.claim(&files.iter().map(String::as_str).collect::<Vec<_>>())?;
+        write_tables(&config, preset, &args.out, &args.name)?;
+        say!("{} events of {} users over {} items in {}", args.events, args.users, args.items, args.out.display());
+        return Ok(());
+    }
+    let files: Vec<String> = match form {
         Form::Amazon => ["meta_{}.json.gz", "{}_image_vectors.tsv.gz", "{}_5.json.gz"]
             .map(|file| file.replace("{}", &args.name))
             .to_vec(),
-        Form::Kuaisar => KUAISAR_FILES.map(str::to_owned).to_vec(),
+        _ => KUAISAR_FILES.map(str::to_owned).to_vec(),
     };
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     OutputFolder::open(&args.out, "synthesize")?.claim(&files)?;
     let bar = Counter::new("events", args.events);
-    match args.form {
+    match form {
         Form::Amazon => write_amazon(&config, &args.out, &args.name, &|n| bar.add(n))?,
-        Form::Kuaisar => write_kuaisar(&config, &args.out, &|n| bar.add(n))?,
+        _ => write_kuaisar(&config, &args.out, &|n| bar.add(n))?,
     }
     drop(bar);
     say!(

@@ -89,8 +89,8 @@ fn errors_name_the_flag() {
             "s3rec",
             case("sasrec_pairs"),
             "D",
-            vec!["--min-user-events", "3"],
-            "--min-user-events means nothing for --source s3rec",
+            vec!["--after", "2020-01-01"],
+            "--after means nothing for --source s3rec",
         ),
         (
             "kuaisar",
@@ -105,6 +105,51 @@ fn errors_name_the_flag() {
         assert!(!output.status.success() && message.contains(said), "{said}\n{message}");
         assert!(!folder.path().join("out").exists(), "{said}");
     }
+}
+
+/// Runs a program of the examples; what it says, if it succeeds.
+fn run(program: &str, arguments: &[&str]) -> String {
+    let own = std::env::current_exe().unwrap();
+    let binary = own.parent().unwrap().parent().unwrap().join("examples").join(program);
+    let output = Command::new(binary).args(arguments).output().expect("`cargo test` builds the example binaries");
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    words(&output.stdout)
+}
+
+#[test]
+fn a_table_is_prepared_grown_exported_and_read_back() {
+    let root = tempfile::tempdir().unwrap();
+    let path = |name: &str| root.path().join(name).display().to_string();
+    let (before, after) = (case("grown_log/before.csv"), case("grown_log/after.csv"));
+    let all = ["--query", "query", "--min-user-events", "1", "--min-item-events", "1"];
+    let table = |events: &Path, out: &str, more: &[&str]| {
+        let (events, out) = (events.display().to_string(), path(out));
+        run("prepare", &[&["--source", "table", "--events", &events, "--out", &out], &all[..], more].concat())
+    };
+    let said = table(&before, "old", &[]);
+    let columns = "before.csv: 6 rows; cells between commas, user = user, item = item, time = timestamp, query = query";
+    assert!(said.contains(columns) && said.contains("2 users, 5 items, 6 events after reading"), "{said}");
+    table(&after, "grown", &["--grow", &path("old")]);
+    let names = |corpus: &str| {
+        let corpus = seminar_dataset::Corpus::open(path(corpus)).unwrap();
+        let names: Vec<String> = (1..=5).map(|item| corpus.item_name(item).to_owned()).collect();
+        (names, corpus.fingerprint(), corpus.event_count())
+    };
+    assert_eq!((names("grown").0, names("grown").2), (names("old").0, 7));
+    for form in ["csv", "recbole"] {
+        let (tables, again) = (path(&format!("{form}_tables")), path(&format!("{form}_again")));
+        run("export", &["--data", &path("grown"), "--format", form, "--out", &tables]);
+        run("prepare", &["--preset", &format!("{tables}/preset.toml"), "--input", &tables, "--out", &again]);
+        assert_eq!(names(&format!("{form}_again")), names("grown"), "{form}");
+    }
+    run("export", &["--data", &path("grown"), "--format", "s3rec", "--name", "log", "--out", &path("texts")]);
+    run("prepare", &["--source", "s3rec", "--name", "log", "--input", &path("texts"), "--out", &path("s3rec_again")]);
+    assert_eq!(names("s3rec_again"), names("grown"));
+    let split = table(&after, "split", &["--split-at", "1970-01-01T00:00:05,7"]);
+    assert!(split.contains("answers 1 for the test"), "{split}");
+    let known = run("prepare", &["--list-presets"]);
+    assert!(known.contains("movielens-latest") && known.contains("yambda"), "{known}");
+    assert!(run("prepare", &["--show-preset", "mind"]).contains("behaviors.tsv"));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! [dependencies]
 //! seminar-dataset = "0.1"
 //! ```
-//! It has no features.
+//! Feature `parquet` reads and writes Parquet files; the default build does without its crates.
 //!
 //! One way through the crate, one call per step:
 //!

@@ -16,6 +16,9 @@ mod delimited;
 mod parquet;
 mod preset;
 
+#[cfg(feature = "parquet")]
+pub(crate) use parquet::write_rows;
+
 use std::path::Path;
 
 use strum::{EnumString, IntoStaticStr, VariantArray};

@@ -7,12 +7,14 @@
 
 mod amazon;
 mod kuaisar;
+mod tables;
 mod world;
 
 use serde::{Deserialize, Serialize};
 
 pub use amazon::write_amazon;
 pub use kuaisar::write_kuaisar;
+pub use tables::write_tables;
 pub use world::{Planted, World};
 
 use crate::error::{Error, Result};

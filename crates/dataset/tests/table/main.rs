@@ -3,4 +3,5 @@
 mod films;
 mod forms;
 mod presets;
+mod synthetic;
 mod trips;

@@ -5,6 +5,7 @@ mod index;
 mod picture;
 mod raw;
 mod stored;
+mod table;
 mod text;
 mod weights;
 
@@ -33,6 +34,7 @@ pub fn all() -> Vec<Target> {
     [
         raw::TARGETS,
         text::TARGETS,
+        table::TARGETS,
         stored::TARGETS,
         bundle::TARGETS,
         weights::TARGETS,

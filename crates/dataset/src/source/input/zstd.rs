@@ -1,6 +1,6 @@
 //! Zstandard data of several frames, as `cat a.zst b.zst` and parallel compressors make it.
 
-use std::io::{BufRead, Error, Read};
+use std::io::{BufRead, Cursor, Error, Read};
 
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
@@ -8,8 +8,15 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 /// Bytes asked of the decoder at a time.
 const STEP: usize = 1 << 17;
 
+/// Bytes of a frame's header at most.
+const HEADER: usize = 18;
+/// The largest window that a frame may ask for: memory that is taken before a byte is read.
+const MOST_WINDOW: u64 = 1 << 25;
+
 /// Decompressed bytes of all frames. Frames that hold no data are skipped; anything else between frames is an error.
 pub(super) struct Frames<R: BufRead> {
+    /// What was looked at of the next frame, and not given to the decoder yet.
+    ahead: Cursor<Vec<u8>>,
     inner: R,
     decoder: Box<FrameDecoder>,
     /// Whether a frame is being read.
@@ -18,23 +25,31 @@ pub(super) struct Frames<R: BufRead> {
 
 impl<R: BufRead> Frames<R> {
     pub fn new(inner: R) -> Self {
-        Self { inner, decoder: Box::new(FrameDecoder::new()), open: false }
+        Self { ahead: Cursor::default(), inner, decoder: Box::new(FrameDecoder::new()), open: false }
     }
 
     /// Begins the next frame; says whether there is one.
     fn next_frame(&mut self) -> std::io::Result<bool> {
         loop {
-            if self.inner.fill_buf()?.is_empty() {
+            let mut head = Vec::with_capacity(HEADER);
+            (&mut self.ahead).chain(&mut self.inner).take(HEADER as u64).read_to_end(&mut head)?;
+            if head.is_empty() {
                 return Ok(false);
             }
-            match self.decoder.reset(&mut self.inner) {
+            if let Some(window) = window(&head).filter(|&window| window > MOST_WINDOW) {
+                let message = format!("a frame asks for a window of {window} bytes: compress it without `--long` and `--ultra`");
+                return Err(Error::other(message));
+            }
+            self.ahead = Cursor::new(head);
+            match self.decoder.reset((&mut self.ahead).chain(&mut self.inner)) {
                 Ok(()) => return Ok(true),
                 Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
                     length,
                     ..
                 })) => {
                     let length = u64::from(length);
-                    if std::io::copy(&mut self.inner.by_ref().take(length), &mut std::io::sink())? < length {
+                    let mut rest = (&mut self.ahead).chain(&mut self.inner).take(length);
+                    if std::io::copy(&mut rest, &mut std::io::sink())? < length {
                         return Err(std::io::ErrorKind::UnexpectedEof.into());
                     }
                 }
@@ -52,6 +67,26 @@ impl<R: BufRead> Frames<R> {
     }
 }
 
+/// The window that a frame's header asks for, in bytes; `None` where it is cut off or of something else.
+fn window(head: &[u8]) -> Option<u64> {
+    let (magic, rest) = head.split_first_chunk::<4>()?;
+    if magic != b"\x28\xB5\x2F\xFD" {
+        return None;
+    }
+    let (&descriptor, rest) = rest.split_first()?;
+    if descriptor & 0x20 == 0 {
+        let &asked = rest.first()?;
+        let base = 1u64 << (10 + (asked >> 3));
+        return Some(base + base / 8 * u64::from(asked & 7));
+    }
+    // The whole content is one segment: its length stands behind the number of the dictionary.
+    let skipped = [0, 1, 2, 4][usize::from(descriptor & 3)];
+    let length = [1, 2, 4, 8][usize::from(descriptor >> 6)];
+    let mut bytes = [0; 8];
+    bytes[..length].copy_from_slice(rest.get(skipped..skipped + length)?);
+    Some(u64::from_le_bytes(bytes))
+}
+
 impl<R: BufRead> Read for Frames<R> {
     fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
         if out.is_empty() {
@@ -66,7 +101,8 @@ impl<R: BufRead> Read for Frames<R> {
             }
             while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
                 let step = BlockDecodingStrategy::UptoBytes(STEP);
-                self.decoder.decode_blocks(&mut self.inner, step).map_err(Error::other)?;
+                let rest = (&mut self.ahead).chain(&mut self.inner);
+                self.decoder.decode_blocks(rest, step).map_err(Error::other)?;
             }
             let read = self.decoder.read(out)?;
             if read > 0 {
@@ -108,5 +144,13 @@ mod tests {
         let last = altered.len() - 1;
         altered[last] ^= 1;
         assert!(unpacked(&altered).is_err(), "the checksum is looked at");
+    }
+
+    #[test]
+    fn windows_are_limited() {
+        let of = |asked: u8| [0x28, 0xB5, 0x2F, 0xFD, 0, asked, 1, 0, 0];
+        assert_eq!((window(&of(0)), window(&of(0x79)), window(b"\x28\xB5")), (Some(1024), Some((1 << 25) / 8 * 9), None));
+        assert!(unpacked(&of(0x88)).unwrap_err().to_string().contains("a window of"));
+        assert_eq!(window(&[0x28, 0xB5, 0x2F, 0xFD, 0xA1, 9, 0, 0, 0, 1]), Some(1 << 24));
     }
 }
