@@ -11,6 +11,7 @@ use crate::ivf::Ivf;
 use crate::lsh::Signs;
 use crate::persist::{Reader, name};
 use crate::pq::{ByteCodes, NibbleCodes};
+use crate::rabitq::OneBitCodes;
 use crate::refine::Refined;
 use crate::residual::ResidualCodes;
 use crate::rotation::Rotated;
@@ -42,6 +43,7 @@ fn kinds() -> Vec<Kind> {
         kinds_of::<NibbleCodes>(),
         kinds_of::<ResidualCodes>(),
         kinds_of::<Signs>(),
+        kinds_of::<OneBitCodes>(),
     ];
     [kind::<Hnsw>(), kind::<Refined<Hnsw>>()].into_iter().chain(codes.into_iter().flatten()).collect()
 }

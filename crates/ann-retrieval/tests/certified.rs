@@ -162,7 +162,7 @@ fn every_container_takes_the_codes() {
     let mut history = History::new(std::sync::Arc::new(codes.codec().clone()), 2).unwrap();
     history.extend(rows.as_slice()).unwrap();
     let target = history.prepare(query, &[1.0, 0.0]).unwrap();
-    assert_eq!(history.top_k(&target, 600).len(), 600);
+    assert_eq!(history.top_k(&target, 600).unwrap().len(), 600);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("index");
     ivf.save(&path).unwrap();
@@ -174,5 +174,6 @@ fn every_container_takes_the_codes() {
     let opened = Refined::<RaBitQ>::open(&path).unwrap();
     assert_eq!(opened.search(query, 5).unwrap(), refined.search(query, 5).unwrap());
     history.save(&path).unwrap();
-    assert_eq!(History::<OneBitCodes>::open(&path).unwrap().top_k(&target, 5), history.top_k(&target, 5));
+    let opened = History::<OneBitCodes>::open(&path).unwrap();
+    assert_eq!(opened.top_k(&target, 5).unwrap(), history.top_k(&target, 5).unwrap());
 }

@@ -112,6 +112,7 @@ fn an_index_of_any_kind_is_opened() {
     check(&ivf.build(&rows, Whole::new(8), metric).unwrap(), &path);
     let lists = || ivf.build(&rows, ByteCodes::new(pq.train(&rows).unwrap()).unwrap(), metric).unwrap();
     check(&lists(), &path);
+    check(&RaBitQConfig::default().build(&rows, metric).unwrap(), &path);
     check(&Refined::new(lists(), flat(), 3).unwrap(), &path);
     check(&Refined::new(Rotated::build_pq(&rows, &pq, metric, 1).unwrap(), flat(), 3).unwrap(), &path);
     check(&Rotated::build_fast_scan(&rows, &pq, metric, 1).unwrap(), &path);

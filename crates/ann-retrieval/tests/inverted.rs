@@ -78,6 +78,11 @@ fn a_codec_of_rows_of_any_length_serves_the_cosine() {
         let codec = residual.train(&rows, Metric::InnerProduct).unwrap();
         let stages = recall(&Coded::from_rows(codec, Metric::Cosine, &rows).unwrap(), &exact, &rows);
         println!("{scale}: nibbles {own:.3} {coded:.3}, stages {own_stages:.3} {stages:.3}");
+        let signs = RaBitQConfig::default();
+        let own_signs = recall(&signs.build(&rows, Metric::Cosine).unwrap(), &exact, &rows);
+        let codec = signs.train(&rows).unwrap();
+        let signs = recall(&Coded::from_rows(codec, Metric::Cosine, &rows).unwrap(), &exact, &rows);
+        assert!(signs > own_signs - 0.02, "{scale}: {signs} {own_signs}");
         assert!(coded > own - 0.03 && stages > own_stages - 0.03);
     }
 }

@@ -76,9 +76,9 @@ proptest! {
         let mut history = History::new(Arc::new(codec), 1).unwrap();
         history.extend(vectors.as_slice()).unwrap();
         let target = history.prepare(draw(&mut rng, 1, 2 * subs, levels).as_slice(), &[1.0]).unwrap();
-        let all = (0..rows as u64).map(|id| (!id, history.score(&target, id).unwrap()));
+        let all = (0..rows as u64).map(|id| (!id, history.score(&target, id).unwrap().unwrap()));
         let expected: Vec<(u64, u32)> = sorted(all, k).into_iter().map(|(id, score)| (!id, score)).collect();
-        prop_assert_eq!(bits(&history.top_k(&target, k)), expected);
+        prop_assert_eq!(bits(&history.top_k(&target, k).unwrap()), expected);
     }
 
     #[test]

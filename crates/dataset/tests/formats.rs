@@ -24,9 +24,14 @@ const V1: (usize, usize, usize, u64) = (0, 0, 0, 0);
 /// What the kept corpus of version 2 holds.
 fn of_version_2() -> Numbered {
     let mut log = CorpusBuilder::new();
-    for (user, item, time) in
-        [("ann", "pen", 100), ("bob", "ink", 110), ("ann", "ink", 120), ("ann", "glue", 250), ("bob", "pen", 300), ("ann", "pen", 310)]
-    {
+    for (user, item, time) in [
+        ("ann", "pen", 100),
+        ("bob", "ink", 110),
+        ("ann", "ink", 120),
+        ("ann", "glue", 250),
+        ("bob", "pen", 300),
+        ("ann", "pen", 310),
+    ] {
         let event = log.event(user, item).time(time);
         match time {
             120 => drop(event.query("black ink")),
@@ -48,9 +53,15 @@ fn version_2_has_times_actions_splits_and_fields() {
     let actions = (0..4).map(|at| corpus.action(corpus.history(0).action(at)));
     assert_eq!(actions.collect::<Vec<_>>(), [Some("click"), None, Some("like"), Some("click")]);
     assert_eq!((corpus.split(0), corpus.split(1)), (Some([2, 3]), Some([1, 1])));
-    assert_eq!([Split::Train, Split::Valid, Split::Test].map(|split| split.target_of(&corpus, 0)), [Some(1), Some(2), Some(3)]);
+    assert_eq!(
+        [Split::Train, Split::Valid, Split::Test].map(|split| split.target_of(&corpus, 0)),
+        [Some(1), Some(2), Some(3)]
+    );
     let colour = corpus.field("colour").unwrap();
-    assert_eq!(colour.of(1).iter().map(|&value| colour.value(value).unwrap()).collect::<Vec<_>>(), ["red", "blue"]);
+    assert_eq!(
+        colour.of(1).iter().map(|&value| colour.value(value).unwrap()).collect::<Vec<_>>(),
+        ["red", "blue"]
+    );
     assert_eq!(corpus.field("brand").unwrap().value(1), Some("Größe"));
     assert_eq!(corpus.fingerprint(), Corpus::in_memory(&of_version_2()).unwrap().fingerprint());
 }

@@ -55,17 +55,22 @@ impl RaBitQConfig {
     /// If the mean is not finite.
     pub fn train(&self, rows: &Vectors) -> Result<OneBitCodes> {
         let dim = rows.dim();
-        let mut sums = vec![0.0f64; dim];
-        for row in rows.as_slice().chunks_exact(dim) {
-            sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
-        }
-        let centroid = sums.iter().map(|sum| (sum / rows.len().max(1) as f64) as f32).collect();
+        let centroid = mean(rows)?;
         // The first columns of a larger rotation keep lengths as well.
         let width = dim.next_multiple_of(64);
         let rotation = random_orthogonal(width, self.seed);
         let rotation = rotation.chunks_exact(width).flat_map(|row| &row[..dim]).copied().collect();
-        Ok(OneBitCodes::new(Vectors::new(dim, rotation)?, Vectors::new(dim, centroid)?))
+        Ok(OneBitCodes::new(Vectors::new(dim, rotation)?, centroid))
     }
+}
+
+/// The mean of the rows, zeros if there are none.
+fn mean(rows: &Vectors) -> Result<Vectors> {
+    let mut sums = vec![0.0f64; rows.dim()];
+    for row in rows.as_slice().chunks_exact(rows.dim()) {
+        sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
+    }
+    Vectors::new(rows.dim(), sums.iter().map(|sum| (sum / rows.len().max(1) as f64) as f32).collect())
 }
 
 /// A bit per dimension (rounded up to a multiple of 64), and eight bytes.
@@ -161,6 +166,26 @@ impl Codec for OneBitCodes {
             let (projections, residuals) = factors.split_at_mut(4);
             projections.copy_from_slice(&projection.to_le_bytes());
             residuals.copy_from_slice(&residual.to_le_bytes());
+        }
+    }
+
+    /// The part of a row along its signs: `c + Pᵀ a u`.
+    fn decode(&self, code: &[u8], row: &mut [f32]) -> bool {
+        let (words, factors) = code.split_at(8 * self.words());
+        let projection = f32::from_le_bytes([factors[0], factors[1], factors[2], factors[3]]);
+        let level = projection / (self.width() as f32).sqrt();
+        row.copy_from_slice(self.centroid.as_slice());
+        for (bit, axis) in self.rotation.as_slice().chunks_exact(self.dim()).enumerate() {
+            let level = if words[bit / 8] >> (bit % 8) & 1 == 1 { level } else { -level };
+            row.iter_mut().zip(axis).for_each(|(x, part)| *x += level * part);
+        }
+        true
+    }
+
+    fn adapted(self, _: f32, rows: &Vectors) -> Self {
+        match mean(rows) {
+            Ok(centroid) => Self { centroid, ..self },
+            Err(_) => self,
         }
     }
 
