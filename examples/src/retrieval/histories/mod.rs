@@ -108,7 +108,11 @@ impl<'a> Experiment<'a> {
         let scores: Vec<Vec<f32>> = prepared
             .iter()
             .take(20)
-            .map(|t| (0..length as u64).filter_map(|event| exact.score(t, event).transpose()).collect())
+            .map(|t| {
+                (0..length as u64)
+                    .filter_map(|event| exact.score(t, event).transpose())
+                    .collect::<Result<Vec<f32>>>()
+            })
             .collect::<Result<_>>()?;
         let mut number = 0;
         let mut record = |results: Results| {
