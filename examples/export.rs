@@ -48,7 +48,9 @@ fn work(args: Args) -> anyhow::Result<()> {
     say!("{events} events of {users} users over {items} items in {}", args.out.display());
     let out = args.out.display();
     match args.format {
-        ExportForm::S3rec => say!("read back by: prepare --source s3rec --input {out} --name {name} --out CORPUS"),
+        ExportForm::S3rec => {
+            say!("read back by: prepare --source s3rec --input {out} --name {name} --out CORPUS")
+        }
         _ => say!("read back by: prepare --preset {out}/preset.toml --input {out} --out CORPUS"),
     }
     Ok(())

@@ -8,8 +8,9 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 use seminar_dataset::s3rec::TextFiles;
 use seminar_dataset::{
-    AmazonReviews, Corpus, EventSource, Interactions, KuaiSar, Numbered, Numbers, PrepareConfig, PrepareReport, Preset, Queries,
-    ReadOptions, Reader, Repeats, SplitAt, TableSchema, WholeFolder, check_name, parse_time,
+    AmazonReviews, Corpus, EventSource, Interactions, KuaiSar, Numbered, Numbers, PrepareConfig,
+    PrepareReport, Preset, Queries, ReadOptions, Reader, Repeats, SplitAt, TableSchema, WholeFolder,
+    check_name, parse_time,
 };
 use seminar_examples::args::one_of;
 use seminar_examples::prepare::{Raw, summary, told, write_corpus};
@@ -139,7 +140,10 @@ fn work(args: &Args, matches: &ArgMatches) -> anyhow::Result<()> {
     check_name(&chosen.name)?;
     let share = args.max_bad_lines;
     anyhow::ensure!((0.0..=1.0).contains(&share), "--max-bad-lines: {share} is not between 0 and 1");
-    anyhow::ensure!(args.rating_above.is_none_or(|rating| !rating.is_nan()), "--rating-above: NaN is no rating");
+    anyhow::ensure!(
+        args.rating_above.is_none_or(|rating| !rating.is_nan()),
+        "--rating-above: NaN is no rating"
+    );
     let Some(out) = &args.out else { anyhow::bail!("--out: the folder to write is missing") };
     let read: Vec<&Path> = std::iter::once(chosen.folder.as_path()).chain(args.grow.as_deref()).collect();
     // Tables without a folder of their own may lie anywhere, also above the output.
@@ -147,8 +151,11 @@ fn work(args: &Args, matches: &ArgMatches) -> anyhow::Result<()> {
     let out = WholeFolder { path: out, writer: "prepare", replace: args.force, inputs };
     out.check()?;
     let start = Instant::now();
-    let options =
-        ReadOptions { lossy_utf8: args.lossy_utf8, max_bad_lines: args.max_bad_lines, ..ReadOptions::default() };
+    let options = ReadOptions {
+        lossy_utf8: args.lossy_utf8,
+        max_bad_lines: args.max_bad_lines,
+        ..ReadOptions::default()
+    };
     let (data, report, item_numbers) = prepare(args, &chosen, &options).map_err(told)?;
     let raw = Raw { folder: &chosen.folder, name: &chosen.name, item_numbers: &item_numbers, options };
     let stats = write_corpus(data, &report, raw, &out, !args.no_text_files, start)?;
@@ -171,7 +178,9 @@ fn chosen(args: &Args) -> anyhow::Result<Chosen> {
             };
             (source.clone(), Preset::named(source).map_err(|_| anyhow::anyhow!(known()))?)
         }
-        (None, None) => anyhow::bail!("--source or --preset is needed: --list-presets lists the known data sets"),
+        (None, None) => {
+            anyhow::bail!("--source or --preset is needed: --list-presets lists the known data sets")
+        }
     };
     if source != "table"
         && let Some(flag) = args.table.given().first()
@@ -195,7 +204,9 @@ fn chosen(args: &Args) -> anyhow::Result<Chosen> {
         None if preset.needs_name() => {
             anyhow::bail!("--name is needed: it is a part of the names of the files of {source}")
         }
-        None if source == "table" => args.table.first_file().and_then(stem).unwrap_or_else(|| "table".to_owned()),
+        None if source == "table" => {
+            args.table.first_file().and_then(stem).unwrap_or_else(|| "table".to_owned())
+        }
         None => preset.name.clone(),
     };
     Ok(Chosen { source, preset, folder, name })
@@ -206,16 +217,25 @@ fn refuse_foreign(args: &Args, matches: &ArgMatches, chosen: &Chosen) -> anyhow:
     let ids: &[&str] = match chosen.preset.reader {
         Reader::Amazon => &[],
         Reader::Kuaisar => &["rating_above"],
-        Reader::S3rec => &["rating_above", "published", "max_bad_lines", "after", "before", "split_at", "grow"],
+        Reader::S3rec => {
+            &["rating_above", "published", "max_bad_lines", "after", "before", "split_at", "grow"]
+        }
         Reader::Table => &["published"],
     };
     for id in ids {
         let given = matches.value_source(id) == Some(ValueSource::CommandLine);
         let source = &chosen.source;
-        anyhow::ensure!(!given, "--{} means nothing for --source {source}: leave it out", id.replace('_', "-"));
+        anyhow::ensure!(
+            !given,
+            "--{} means nothing for --source {source}: leave it out",
+            id.replace('_', "-")
+        );
     }
     let rating = !args.table.rating.is_some() || args.rating_above.is_some();
-    anyhow::ensure!(rating, "--rating means nothing without --rating-above: leave it out, or say above which rating events count");
+    anyhow::ensure!(
+        rating,
+        "--rating means nothing without --rating-above: leave it out, or say above which rating events count"
+    );
     Ok(())
 }
 
@@ -252,7 +272,8 @@ fn prepare(args: &Args, chosen: &Chosen, options: &ReadOptions) -> seminar_datas
             prepare_log(&source, args, chosen)
         }
         Reader::Table => {
-            let source = Interactions::open_with(folder, name, preset.schema(), args.rating_above, options.clone())?;
+            let source =
+                Interactions::open_with(folder, name, preset.schema(), args.rating_above, options.clone())?;
             prepare_log(&source, args, chosen)
         }
     }

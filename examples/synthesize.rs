@@ -64,7 +64,8 @@ impl Form {
         }
         let tables = Preset::named(name).ok().filter(|preset| preset.reader == Reader::Table);
         tables.map(|preset| Self::Tables(Box::new(preset))).ok_or_else(|| {
-            let known = Preset::names().filter(|name| Preset::named(name).is_ok_and(|preset| preset.reader == Reader::Table));
+            let known = Preset::names()
+                .filter(|name| Preset::named(name).is_ok_and(|preset| preset.reader == Reader::Table));
             let known: Vec<&str> = ["amazon", "kuaisar"].into_iter().chain(known).collect();
             anyhow::anyhow!("--form: `{name}` is none of {}", known.join(", "))
         })
@@ -98,7 +99,13 @@ fn work(args: Args) -> anyhow::Result<()> {
         let files = write_tables(&small, preset, scratch.path(), &args.name)?;
         folder.claim(&files.iter().map(String::as_str).collect::<Vec<_>>())?;
         write_tables(&config, preset, &args.out, &args.name)?;
-        say!("{} events of {} users over {} items in {}", args.events, args.users, args.items, args.out.display());
+        say!(
+            "{} events of {} users over {} items in {}",
+            args.events,
+            args.users,
+            args.items,
+            args.out.display()
+        );
         return Ok(());
     }
     let files: Vec<String> = match form {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use seminar_dataset::{
-    Column, Encoding, EventTable, FieldColumn, Form, ItemTable, KindColumn, ListForm, Part, TableForm, TableSchema,
-    TimeForm,
+    Column, Encoding, EventTable, FieldColumn, Form, ItemTable, KindColumn, ListForm, Part, TableForm,
+    TableSchema, TimeForm,
 };
 use strum::VariantArray;
 
@@ -33,8 +33,14 @@ pub struct TableFlags {
     #[arg(long, value_parser = one_of(TimeForm::VARIANTS), help_heading = "Tables")]
     pub time_form: Option<TimeForm>,
     /// Columns of day, month and year.
-    #[arg(long, value_name = "DAY,MONTH,YEAR", value_delimiter = ',', num_args = 1, conflicts_with = "time",
-          help_heading = "Tables")]
+    #[arg(
+        long,
+        value_name = "DAY,MONTH,YEAR",
+        value_delimiter = ',',
+        num_args = 1,
+        conflicts_with = "time",
+        help_heading = "Tables"
+    )]
     pub date: Vec<String>,
     /// Column of the rating, for --rating-above.
     #[arg(long, value_name = "COLUMN", help_heading = "Tables")]
@@ -224,11 +230,13 @@ impl TableFlags {
             let (name, buckets) = said.split_once(':').unwrap_or((said, ""));
             let buckets = match buckets {
                 "" => BUCKETS,
-                text => text
-                    .parse()
-                    .ok()
-                    .filter(|buckets| (1..=1000).contains(buckets))
-                    .ok_or_else(|| anyhow::anyhow!("--number-fields {said}: `{text}` is no number of buckets from 1 to 1000"))?,
+                text => {
+                    text.parse().ok().filter(|buckets| (1..=1000).contains(buckets)).ok_or_else(|| {
+                        anyhow::anyhow!(
+                            "--number-fields {said}: `{text}` is no number of buckets from 1 to 1000"
+                        )
+                    })?
+                }
             };
             Ok(FieldColumn { name: name.to_owned(), buckets: Some(buckets), ..FieldColumn::default() })
         });
@@ -241,7 +249,11 @@ fn kind(said: &str) -> anyhow::Result<KindColumn> {
     let (column, (search, recommendation)) = parts.ok_or_else(|| {
         anyhow::anyhow!("--kind {said}: expected is COLUMN=SEARCH,RECOMMENDATION, the values that searches and recommendations have")
     })?;
-    Ok(KindColumn { column: Column::from(column), search: search.to_owned(), recommendation: recommendation.to_owned() })
+    Ok(KindColumn {
+        column: Column::from(column),
+        search: search.to_owned(),
+        recommendation: recommendation.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -261,7 +273,8 @@ mod tests {
         };
         let schema = flags.schema().unwrap();
         let fields = &schema.items[0].fields;
-        let told: Vec<_> = fields.iter().map(|f| (f.name.as_str(), f.separator.as_deref(), f.buckets)).collect();
+        let told: Vec<_> =
+            fields.iter().map(|f| (f.name.as_str(), f.separator.as_deref(), f.buckets)).collect();
         let expected = [
             ("genres", Some("|"), None),
             ("brand", None, None),

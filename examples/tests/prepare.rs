@@ -111,7 +111,8 @@ fn errors_name_the_flag() {
 fn run(program: &str, arguments: &[&str]) -> String {
     let own = std::env::current_exe().unwrap();
     let binary = own.parent().unwrap().parent().unwrap().join("examples").join(program);
-    let output = Command::new(binary).args(arguments).output().expect("`cargo test` builds the example binaries");
+    let output =
+        Command::new(binary).args(arguments).output().expect("`cargo test` builds the example binaries");
     assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     words(&output.stdout)
 }
@@ -127,7 +128,8 @@ fn a_table_is_prepared_grown_exported_and_read_back() {
         run("prepare", &[&["--source", "table", "--events", &events, "--out", &out], &all[..], more].concat())
     };
     let said = table(&before, "old", &[]);
-    let columns = "before.csv: 6 rows; cells between commas, user = user, item = item, time = timestamp, query = query";
+    let columns =
+        "before.csv: 6 rows; cells between commas, user = user, item = item, time = timestamp, query = query";
     assert!(said.contains(columns) && said.contains("2 users, 5 items, 6 events after reading"), "{said}");
     table(&after, "grown", &["--grow", &path("old")]);
     let names = |corpus: &str| {
@@ -143,7 +145,10 @@ fn a_table_is_prepared_grown_exported_and_read_back() {
         assert_eq!(names(&format!("{form}_again")), names("grown"), "{form}");
     }
     run("export", &["--data", &path("grown"), "--format", "s3rec", "--name", "log", "--out", &path("texts")]);
-    run("prepare", &["--source", "s3rec", "--name", "log", "--input", &path("texts"), "--out", &path("s3rec_again")]);
+    run(
+        "prepare",
+        &["--source", "s3rec", "--name", "log", "--input", &path("texts"), "--out", &path("s3rec_again")],
+    );
     assert_eq!(names("s3rec_again"), names("grown"));
     let split = table(&after, "split", &["--split-at", "1970-01-01T00:00:05,7"]);
     assert!(split.contains("answers 1 for the test"), "{split}");

@@ -180,7 +180,11 @@ impl EventSource for CorpusBuilder {
                 title: item.title.as_deref().map(Cow::Borrowed),
                 description: item.description.as_deref().map(Cow::Borrowed),
                 image_urls: item.image_urls.iter().map(|url| Cow::Borrowed(url.as_str())).collect(),
-                attributes: item.values.iter().map(|(field, value)| format!("{}:{value}", name(*field)).into()).collect(),
+                attributes: item
+                    .values
+                    .iter()
+                    .map(|(field, value)| format!("{}:{value}", name(*field)).into())
+                    .collect(),
                 fields: item.values.iter().map(value).collect(),
                 ..RawItem::default()
             })?;

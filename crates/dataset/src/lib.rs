@@ -90,9 +90,9 @@ pub use preset::{Defaults, Preset, Reader};
 pub use pth::import_pth;
 pub use ragged::Ragged;
 pub use source::{
-    AmazonReviews, Column, Encoding, EventSource, EventTable, FieldColumn, FileReport, Form, Interactions, ItemTable,
-    KindColumn, KuaiSar, Line, LineReader, ListForm, Occurrence, ReadOptions, TableForm, TableSchema, TimeForm,
-    parse_time,
+    AmazonReviews, Column, Encoding, EventSource, EventTable, FieldColumn, FileReport, Form, Interactions,
+    ItemTable, KindColumn, KuaiSar, Line, LineReader, ListForm, Occurrence, ReadOptions, TableForm,
+    TableSchema, TimeForm, parse_time,
 };
 pub use split::{Example, Split};
 pub use statistics::{Percentiles, Range, Statistics};

@@ -215,9 +215,13 @@ mod tests {
 
     #[test]
     fn errors_name_the_line_and_the_field() {
-        let error = Preset::parse("name = \"x\"\n\n[[events]]\nusr = 1\n", Path::new("my.toml")).unwrap_err().to_string();
+        let error = Preset::parse("name = \"x\"\n\n[[events]]\nusr = 1\n", Path::new("my.toml"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("my.toml, line 4") && error.contains("`usr`"), "{error}");
-        let error = Preset::parse("name = \"x\"\n[[events]]\nuser = 0\n", Path::new("my.toml")).unwrap_err().to_string();
+        let error = Preset::parse("name = \"x\"\n[[events]]\nuser = 0\n", Path::new("my.toml"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("line 3") && error.contains("count from 1"), "{error}");
         let error = Preset::named("netflix").unwrap_err().to_string();
         assert!(error.contains("movielens-latest"), "{error}");

@@ -127,7 +127,8 @@ impl Statistics {
             events_with_query += history.queries.iter().filter(|&&q| q != 0).count() as u64;
         }
         let ids = || 1..=corpus.item_count() as u32;
-        let without = |split: Split| (0..users).filter(|&u| split.target_of(corpus, u).is_none()).count() as u64;
+        let without =
+            |split: Split| (0..users).filter(|&u| split.target_of(corpus, u).is_none()).count() as u64;
         Self {
             users: users as u64,
             items,
@@ -170,7 +171,10 @@ impl Statistics {
             ("lengths", format!("10 % {p10}, 25 % {p25}, median {p50}, 75 % {p75}, 90 % {p90}, 99 % {p99}")),
             ("items", format!("{}, events each {}", self.items, range(self.item_events))),
             ("events", format!("{}, sparsity {:.2} %", self.events, self.sparsity)),
-            ("times", if self.has_times == Some(false) { "none".to_owned() } else { format!("{first} to {last}") }),
+            (
+                "times",
+                if self.has_times == Some(false) { "none".to_owned() } else { format!("{first} to {last}") },
+            ),
             (
                 "answers",
                 format!("{tested} for the test, {} of them in the history already", self.targets_in_history),

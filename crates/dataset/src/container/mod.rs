@@ -241,7 +241,8 @@ impl Container {
             return Err(self.damaged(format!("a `{found}` file where a `{wanted}` file is expected")));
         }
         if !(VERSION..=newest).contains(&self.version()) {
-            let understood = if newest == VERSION { VERSION.to_string() } else { format!("{VERSION} to {newest}") };
+            let understood =
+                if newest == VERSION { VERSION.to_string() } else { format!("{VERSION} to {newest}") };
             return Err(self.damaged(format!("version {} where {understood} is understood", self.version())));
         }
         if self.long(24) != map.len() as u64 {

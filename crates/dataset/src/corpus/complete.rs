@@ -37,7 +37,10 @@ impl Numbered {
         }
         let actions = self.texts.actions.len();
         if let Some(at) = self.event_actions.iter().position(|&action| action as usize > actions) {
-            return fail("event_actions", format!("entry {at} is {}, not 0 to {actions}", self.event_actions[at]));
+            return fail(
+                "event_actions",
+                format!("entry {at} is {}, not 0 to {actions}", self.event_actions[at]),
+            );
         }
         self.check_splits(users)?;
         whole("queries", &self.queries)?;

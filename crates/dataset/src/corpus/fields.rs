@@ -19,7 +19,11 @@ impl FlatFields {
         let largest = |field: &Field| field.items.values.iter().max().map_or(0, |&value| u64::from(value));
         Self {
             sizes: fields.iter().map(|field| largest(field).max(field.values.len() as u64)).collect(),
-            items: fields.iter().flat_map(|field| field.items.rows()).map(|row| row.iter().copied()).collect(),
+            items: fields
+                .iter()
+                .flat_map(|field| field.items.rows())
+                .map(|row| row.iter().copied())
+                .collect(),
         }
     }
 }

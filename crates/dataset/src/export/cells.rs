@@ -35,7 +35,11 @@ impl EventColumns {
 pub(super) fn parts(corpus: &Corpus) -> Vec<(&'static str, Option<Part>)> {
     match corpus.user_count() > 0 && corpus.split(0).is_some() {
         true => {
-            vec![("events.train", Some(Part::Train)), ("events.valid", Some(Part::Valid)), ("events.test", Some(Part::Test))]
+            vec![
+                ("events.train", Some(Part::Train)),
+                ("events.valid", Some(Part::Valid)),
+                ("events.test", Some(Part::Test)),
+            ]
         }
         false => vec![("events", None)],
     }

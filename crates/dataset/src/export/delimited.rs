@@ -115,7 +115,9 @@ fn items(corpus: &Corpus, out: &mut Out<'_>) -> csv::Result<()> {
         out.write_field(list(attributes(corpus, item)))?;
         for field in &fields {
             let values = field.of(item).iter();
-            out.write_field(list(values.map(|&v| field.value(v).map_or_else(|| v.to_string(), str::to_owned))))?;
+            out.write_field(list(
+                values.map(|&v| field.value(v).map_or_else(|| v.to_string(), str::to_owned)),
+            ))?;
         }
         out.write_record(None::<&[u8]>)?;
     }
@@ -157,7 +159,9 @@ pub(super) fn recbole(corpus: &Corpus, folder: &Path, name: &str) -> Result<()> 
                     row.extend(columns.times.then(|| history.times[at].to_string()));
                     row.extend(columns.kinds.then(|| kind_name(history.kind(at)).to_owned()));
                     row.extend(columns.queries.then(|| line(&query_text(corpus, history.queries[at]))));
-                    row.extend(columns.actions.then(|| line(corpus.action(history.action(at)).unwrap_or_default())));
+                    row.extend(
+                        columns.actions.then(|| line(corpus.action(history.action(at)).unwrap_or_default())),
+                    );
                     out.write_record(row)?;
                 }
             }
@@ -167,10 +171,17 @@ pub(super) fn recbole(corpus: &Corpus, folder: &Path, name: &str) -> Result<()> 
     table(&folder.join(format!("{name}.item")), b'\t', false, |out| {
         let fields: Vec<_> = corpus.fields().collect();
         let names = fields.iter().map(|field| format!("field_{}:token_seq", line(field.name())));
-        let fixed = ["item_id:token", "title:token_seq", "image:token_seq", "query:token_seq", "attributes:token_seq"];
+        let fixed = [
+            "item_id:token",
+            "title:token_seq",
+            "image:token_seq",
+            "query:token_seq",
+            "attributes:token_seq",
+        ];
         out.write_record(fixed.map(str::to_owned).into_iter().chain(names))?;
         // Values with blanks would fall apart: they are a list in brackets.
-        let seq = |values: Vec<String>| match values.iter().any(|value| value.contains([' ', '"', '[', '\''])) {
+        let seq = |values: Vec<String>| match values.iter().any(|value| value.contains([' ', '"', '[', '\'']))
+        {
             true => line(&list(values)),
             false => values.join(" "),
         };
@@ -184,7 +195,9 @@ pub(super) fn recbole(corpus: &Corpus, folder: &Path, name: &str) -> Result<()> 
             ];
             for field in &fields {
                 let values = field.of(item).iter();
-                row.push(seq(values.map(|&v| field.value(v).map_or_else(|| v.to_string(), str::to_owned)).collect()));
+                row.push(seq(values
+                    .map(|&v| field.value(v).map_or_else(|| v.to_string(), str::to_owned))
+                    .collect()));
             }
             out.write_record(row)?;
         }

@@ -104,6 +104,9 @@ fn parquet_files(_: &Corpus, _: &Path) -> Result<()> {
 
 /// An error about a name that this form cannot hold.
 fn unwritable(what: &str, name: &str) -> Error {
-    let message = format!("{what} `{}` holds a tab or line end, which this form cannot write: take csv", name.escape_debug());
+    let message = format!(
+        "{what} `{}` holds a tab or line end, which this form cannot write: take csv",
+        name.escape_debug()
+    );
     Error::Config { field: "form", message }
 }

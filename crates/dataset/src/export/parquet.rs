@@ -82,7 +82,8 @@ pub(super) fn write(corpus: &Corpus, folder: &Path) -> Result<()> {
     }
     file(&folder.join("items.parquet"), corpus.item_count(), |range| items(corpus, range))?;
     let name = |&item: &u32| corpus.item_name(item).to_owned();
-    let user_names = |range: std::ops::Range<usize>| texts(range.map(|user| corpus.user_name(user).to_owned()));
+    let user_names =
+        |range: std::ops::Range<usize>| texts(range.map(|user| corpus.user_name(user).to_owned()));
     file(&folder.join("sequences.parquet"), users, |range| {
         let items = lists(range.clone().map(|user| corpus.history(user).items.iter().map(name).collect()));
         vec![("user".into(), user_names(range)), ("items".into(), items)]
@@ -117,14 +118,18 @@ fn events(corpus: &Corpus, part: Option<Part>, users: std::ops::Range<usize>) ->
         table.push(("timestamp".to_owned(), numbers(all().map(|(user, at)| own(user).times[at]))));
     }
     if columns.kinds {
-        table.push(("kind".to_owned(), texts(all().map(|(user, at)| kind_name(own(user).kind(at)).to_owned()))));
+        table.push((
+            "kind".to_owned(),
+            texts(all().map(|(user, at)| kind_name(own(user).kind(at)).to_owned())),
+        ));
     }
     if columns.queries {
         let query = |(user, at): (usize, usize)| query_text(corpus, own(user).queries[at]);
         table.push(("query".to_owned(), texts(all().map(query))));
     }
     if columns.actions {
-        let action = |(user, at): (usize, usize)| corpus.action(own(user).action(at)).unwrap_or_default().to_owned();
+        let action =
+            |(user, at): (usize, usize)| corpus.action(own(user).action(at)).unwrap_or_default().to_owned();
         table.push(("action".to_owned(), texts(all().map(action))));
     }
     table

@@ -52,10 +52,13 @@ pub(super) fn text(corpus: &Corpus, name: &str, form: ExportForm) -> Result<Stri
     });
     let fields = corpus.fields().map(|field| FieldColumn {
         name: field.name().to_owned(),
-        column: Column::from(match recbole {
-            true => format!("field_{}", field.name().replace(['\t', '\n', '\r'], " ")),
-            false => format!("field:{}", field.name()),
-        }.as_str()),
+        column: Column::from(
+            match recbole {
+                true => format!("field_{}", field.name().replace(['\t', '\n', '\r'], " ")),
+                false => format!("field:{}", field.name()),
+            }
+            .as_str(),
+        ),
         separator: recbole.then(|| " ".to_owned()),
         ..FieldColumn::default()
     });

@@ -332,9 +332,9 @@ impl Splits {
             |before: &dyn Fn((i64, u8)) -> bool| events.clone().take_while(|&e| before(e)).count() as u32;
         match self.rule {
             Rule::LeaveOneOut => {}
-            Rule::Parts => self
-                .done
-                .push([Part::Valid, Part::Test].map(|part| count(&|(_, own)| own < part as u8))),
+            Rule::Parts => {
+                self.done.push([Part::Valid, Part::Test].map(|part| count(&|(_, own)| own < part as u8)))
+            }
             Rule::Times(ends) => self.done.push(ends.map(|end| count(&|(time, _)| time < end))),
         }
     }

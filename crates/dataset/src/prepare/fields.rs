@@ -69,7 +69,8 @@ impl FieldValues {
     /// Buckets are ranges of numbers, named by their lower ends. Ends that are known stay.
     fn buckets(&self, buckets: usize, items: &Ragged<u32>) -> Field {
         let of = |value: u32| str::from_utf8(self.seen.key(value)).ok().and_then(number).unwrap_or(0.0);
-        let known: Vec<f64> = self.known.iter().filter_map(|label| number(label.strip_prefix("from ")?)).collect();
+        let known: Vec<f64> =
+            self.known.iter().filter_map(|label| number(label.strip_prefix("from ")?)).collect();
         let lower = match known.is_empty() {
             false => known,
             true => quantiles(items.values.iter().map(|&value| of(value)).collect(), buckets),
@@ -90,7 +91,8 @@ impl FieldValues {
 fn quantiles(mut numbers: Vec<f64>, buckets: usize) -> Vec<f64> {
     numbers.sort_unstable_by(f64::total_cmp);
     let count = numbers.len();
-    let mut ends: Vec<f64> = (0..buckets.max(1)).filter_map(|n| numbers.get(n * count / buckets.max(1)).copied()).collect();
+    let mut ends: Vec<f64> =
+        (0..buckets.max(1)).filter_map(|n| numbers.get(n * count / buckets.max(1)).copied()).collect();
     ends.dedup();
     ends
 }
@@ -145,7 +147,8 @@ mod tests {
         let rows = ["1", "2", "3", "4"].map(|n| first.insert(n)).into_iter().collect();
         let field = first.finish(&rows);
         assert_eq!((text(&field, 0), text(&field, 3)), (vec!["from 1".into()], vec!["from 3".into()]));
-        let names: Vec<String> = field.values.rows().map(|v| String::from_utf8(v.to_vec()).unwrap()).collect();
+        let names: Vec<String> =
+            field.values.rows().map(|v| String::from_utf8(v.to_vec()).unwrap()).collect();
         let mut grown = FieldValues::new(ItemField::numbers("price", 2), &names);
         let rows = ["0", "2.9", "100"].map(|n| grown.insert(n)).into_iter().collect();
         let field = grown.finish(&rows);

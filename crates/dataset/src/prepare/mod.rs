@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 pub use core_filter::core_filter;
-pub use folder::write_folder;
 pub(crate) use folder::NEGATIVES_SEED;
+pub use folder::write_folder;
 pub(crate) use items::attribute_queries;
 pub use numbers::Numbers;
 pub use repeats::Repeats;
@@ -171,7 +171,8 @@ impl PrepareConfig {
         if left.events == 0 {
             return Err(report.nothing_left("the core filter", &["min_user_events", "min_item_events"]));
         }
-        let mut catalogue = items::Catalogue::new(data.item_count(), self.query_words, source.fields(), numbers);
+        let mut catalogue =
+            items::Catalogue::new(data.item_count(), self.query_words, source.fields(), numbers);
         for file in source.for_each_item(&mut |item| catalogue.add(item, &table, &item_ids))? {
             report.item_file(file);
         }
@@ -235,7 +236,10 @@ impl PrepareConfig {
         if let Some(SplitAt { valid, test }) = self.split
             && valid > test
         {
-            return fail("split", format!("the test begins at {}, before validation at {}", instant(test), instant(valid)));
+            return fail(
+                "split",
+                format!("the test begins at {}, before validation at {}", instant(test), instant(valid)),
+            );
         }
         if self.max_user_events == Some(0) {
             return fail("max_user_events", "must be at least 1".into());

@@ -37,12 +37,19 @@ impl PrepareConfig {
         }
         if self.min_user_events > 1 || self.min_item_events > 1 {
             let own = data.user_offsets.windows(2).zip(1u32..);
-            let users: Vec<u32> =
-                own.flat_map(|(range, user)| std::iter::repeat_n(user, (range[1] - range[0]) as usize)).collect();
+            let users: Vec<u32> = own
+                .flat_map(|(range, user)| std::iter::repeat_n(user, (range[1] - range[0]) as usize))
+                .collect();
             let keep = core_filter(&users, &data.event_items, self.min_user_events, self.min_item_events);
             data.keep_events(&keep);
-            let told = format!("min_user_events {}, min_item_events {}", self.min_user_events, self.min_item_events);
-            report.filtered("the core filter", &["min_user_events", "min_item_events"], told, data.counts())?;
+            let told =
+                format!("min_user_events {}, min_item_events {}", self.min_user_events, self.min_item_events);
+            report.filtered(
+                "the core filter",
+                &["min_user_events", "min_item_events"],
+                told,
+                data.counts(),
+            )?;
         }
         Ok(())
     }
@@ -107,7 +114,8 @@ impl Numbered {
         let (mut items, mut queries) = (Ragged::default(), Vec::new());
         for user in (0..kept_users.len()).filter(|&user| kept_users[user]) {
             let start = sampled.items.offsets[user] as usize;
-            let own = sampled.items.row(user).iter().enumerate().filter(|(_, item)| ids[**item as usize] != PAD);
+            let own =
+                sampled.items.row(user).iter().enumerate().filter(|(_, item)| ids[**item as usize] != PAD);
             queries.extend(own.clone().filter_map(|(at, _)| sampled.queries.get(start + at)));
             items.push(own.map(|(_, &item)| ids[item as usize]));
         }
@@ -133,10 +141,15 @@ mod tests {
     struct Log(Vec<Vec<String>>);
 
     impl EventSource for Log {
-        fn for_each_event(&self, visit: &mut dyn FnMut(RawEvent<'_>) -> Result<()>) -> Result<Vec<FileReport>> {
+        fn for_each_event(
+            &self,
+            visit: &mut dyn FnMut(RawEvent<'_>) -> Result<()>,
+        ) -> Result<Vec<FileReport>> {
             for (user, items) in self.0.iter().enumerate() {
                 let user = (user + 1).to_string();
-                items.iter().try_for_each(|item| visit(RawEvent { user: &user, item, ..RawEvent::default() }))?;
+                items
+                    .iter()
+                    .try_for_each(|item| visit(RawEvent { user: &user, item, ..RawEvent::default() }))?;
             }
             Ok(Vec::new())
         }
@@ -155,7 +168,10 @@ mod tests {
         let text = |text: &[u8]| String::from_utf8(text.to_vec()).unwrap();
         let own = |user: usize| {
             let range = data.user_offsets[user] as usize..data.user_offsets[user + 1] as usize;
-            data.event_items[range].iter().map(|&item| text(data.texts.items.row(item as usize - 1))).collect()
+            data.event_items[range]
+                .iter()
+                .map(|&item| text(data.texts.items.row(item as usize - 1)))
+                .collect()
         };
         (0..data.user_count()).map(|user| (text(data.texts.users.row(user)), own(user))).collect()
     }

@@ -19,7 +19,8 @@ const FIELD: &str = "field:";
 /// attribute, action and value of a field. A tab, line end or backslash in a name is written as `\t`, `\n`, `\r`, `\\`.
 pub(crate) fn write(corpus: &Corpus, path: &Path) -> Result<()> {
     atomic::write_file(path, |out| {
-        let mut line = |kind: &str, number: u32, name: &str| writeln!(out, "{kind}\t{number}\t{}", escaped(name));
+        let mut line =
+            |kind: &str, number: u32, name: &str| writeln!(out, "{kind}\t{number}\t{}", escaped(name));
         let mut lines = || {
             line("kind", 0, "name")?;
             for user in 0..corpus.user_count() {
@@ -29,7 +30,8 @@ pub(crate) fn write(corpus: &Corpus, path: &Path) -> Result<()> {
                 line("item", item, corpus.item_name(item))?;
             }
             // Where the log's own numbers stand for words and attributes, they are their names.
-            let named = |name: Option<&str>, number: u32| name.map_or_else(|| number.to_string(), str::to_owned);
+            let named =
+                |name: Option<&str>, number: u32| name.map_or_else(|| number.to_string(), str::to_owned);
             for word in 1..=corpus.word_count() as u32 {
                 line("word", word, &named(corpus.word(word), word))?;
             }
@@ -87,12 +89,16 @@ impl Numbers {
             let fail = |message: String| Error::format(path, line.number, line.byte, message);
             let mut parts = line.text.splitn(3, '\t');
             let (Some(kind), Some(number), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
-                return Err(fail(format!("three cells between tabs are expected: {}", HEADER.replace('\t', ", "))));
+                return Err(fail(format!(
+                    "three cells between tabs are expected: {}",
+                    HEADER.replace('\t', ", ")
+                )));
             };
             if kind == "kind" {
                 continue;
             }
-            let name = plain(name).ok_or_else(|| fail(format!("`{name}` has an escape other than \\t, \\n, \\r and \\\\")))?;
+            let name = plain(name)
+                .ok_or_else(|| fail(format!("`{name}` has an escape other than \\t, \\n, \\r and \\\\")))?;
             let parsed = number.parse::<u32>().ok().filter(|&n| n > 0);
             let number = parsed.ok_or_else(|| fail(format!("`{number}` is no number from 1")))?;
             let list = match kind {
@@ -120,7 +126,9 @@ impl Numbers {
             };
             let expected = list.len() + 1;
             if number as usize != expected {
-                return Err(fail(format!("{kind} {number} where {expected} is expected: they are numbered in order")));
+                return Err(fail(format!(
+                    "{kind} {number} where {expected} is expected: they are numbered in order"
+                )));
             }
             list.push(name);
         }

@@ -84,8 +84,13 @@ fn attribute_field(data: &Numbered) -> Field {
     for (slot, &item) in data.attribute_items.iter().enumerate() {
         slots[item as usize - 1] = Some(slot);
     }
-    let row = |slot: Option<usize>| slot.map_or(&[][..], |slot| data.item_attributes.row(slot)).iter().copied();
-    Field { name: "attributes".to_owned(), values: Ragged::default(), items: slots.into_iter().map(row).collect() }
+    let row =
+        |slot: Option<usize>| slot.map_or(&[][..], |slot| data.item_attributes.row(slot)).iter().copied();
+    Field {
+        name: "attributes".to_owned(),
+        values: Ragged::default(),
+        items: slots.into_iter().map(row).collect(),
+    }
 }
 
 /// Items that occur and have neither attributes nor texts.

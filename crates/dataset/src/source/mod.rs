@@ -15,8 +15,8 @@ pub use amazon::AmazonReviews;
 pub use input::{FileReport, Line, LineReader, Occurrence, ReadOptions};
 pub use kuaisar::KuaiSar;
 pub use table::{
-    Column, Encoding, EventTable, FieldColumn, Form, Interactions, ItemTable, KindColumn, ListForm, TableForm, TableSchema,
-    TimeForm, parse_time,
+    Column, Encoding, EventTable, FieldColumn, Form, Interactions, ItemTable, KindColumn, ListForm,
+    TableForm, TableSchema, TimeForm, parse_time,
 };
 
 pub(crate) use markup::words_of as title_words;

@@ -32,7 +32,12 @@ type Row = Vec<(String, Value)>;
 ///
 /// # Errors
 /// A preset with a reader of its own, settings that cannot work, Parquet without the feature, or the file system's refusal.
-pub fn write_tables(config: &SyntheticConfig, preset: &Preset, folder: &Path, name: &str) -> Result<Vec<String>> {
+pub fn write_tables(
+    config: &SyntheticConfig,
+    preset: &Preset,
+    folder: &Path,
+    name: &str,
+) -> Result<Vec<String>> {
     config.validate()?;
     check_name(name)?;
     if preset.reader != Reader::Table {
@@ -51,7 +56,13 @@ pub fn write_tables(config: &SyntheticConfig, preset: &Preset, folder: &Path, na
         for (place, table) in preset.events.iter().enumerate() {
             let last = events.len() - 1;
             let own = match (split, table.part) {
-                (false, _) if lists => if place == 0 { &events[..last] } else { &events[last..] },
+                (false, _) if lists => {
+                    if place == 0 {
+                        &events[..last]
+                    } else {
+                        &events[last..]
+                    }
+                }
                 // Files of which any will do.
                 (false, _) if place > 0 && table.optional => &[],
                 (false, _) => &events[..],
@@ -62,12 +73,18 @@ pub fn write_tables(config: &SyntheticConfig, preset: &Preset, folder: &Path, na
                 (true, Part::Test) => &events[events.len() - 1..],
             };
             if !own.is_empty() {
-                events_of(table, preset, user as u64, own, config, files.of(&table.files, &table.format, name));
+                events_of(
+                    table,
+                    preset,
+                    user as u64,
+                    own,
+                    config,
+                    files.of(&table.files, &table.format, name),
+                );
             }
         }
     }
     for table in &preset.items {
-        // Fields that are read from files of events come with them.
         if preset.events.iter().any(|events| events.files == table.files) {
             continue;
         }
@@ -95,7 +112,8 @@ struct Files(BTreeMap<String, (TableForm, Vec<Row>)>);
 impl Files {
     /// The rows of the first file of these.
     fn of(&mut self, patterns: &[String], form: &TableForm, name: &str) -> &mut Vec<Row> {
-        let file = patterns.first().map_or("", String::as_str).replace("{name}", name).replace('*', "synthetic");
+        let file =
+            patterns.first().map_or("", String::as_str).replace("{name}", name).replace('*', "synthetic");
         &mut self.0.entry(file).or_insert_with(|| (form.clone(), Vec::new())).1
     }
 
@@ -116,7 +134,9 @@ impl Files {
                 };
                 let bytes: Vec<u8> = match form.encoding {
                     Encoding::Utf8 => text.into_bytes(),
-                    Encoding::Latin1 => text.chars().map(|letter| u8::try_from(letter).unwrap_or(b'?')).collect(),
+                    Encoding::Latin1 => {
+                        text.chars().map(|letter| u8::try_from(letter).unwrap_or(b'?')).collect()
+                    }
                 };
                 out.write_all(&bytes).map_err(Error::io(&path, "cannot write"))
             })?;
@@ -147,11 +167,12 @@ fn events_of(
     preset: &Preset,
     user: u64,
     events: &[(u64, i64)],
-    config: &SyntheticConfig,
+    world: &World,
     rows: &mut Vec<Row>,
 ) {
     let recbole = preset.name == "recbole";
-    let (user_column, item_column) = if recbole { ("user_id:token", "item_id:token") } else { ("user", "item") };
+    let (user_column, item_column) =
+        if recbole { ("user_id:token", "item_id:token") } else { ("user", "item") };
     // A file with histories has them in the rows of another table of the same files.
     let history = preset.events.iter().find(|other| other.history && other.files == table.files);
     if table.history {
@@ -160,18 +181,23 @@ fn events_of(
     let start = if history.is_some() { HISTORY.min(events.len() - 1) } else { 0 };
     if let Some(list) = table.list.as_ref().filter(|list| list.label.is_none()) {
         let items: Vec<String> = events.iter().map(|event| event.0.to_string()).collect();
-        let cell = match preset.events.iter().any(|table| table.files.iter().any(|file| file.ends_with(".parquet"))) {
-            true => Value::from(items),
-            false => Value::from(items.join(&list.separator)),
-        };
-        rows.push(vec![(named(&table.user, user_column), user.to_string().into()), (named(&table.item, item_column), cell)]);
+        let cell =
+            match preset.events.iter().any(|table| table.files.iter().any(|file| file.ends_with(".parquet")))
+            {
+                true => Value::from(items),
+                false => Value::from(items.join(&list.separator)),
+            };
+        rows.push(vec![
+            (named(&table.user, user_column), user.to_string().into()),
+            (named(&table.item, item_column), cell),
+        ]);
         return;
     }
     for &(item, time) in &events[start..] {
         let mut row: Row = vec![(named(&table.user, user_column), user.to_string().into())];
         let cell = match table.list.as_ref().and_then(|list| Some((list, list.label.as_ref()?))) {
             Some((list, label)) => {
-                let other = (item + 1) % config.items;
+                let other = world.item_after(item);
                 format!("{item}{label}1{}{other}{label}0", list.separator)
             }
             None => item.to_string(),
@@ -193,6 +219,9 @@ fn events_of(
             let action = table.actions.first().map_or("view", String::as_str);
             row.push((named(&table.action, "action"), action.into()));
         }
+        // Files that describe items, too, say of each event's item what they say of it.
+        let beside = preset.items.iter().filter(|items| items.files == table.files);
+        row.extend(beside.flat_map(|items| item_row(items, world, item).into_iter().skip(1)));
         rows.push(row);
     }
 }
@@ -222,7 +251,8 @@ fn times(table: &EventTable, recbole: bool, time: i64, row: &mut Row) {
 
 fn item_row(table: &ItemTable, world: &World, item: u64) -> Row {
     let recbole = table.other_fields;
-    let mut row: Row = vec![(named(&table.id, if recbole { "item_id:token" } else { "item" }), item.to_string().into())];
+    let mut row: Row =
+        vec![(named(&table.id, if recbole { "item_id:token" } else { "item" }), item.to_string().into())];
     let (series, part) = world.series(item);
     let title = format!("{} part {}", world.word(&[1, series]), part + 1);
     if recbole {
@@ -296,10 +326,11 @@ fn delimited(rows: &[Row], form: &TableForm, typed: bool) -> String {
         true => names.iter().filter_map(|name| name.parse::<usize>().ok()).max().unwrap_or(0),
         false => names.len(),
     };
-    let quoted = |cell: String| match form.quotes != Some(false) && (cell.contains(separator) || cell.contains('"')) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell,
-    };
+    let quoted =
+        |cell: String| match form.quotes != Some(false) && (cell.contains(separator) || cell.contains('"')) {
+            true => format!("\"{}\"", cell.replace('"', "\"\"")),
+            false => cell,
+        };
     let mut out = String::new();
     if !numbered {
         out += &(names.join(separator) + "\n");

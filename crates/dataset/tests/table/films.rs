@@ -74,14 +74,18 @@ fn movielens_latest_small() {
     assert!(corpus.has_times());
     let genres = corpus.field("genres").unwrap();
     let names: BTreeSet<&str> = genres.values().collect();
-    assert_eq!((names.len(), names.contains("Film-Noir"), names.contains("(no genres listed)")), (19, true, false));
+    assert_eq!(
+        (names.len(), names.contains("Film-Noir"), names.contains("(no genres listed)")),
+        (19, true, false)
+    );
     let toy_story = (1..=corpus.item_count() as u32).find(|&item| corpus.item_name(item) == "1").unwrap();
     assert_eq!(corpus.title(toy_story), Some("Toy Story (1995)"));
     let own: Vec<_> = genres.of(toy_story).iter().map(|&value| genres.value(value).unwrap()).collect();
     assert_eq!(own, ["Adventure", "Animation", "Children", "Comedy", "Fantasy"]);
     // Each user's times, by sorting rows.
     for user in 0..corpus.user_count() {
-        let kept: BTreeSet<&str> = (1..=corpus.item_count() as u32).map(|item| corpus.item_name(item)).collect();
+        let kept: BTreeSet<&str> =
+            (1..=corpus.item_count() as u32).map(|item| corpus.item_name(item)).collect();
         let mut times: Vec<i64> = rows
             .iter()
             .filter(|(name, item, _)| name == corpus.user_name(user) && kept.contains(item.as_str()))

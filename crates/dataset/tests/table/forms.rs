@@ -5,8 +5,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use seminar_dataset::{
-    Column, Corpus, Error, EventTable, FieldColumn, Form, Interactions, ItemTable, ListForm, Numbered, PrepareConfig, Result,
-    TableForm, TableSchema,
+    Column, Corpus, Error, EventTable, FieldColumn, Form, Interactions, ItemTable, ListForm, Numbered,
+    PrepareConfig, Result, TableForm, TableSchema,
 };
 
 fn all() -> PrepareConfig {
@@ -14,7 +14,10 @@ fn all() -> PrepareConfig {
 }
 
 fn schema(file: &str) -> TableSchema {
-    TableSchema { events: vec![EventTable { files: vec![file.into()], ..EventTable::default() }], items: Vec::new() }
+    TableSchema {
+        events: vec![EventTable { files: vec![file.into()], ..EventTable::default() }],
+        items: Vec::new(),
+    }
 }
 
 /// Prepares one file of events.
@@ -97,7 +100,8 @@ fn told(data: &Numbered) -> Vec<(String, Vec<(String, i64, String)>)> {
     (0..corpus.user_count())
         .map(|user| {
             let own = corpus.history(user);
-            let event = |n: usize| (corpus.item_name(own.items[n]).to_owned(), own.times[n], words(own.queries[n]));
+            let event =
+                |n: usize| (corpus.item_name(own.items[n]).to_owned(), own.times[n], words(own.queries[n]));
             (corpus.user_name(user).to_owned(), (0..own.items.len()).map(event).collect())
         })
         .collect()
@@ -178,8 +182,13 @@ fn a_user_with_two_rows_of_a_list_is_an_error_unless_said() {
     let folder = tempfile::tempdir().unwrap();
     let text = "user,item\n1,a b\n2,c\n1,d\n";
     let list = Some(ListForm { separator: " ".into(), label: None });
-    let error = read(folder.path(), "e.csv", text.as_bytes(), |table| table.list = list.clone()).unwrap_err().to_string();
-    assert!(error.contains("line 4") && error.contains("line 2 already") && error.contains("repeated_users"), "{error}");
+    let error = read(folder.path(), "e.csv", text.as_bytes(), |table| table.list = list.clone())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("line 4") && error.contains("line 2 already") && error.contains("repeated_users"),
+        "{error}"
+    );
     let data = read(folder.path(), "e.csv", text.as_bytes(), |table| {
         (table.list, table.repeated_users) = (list.clone(), true);
     });
@@ -194,8 +203,12 @@ fn labels_histories_and_times_of_a_list() {
     let preset = seminar_dataset::Preset::named("mind").unwrap();
     let source = Interactions::open(folder.path(), "mind", preset.schema()).unwrap();
     let data = all().prepare(&source).unwrap().data;
-    let names = |user: usize| -> Vec<String> { told(&data)[user].1.iter().map(|event| event.0.clone()).collect() };
-    assert_eq!((names(0), names(1)), (vec!["N1".into(), "N2".into(), "N7".into(), "N3".into()], vec!["N5".to_owned()]));
+    let names =
+        |user: usize| -> Vec<String> { told(&data)[user].1.iter().map(|event| event.0.clone()).collect() };
+    assert_eq!(
+        (names(0), names(1)),
+        (vec!["N1".into(), "N2".into(), "N7".into(), "N3".into()], vec!["N5".to_owned()])
+    );
     let list = |table: &mut EventTable| table.list = Some(ListForm { separator: "|".into(), label: None });
     let text = "user,item,time\nu,a|b|c,3|1|2\nv,a,5\n";
     let data = read(folder.path(), "t.csv", text.as_bytes(), list).unwrap();
@@ -205,7 +218,8 @@ fn labels_histories_and_times_of_a_list() {
 #[test]
 fn ids_are_text() {
     let folder = tempfile::tempdir().unwrap();
-    let data = read(folder.path(), "e.csv", "user,item\n1, 01\n1,1\n1,1.0\n01,é \n".as_bytes(), |_| {}).unwrap();
+    let data =
+        read(folder.path(), "e.csv", "user,item\n1, 01\n1,1\n1,1.0\n01,é \n".as_bytes(), |_| {}).unwrap();
     let items: Vec<&[u8]> = data.texts.items.rows().collect();
     assert_eq!(items, ["01".as_bytes(), b"1", b"1.0", "é".as_bytes()]);
     assert_eq!(data.user_count(), 2);
@@ -217,7 +231,10 @@ fn latin_1_is_read_when_said() {
     let bytes = b"user,item\n1,Caf\xE9\n";
     let error = read(folder.path(), "e.csv", bytes, |_| {}).unwrap_err();
     assert!(matches!(error, Error::Utf8 { ref at, bad: 0xE9 } if at.line == 2), "{error}");
-    let data = read(folder.path(), "e.csv", bytes, |table| table.format.encoding = seminar_dataset::Encoding::Latin1).unwrap();
+    let data = read(folder.path(), "e.csv", bytes, |table| {
+        table.format.encoding = seminar_dataset::Encoding::Latin1
+    })
+    .unwrap();
     assert_eq!(data.texts.items.row(0), "Café".as_bytes());
 }
 
@@ -231,9 +248,12 @@ fn without_a_header_columns_have_numbers() {
     let data = read(folder.path(), "ratings.dat", text.as_bytes(), by_number).unwrap();
     assert_eq!((data.user_count(), data.event_times[0]), (2, 978_300_760));
     // The same columns by number, where the first row is a header.
-    let data = read(folder.path(), "h.csv", "who,what,x,when\na,7,5,978300760\n".as_bytes(), by_number).unwrap();
+    let data =
+        read(folder.path(), "h.csv", "who,what,x,when\na,7,5,978300760\n".as_bytes(), by_number).unwrap();
     assert_eq!((data.user_count(), data.event_items.len()), (1, 1));
-    let error = read(folder.path(), "n.csv", b"1,2,3\n4,5,6\n", |table| table.format.header = Some(false)).unwrap_err().to_string();
+    let error = read(folder.path(), "n.csv", b"1,2,3\n4,5,6\n", |table| table.format.header = Some(false))
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("no header") && error.contains("1 to 3"), "{error}");
 }
 
@@ -242,7 +262,8 @@ fn what_cannot_be_used_is_skipped_with_its_cause_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let text = "user,item,time,rating\nu,a,5,4\nu,,5,4\nu,b,soon,4\nu,c,5\n,d,5,4\nu,e,7,3\nu,f,9,x\n";
     std::fs::write(folder.path().join("e.csv"), text).unwrap();
-    let source = Interactions::open_with(folder.path(), "x", schema("e.csv"), Some(3.5), Default::default()).unwrap();
+    let source =
+        Interactions::open_with(folder.path(), "x", schema("e.csv"), Some(3.5), Default::default()).unwrap();
     let report = all().prepare(&source).unwrap().report;
     let skipped: Vec<(&str, u64, &str)> = report.files[0]
         .skipped
@@ -261,7 +282,10 @@ fn what_cannot_be_used_is_skipped_with_its_cause_and_line() {
     );
     assert_eq!(report.files[0].notes["not above the rating threshold"].count, 1);
     let table = report.table();
-    assert!(table.contains("cells between commas, user = user, item = item, time = time, rating = rating"), "{table}");
+    assert!(
+        table.contains("cells between commas, user = user, item = item, time = time, rating = rating"),
+        "{table}"
+    );
 }
 
 #[test]
@@ -277,7 +301,8 @@ fn wrong_forms_are_named() {
     let array = said("a.json", b"[{\"user\": 1, \"item\": 2}]\n");
     assert!(array.contains("user"), "{array}");
     let json = |table: &mut EventTable| table.format.form = Form::JsonLines;
-    let error = read(folder.path(), "a.json", b"[{\"user\": 1, \"item\": 2}]\n", json).unwrap_err().to_string();
+    let error =
+        read(folder.path(), "a.json", b"[{\"user\": 1, \"item\": 2}]\n", json).unwrap_err().to_string();
     assert!(error.contains("an array of JSON"), "{error}");
     let error = Interactions::open(folder.path(), "x", schema("absent.csv")).unwrap_err().to_string();
     assert!(error.contains("absent.csv"), "{error}");
@@ -289,10 +314,17 @@ fn item_files_add_to_each_other() {
     let write = |file: &str, text: &str| std::fs::write(folder.path().join(file), text).unwrap();
     write("e.csv", "user,item\n1,a\n1,b\n1,c\n");
     write("items.csv", "id,title,genres,price\na,\"A, b\",x|y,3\nb,<span class=\"cut,y,1\nd,none,z,\n");
-    write("more.jsonl", "{\"id\": \"a\", \"image\": [\"u1\", \"u2\"], \"genres\": [\"z\", \"x\"]}\n{\"id\": \"c\", \"title\": \"C\"}\n");
+    write(
+        "more.jsonl",
+        "{\"id\": \"a\", \"image\": [\"u1\", \"u2\"], \"genres\": [\"z\", \"x\"]}\n{\"id\": \"c\", \"title\": \"C\"}\n",
+    );
     let genres = FieldColumn { name: "genres".into(), separator: Some("|".into()), ..FieldColumn::default() };
     let price = FieldColumn { name: "price".into(), buckets: Some(2), ..FieldColumn::default() };
-    let table = |file: &str, fields: Vec<FieldColumn>| ItemTable { files: vec![file.into()], fields, ..ItemTable::default() };
+    let table = |file: &str, fields: Vec<FieldColumn>| ItemTable {
+        files: vec![file.into()],
+        fields,
+        ..ItemTable::default()
+    };
     let schema = TableSchema {
         items: vec![
             table("items.csv", vec![genres.clone(), price]),
@@ -305,7 +337,8 @@ fn item_files_add_to_each_other() {
     assert_eq!((corpus.title(1), corpus.title(2), corpus.title(3)), (Some("A, b"), None, Some("C")));
     assert_eq!(corpus.image_urls(1).collect::<Vec<_>>(), ["u1", "u2"]);
     let field = corpus.field("genres").unwrap();
-    let names = |item: u32| field.of(item).iter().map(|&value| field.value(value).unwrap()).collect::<Vec<_>>();
+    let names =
+        |item: u32| field.of(item).iter().map(|&value| field.value(value).unwrap()).collect::<Vec<_>>();
     assert_eq!((names(1), names(2), names(3)), (vec!["x", "y", "z"], vec!["y"], vec![]));
     let price = corpus.field("price").unwrap();
     assert_eq!((price.of(1), price.of(2), price.value(2)), (&[2][..], &[1][..], Some("from 3")));

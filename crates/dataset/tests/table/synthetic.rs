@@ -22,8 +22,14 @@ fn every_preset_reads_what_is_written_for_it() {
         }
         let files = write_tables(&config, &preset, folder.path(), "toy").unwrap();
         assert!(!files.is_empty(), "{name}");
-        let source = Interactions::open(folder.path(), "toy", preset.schema()).unwrap_or_else(|e| panic!("{name}: {e}"));
-        let all = PrepareConfig { drop_repeats: Repeats::Keep, min_user_events: 1, min_item_events: 1, ..preset.config() };
+        let source = Interactions::open(folder.path(), "toy", preset.schema())
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
+        let all = PrepareConfig {
+            drop_repeats: Repeats::Keep,
+            min_user_events: 1,
+            min_item_events: 1,
+            ..preset.config()
+        };
         let prepared = all.prepare(&source).unwrap_or_else(|error| panic!("{name}: {error}"));
         let data = prepared.data;
         assert_eq!((data.user_count(), data.event_items.len()), (40, 900), "{name}");

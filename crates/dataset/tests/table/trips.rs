@@ -5,8 +5,8 @@ use std::path::Path;
 use proptest::prelude::*;
 use seminar_dataset::s3rec::TextFiles;
 use seminar_dataset::{
-    AmazonReviews, Corpus, CorpusBuilder, ExportForm, Interactions, Numbered, Numbers, PrepareConfig, Preset, Queries, SplitAt,
-    WholeFolder, export, s3rec,
+    AmazonReviews, Corpus, CorpusBuilder, ExportForm, Interactions, Numbered, Numbers, PrepareConfig, Preset,
+    Queries, SplitAt, WholeFolder, export, s3rec,
 };
 
 fn data(name: &str) -> std::path::PathBuf {
@@ -23,16 +23,38 @@ fn all_of(corpus: &Corpus) -> String {
     };
     for user in 0..corpus.user_count() {
         let own = corpus.history(user);
-        write!(all, "\nuser {} {} {:?}:", corpus.user_name(user), corpus.user_number(user), corpus.split(user)).unwrap();
+        write!(
+            all,
+            "\nuser {} {} {:?}:",
+            corpus.user_name(user),
+            corpus.user_number(user),
+            corpus.split(user)
+        )
+        .unwrap();
         for at in 0..own.items.len() {
             let time = if corpus.has_times() { own.times[at] } else { at as i64 };
-            write!(all, " {}@{time}{:?}{:?}{}", own.items[at], words(own.queries[at]), own.kind(at), own.action(at)).unwrap();
+            write!(
+                all,
+                " {}@{time}{:?}{:?}{}",
+                own.items[at],
+                words(own.queries[at]),
+                own.kind(at),
+                own.action(at)
+            )
+            .unwrap();
         }
     }
     for item in 1..=corpus.item_count() as u32 {
         let images: Vec<&str> = corpus.image_urls(item).collect();
-        let fields: Vec<_> = corpus.fields().map(|field| (field.name(), field.of(item), field.size())).collect();
-        write!(all, "\nitem {item} {} {:?} {images:?} {fields:?}", corpus.item_name(item), corpus.title(item)).unwrap();
+        let fields: Vec<_> =
+            corpus.fields().map(|field| (field.name(), field.of(item), field.size())).collect();
+        write!(
+            all,
+            "\nitem {item} {} {:?} {images:?} {fields:?}",
+            corpus.item_name(item),
+            corpus.title(item)
+        )
+        .unwrap();
         let attributes = corpus.attributes(item).unwrap_or_default();
         write!(all, " {attributes:?} {:?}", words(corpus.item_query(item))).unwrap();
     }
@@ -87,7 +109,10 @@ fn amazon_comes_back_with_its_queries_attributes_and_fields() {
     let corpus = Corpus::in_memory(&PrepareConfig::amazon().prepare(&source).unwrap().data).unwrap();
     assert!(corpus.fields().count() == 2 && corpus.word_count() > 0);
     comes_back(&corpus);
-    let split = PrepareConfig { split: Some(SplitAt { valid: 1_420_000_000, test: 1_470_000_000 }), ..PrepareConfig::amazon() };
+    let split = PrepareConfig {
+        split: Some(SplitAt { valid: 1_420_000_000, test: 1_470_000_000 }),
+        ..PrepareConfig::amazon()
+    };
     let corpus = Corpus::in_memory(&split.prepare(&source).unwrap().data).unwrap();
     for form in whole_forms() {
         let again = read_back(&corpus, form);
@@ -124,7 +149,13 @@ fn built(log: &[(String, String, i64, String, String)]) -> CorpusBuilder {
         }
     }
     for item in ["p", "q", "ü"] {
-        builder.item(item).title(&format!("Title, \"{item}\"")).image("u1").image("u2").value("kind", "big one").value("kind", item);
+        builder
+            .item(item)
+            .title(&format!("Title, \"{item}\""))
+            .image("u1")
+            .image("u2")
+            .value("kind", "big one")
+            .value("kind", item);
     }
     builder
 }
@@ -133,7 +164,8 @@ fn built(log: &[(String, String, i64, String, String)]) -> CorpusBuilder {
 fn by_names(corpus: &Corpus) -> Vec<String> {
     let item = |item: u32| {
         let kinds = corpus.field("kind").map(|field| {
-            let mut values: Vec<_> = field.of(item).iter().map(|&value| field.value(value).unwrap()).collect();
+            let mut values: Vec<_> =
+                field.of(item).iter().map(|&value| field.value(value).unwrap()).collect();
             values.sort_unstable();
             values
         });
@@ -143,7 +175,13 @@ fn by_names(corpus: &Corpus) -> Vec<String> {
         .filter(|&user| !corpus.history(user).items.is_empty())
         .map(|user| {
             let own = corpus.history(user);
-            let words = |at: usize| corpus.query(own.queries[at]).iter().map(|&word| corpus.word(word).unwrap()).collect::<Vec<_>>();
+            let words = |at: usize| {
+                corpus
+                    .query(own.queries[at])
+                    .iter()
+                    .map(|&word| corpus.word(word).unwrap())
+                    .collect::<Vec<_>>()
+            };
             let event = |at: usize| format!("{} {} {:?}", item(own.items[at]), own.times[at], words(at));
             format!("{}: {:?}", corpus.user_name(user), (0..own.items.len()).map(event).collect::<Vec<_>>())
         })
@@ -202,7 +240,11 @@ proptest! {
 fn one_more_event_moves_no_item() {
     let folder = data("cases/grown_log");
     let source = |file: &str| {
-        let table = seminar_dataset::EventTable { files: vec![file.into()], query: "query".into(), ..Default::default() };
+        let table = seminar_dataset::EventTable {
+            files: vec![file.into()],
+            query: "query".into(),
+            ..Default::default()
+        };
         let schema = seminar_dataset::TableSchema { events: vec![table], items: Vec::new() };
         Interactions::open(&folder, "x", schema).unwrap()
     };
@@ -210,7 +252,8 @@ fn one_more_event_moves_no_item() {
     let old = Corpus::in_memory(&before).unwrap();
     let names = |corpus: &Corpus| (1..=5).map(|item| corpus.item_name(item).to_owned()).collect::<Vec<_>>();
     assert_eq!(names(&old), ["apple", "bread", "cheese", "dates", "eggs"]);
-    let grown = PrepareConfig::all().prepare_from(&source("after.csv"), &Numbers::of(&old).unwrap()).unwrap().data;
+    let grown =
+        PrepareConfig::all().prepare_from(&source("after.csv"), &Numbers::of(&old).unwrap()).unwrap().data;
     let grown = Corpus::in_memory(&grown).unwrap();
     assert_eq!(names(&grown), names(&old));
     assert_eq!((grown.history(0).items, grown.history(0).times), (&[1, 2, 3, 5][..], &[1, 2, 3, 7][..]));
@@ -259,7 +302,9 @@ fn recbole_cannot_hold_a_tab() {
     let corpus = log.build(&PrepareConfig::all()).unwrap();
     let root = tempfile::tempdir().unwrap();
     let out = root.path().join("out");
-    let error = export(&corpus, &WholeFolder::new(&out, "export"), "toy", ExportForm::Recbole).unwrap_err().to_string();
+    let error = export(&corpus, &WholeFolder::new(&out, "export"), "toy", ExportForm::Recbole)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("a\\tb") && error.contains("csv"), "{error}");
     assert!(!out.exists());
     assert_eq!(all_of(&read_back(&corpus, ExportForm::Csv)), all_of(&corpus));

@@ -6,8 +6,8 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use seminar_dataset::{
-    Column, Corpus, EventTable, FieldColumn, Interactions, ItemTable, ListForm, Numbers, PrepareConfig, Preset, ReadOptions,
-    TableSchema,
+    Column, Corpus, EventTable, FieldColumn, Interactions, ItemTable, ListForm, Numbers, PrepareConfig,
+    Preset, ReadOptions, TableSchema,
 };
 
 use super::{Loader, Target, choice, chosen};
@@ -24,7 +24,8 @@ const HEADER: &str = "user_id,item_id,timestamp,rating,query,history\n";
 
 fn row(number: usize) -> String {
     let (user, item) = (number % 3, number % 7);
-    let times = ["1500000000", "2019-11-10 11:30:54", "1.52309e+12", "11/10/2019 11:30:54 AM", "1500000000000.5"];
+    let times =
+        ["1500000000", "2019-11-10 11:30:54", "1.52309e+12", "11/10/2019 11:30:54 AM", "1500000000000.5"];
     format!("u{user},i{item},{},4.5,\"red, \"\"x\"\"\",\"[1, '2']\"\n", times[number % times.len()])
 }
 
@@ -71,7 +72,12 @@ fn table_rows(folder: &Path) -> anyhow::Result<Loader> {
 fn files() -> anyhow::Result<Vec<Vec<u8>>> {
     let csv = sound();
     let json: String = (0..6)
-        .map(|n| format!("{{\"user\": {n}, \"item\": \"i{n}\", \"time\": {}, \"rating\": 5.0, \"query\": [\"a\"]}}\n", 1_500_000_000 + n))
+        .map(|n| {
+            format!(
+                "{{\"user\": {n}, \"item\": \"i{n}\", \"time\": {}, \"rating\": 5.0, \"query\": [\"a\"]}}\n",
+                1_500_000_000 + n
+            )
+        })
         .collect();
     let python = "{'user': u'a', 'item': 7, 'time': '2018-01-02', 'rating': 3}\n";
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
@@ -166,7 +172,8 @@ fn vocabulary(folder: &Path) -> anyhow::Result<Loader> {
     Ok(Box::new(move |bytes| {
         let path = folder.join("vocabulary.tsv");
         std::fs::write(&path, bytes)?;
-        let prepared = Numbers::read(&path).and_then(|numbers| PrepareConfig::all().prepare_from(&source, &numbers));
+        let prepared =
+            Numbers::read(&path).and_then(|numbers| PrepareConfig::all().prepare_from(&source, &numbers));
         Ok(prepared.is_ok_and(|prepared| Corpus::in_memory(&prepared.data).is_ok()))
     }))
 }

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::super::loose::Loose;
-use super::super::title_words;
 use super::super::Refusal;
+use super::super::loose::Loose;
 use super::super::record::{Record, needed};
+use super::super::title_words;
 use crate::event::RawItem;
 
 /// Named fields of an item.
@@ -69,7 +69,10 @@ impl<'a> Meta<'a> {
             Loose::List(mut parts) if !parts.is_empty() => text(parts.swap_remove(0)),
             other => text(other),
         };
-        Ok((RawItem { item, title, description, image_urls, attributes, fields, ..RawItem::default() }, markup))
+        Ok((
+            RawItem { item, title, description, image_urls, attributes, fields, ..RawItem::default() },
+            markup,
+        ))
     }
 
     /// The addresses of the first field that has any, best first.
@@ -96,7 +99,11 @@ impl<'a> Meta<'a> {
     fn fields(&self) -> Vec<(usize, Cow<'a, str>)> {
         let brand = self.brand().map(|brand| (0, brand));
         let categories = self.categories().map(|name| (1, name));
-        brand.into_iter().chain(categories).map(|(field, name)| (field, Cow::Owned(name.to_owned()))).collect()
+        brand
+            .into_iter()
+            .chain(categories)
+            .map(|(field, name)| (field, Cow::Owned(name.to_owned())))
+            .collect()
     }
 
     fn brand(&self) -> Option<&str> {

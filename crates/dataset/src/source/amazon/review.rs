@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::super::loose::Loose;
 use super::super::Refusal;
+use super::super::loose::Loose;
 use super::super::record::{Record, needed};
 
 /// The note of a review that rates too low to count.

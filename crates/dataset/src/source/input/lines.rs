@@ -121,8 +121,7 @@ impl LineReader {
                 }
                 end = found + 1;
                 if self.ended && self.start + end >= self.buffer.len() {
-                    let message =
-                        "a quote opened in this row is still open at the end of the file: close it, or read the file without \
+                    let message = "a quote opened in this row is still open at the end of the file: close it, or read the file without \
                          quotes";
                     return Err(Error::format(&self.path, self.number + 1, self.byte, message));
                 }

@@ -37,7 +37,9 @@ impl<R: BufRead> Frames<R> {
                 return Ok(false);
             }
             if let Some(window) = window(&head).filter(|&window| window > MOST_WINDOW) {
-                let message = format!("a frame asks for a window of {window} bytes: compress it without `--long` and `--ultra`");
+                let message = format!(
+                    "a frame asks for a window of {window} bytes: compress it without `--long` and `--ultra`"
+                );
                 return Err(Error::other(message));
             }
             self.ahead = Cursor::new(head);
@@ -61,7 +63,9 @@ impl<R: BufRead> Frames<R> {
     /// Whether the checksum of the frame that ended fits.
     fn check(&self) -> std::io::Result<()> {
         match (self.decoder.get_checksum_from_data(), self.decoder.get_calculated_checksum()) {
-            (Some(said), Some(found)) if said != found => Err(Error::other("the checksum of a frame differs")),
+            (Some(said), Some(found)) if said != found => {
+                Err(Error::other("the checksum of a frame differs"))
+            }
             _ => Ok(()),
         }
     }
@@ -149,7 +153,10 @@ mod tests {
     #[test]
     fn windows_are_limited() {
         let of = |asked: u8| [0x28, 0xB5, 0x2F, 0xFD, 0, asked, 1, 0, 0];
-        assert_eq!((window(&of(0)), window(&of(0x79)), window(b"\x28\xB5")), (Some(1024), Some((1 << 25) / 8 * 9), None));
+        assert_eq!(
+            (window(&of(0)), window(&of(0x79)), window(b"\x28\xB5")),
+            (Some(1024), Some((1 << 25) / 8 * 9), None)
+        );
         assert!(unpacked(&of(0x88)).unwrap_err().to_string().contains("a window of"));
         assert_eq!(window(&[0x28, 0xB5, 0x2F, 0xFD, 0xA1, 9, 0, 0, 0, 1]), Some(1 << 24));
     }

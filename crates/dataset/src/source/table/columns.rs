@@ -7,22 +7,84 @@ use crate::error::{Error, Result};
 
 /// Usual names of each kind of column: lower case, without what is no letter or digit. Earlier ones go first.
 pub(super) const USERS: &[&str] = &[
-    "userid", "user", "uid", "reviewerid", "username", "useridx", "userindex", "customerid", "customer", "memberid", "visitorid",
-    "accountid", "clientid", "playerid", "personid", "sessionid",
+    "userid",
+    "user",
+    "uid",
+    "reviewerid",
+    "username",
+    "useridx",
+    "userindex",
+    "customerid",
+    "customer",
+    "memberid",
+    "visitorid",
+    "accountid",
+    "clientid",
+    "playerid",
+    "personid",
+    "sessionid",
 ];
 pub(super) const ITEMS: &[&str] = &[
-    "itemid", "item", "iid", "movieid", "parentasin", "asin", "productid", "product", "businessid", "videoid", "artistid", "songid",
-    "trackid", "bookid", "isbn", "articleid", "newsid", "gameid", "recipeid", "poiid", "venueid", "locationid", "itemidx",
-    "itemindex", "goodsid", "sku", "adid", "photoid", "movie", "artist", "song", "track", "book", "video",
+    "itemid",
+    "item",
+    "iid",
+    "movieid",
+    "parentasin",
+    "asin",
+    "productid",
+    "product",
+    "businessid",
+    "videoid",
+    "artistid",
+    "songid",
+    "trackid",
+    "bookid",
+    "isbn",
+    "articleid",
+    "newsid",
+    "gameid",
+    "recipeid",
+    "poiid",
+    "venueid",
+    "locationid",
+    "itemidx",
+    "itemindex",
+    "goodsid",
+    "sku",
+    "adid",
+    "photoid",
+    "movie",
+    "artist",
+    "song",
+    "track",
+    "book",
+    "video",
 ];
 pub(super) const TIMES: &[&str] = &[
-    "timestamp", "time", "unixreviewtime", "timems", "timestampms", "unixtime", "unixtimestamp", "datetime", "date", "eventtime",
-    "createdat", "ts", "stime", "sorttimestamp", "reviewtime", "clicktime", "eventtimestamp",
+    "timestamp",
+    "time",
+    "unixreviewtime",
+    "timems",
+    "timestampms",
+    "unixtime",
+    "unixtimestamp",
+    "datetime",
+    "date",
+    "eventtime",
+    "createdat",
+    "ts",
+    "stime",
+    "sorttimestamp",
+    "reviewtime",
+    "clicktime",
+    "eventtimestamp",
 ];
 pub(super) const RATINGS: &[&str] = &["rating", "overall", "stars", "score", "reviewscore", "ratingvalue"];
 pub(super) const IDS: &[&str] = &["id"];
-pub(super) const TITLES: &[&str] = &["title", "name", "movietitle", "itemname", "productname", "titel", "caption"];
-pub(super) const IMAGES: &[&str] = &["image", "imageurl", "imgurl", "picture", "pictureurl", "poster", "posterurl"];
+pub(super) const TITLES: &[&str] =
+    &["title", "name", "movietitle", "itemname", "productname", "titel", "caption"];
+pub(super) const IMAGES: &[&str] =
+    &["image", "imageurl", "imgurl", "picture", "pictureurl", "poster", "posterurl"];
 
 /// A column that a reader asks for.
 #[derive(Clone, Debug)]
@@ -70,7 +132,9 @@ impl Header {
     pub fn of(cells: Vec<String>) -> Self {
         const TYPES: [&str; 4] = ["token", "token_seq", "float", "float_seq"];
         let width = cells.len();
-        let typed = |cell: &String| cell.rsplit_once(':').is_some_and(|(name, of)| !name.is_empty() && TYPES.contains(&of));
+        let typed = |cell: &String| {
+            cell.rsplit_once(':').is_some_and(|(name, of)| !name.is_empty() && TYPES.contains(&of))
+        };
         if !cells.is_empty() && cells.iter().all(typed) {
             let parts = cells.iter().filter_map(|cell| cell.rsplit_once(':'));
             let (names, types) = parts.map(|(name, of)| (name.to_owned(), of.to_owned())).unzip();
@@ -86,9 +150,11 @@ impl Header {
             name.parse::<usize>().ok().filter(|n| (1..=self.width).contains(n)).map(|n| n - 1)
         };
         let given = slot.column.0.iter();
-        given.clone().find_map(named).or_else(|| given.clone().find_map(numbered)).or_else(|| {
-            slot.column.is_empty().then(|| self.usual(&slot.usual)).flatten()
-        })
+        given
+            .clone()
+            .find_map(named)
+            .or_else(|| given.clone().find_map(numbered))
+            .or_else(|| slot.column.is_empty().then(|| self.usual(&slot.usual)).flatten())
     }
 
     /// The first column with one of these names, whatever their case and punctuation.
@@ -101,7 +167,9 @@ impl Header {
     pub fn answers(&self, slots: &[Slot]) -> bool {
         let asked = |slot: &Slot| match slot.column.is_empty() {
             true => slot.needed && self.usual(&slot.usual).is_some(),
-            false => slot.column.0.iter().any(|name| self.names.contains(name) && name.parse::<u64>().is_err()),
+            false => {
+                slot.column.0.iter().any(|name| self.names.contains(name) && name.parse::<u64>().is_err())
+            }
         };
         !self.types.is_empty() || slots.iter().any(asked)
     }
@@ -111,10 +179,13 @@ impl Header {
     /// # Errors
     /// Names the first needed one that is not there, and those that are.
     pub fn bind(&self, slots: &[Slot], file: &Path) -> Result<Vec<Option<usize>>> {
-        slots.iter().map(|slot| match self.find(slot) {
-            None if slot.needed => Err(self.missing(slot, file)),
-            found => Ok(found),
-        }).collect()
+        slots
+            .iter()
+            .map(|slot| match self.find(slot) {
+                None if slot.needed => Err(self.missing(slot, file)),
+                found => Ok(found),
+            })
+            .collect()
     }
 
     fn missing(&self, slot: &Slot, file: &Path) -> Error {
@@ -123,7 +194,9 @@ impl Header {
             false => slot.column.to_string(),
         };
         let found = match self.names.is_empty() {
-            true => format!("no header, and {} columns, which have the numbers 1 to {}", self.width, self.width),
+            true => {
+                format!("no header, and {} columns, which have the numbers 1 to {}", self.width, self.width)
+            }
             false => self.told(),
         };
         Error::MissingColumn { file: file.to_path_buf(), column, found }
@@ -156,7 +229,10 @@ mod tests {
         let own = header(&["Item-ID", "2", "User Id", "time"]);
         assert_eq!((own.find(&user), own.find(&given("time"))), (Some(2), Some(3)));
         // A name goes before a number.
-        assert_eq!((own.find(&given("2")), own.find(&given("3")), own.find(&given("5"))), (Some(1), Some(2), None));
+        assert_eq!(
+            (own.find(&given("2")), own.find(&given("3")), own.find(&given("5"))),
+            (Some(1), Some(2), None)
+        );
         let both = Slot::new("user", &Column(vec!["absent".into(), "time".into()]));
         assert_eq!(own.find(&both), Some(3));
         let error = own.bind(&[given("who")], Path::new("f.csv")).unwrap_err().to_string();

@@ -67,7 +67,8 @@ impl Splitter {
         loop {
             let Some(close) = memchr(b'"', &row.as_bytes()[start..]).map(|at| start + at) else {
                 // Rows whose quotes stay open are refused before; a row without its end is a cell.
-                let text = owned.map_or(Cow::Borrowed(&row[start..]), |text| Cow::Owned(text + &row[start..]));
+                let text =
+                    owned.map_or(Cow::Borrowed(&row[start..]), |text| Cow::Owned(text + &row[start..]));
                 return (text, None);
             };
             let behind = &row[close + 1..];

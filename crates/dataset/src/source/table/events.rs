@@ -95,7 +95,8 @@ pub(super) fn read(
     options: &ReadOptions,
     visit: &mut dyn FnMut(RawEvent<'_>) -> Result<()>,
 ) -> Result<Vec<FileReport>> {
-    let columns: Vec<Column> = slots(table, rating_above.is_some()).into_iter().map(|slot| slot.column).collect();
+    let columns: Vec<Column> =
+        slots(table, rating_above.is_some()).into_iter().map(|slot| slot.column).collect();
     let mut first_times = match table.history {
         true => Some(first_times(table, shapes, &columns, options)?),
         false => None,
@@ -103,7 +104,8 @@ pub(super) fn read(
     let mut seen = Seen::default();
     let mut reports = Vec::new();
     for shape in shapes {
-        let mut reader = Reader { table, shape, rating_above, seen: &mut seen, first_times: first_times.as_mut() };
+        let mut reader =
+            Reader { table, shape, rating_above, seen: &mut seen, first_times: first_times.as_mut() };
         let report = for_each_row(shape, &columns, table.sequence, options, &mut |row, report| {
             let line = row.line;
             match reader.row(row, report, visit)? {
@@ -248,7 +250,8 @@ impl Reader<'_> {
         line: u64,
         cells: &mut [Loose<'a>],
         report: &mut FileReport,
-    ) -> std::result::Result<Option<(Cow<'a, str>, Instants, EventKind, Cow<'a, str>, Cow<'a, str>)>, Refusal> {
+    ) -> std::result::Result<Option<(Cow<'a, str>, Instants, EventKind, Cow<'a, str>, Cow<'a, str>)>, Refusal>
+    {
         let mut take = |slot: usize| std::mem::take(&mut cells[slot]);
         let user = needed(self.label(USER), take(USER), "neither text nor a whole number", Loose::into_id)?;
         if let Some(above) = self.rating_above {
@@ -291,7 +294,8 @@ impl Reader<'_> {
                 return Ok(None);
             };
             if self.table.any_of.len() > 1 && action.is_empty() {
-                action = Cow::Owned(self.label(mark).strip_prefix("is_").unwrap_or(self.label(mark)).to_owned());
+                action =
+                    Cow::Owned(self.label(mark).strip_prefix("is_").unwrap_or(self.label(mark)).to_owned());
             }
         }
         let query = match std::mem::take(&mut cells[QUERY]) {
@@ -306,9 +310,9 @@ impl Reader<'_> {
         let list = self.table.list.as_ref().filter(|_| self.shape.bound[TIME].is_some());
         let is_list = |cell: &Loose<'_>| match cell {
             Loose::List(_) => true,
-            Loose::Str(text) => {
-                list.is_some_and(|list| text.trim_start().starts_with('[') || list.separator != " " && text.contains(&list.separator))
-            }
+            Loose::Str(text) => list.is_some_and(|list| {
+                text.trim_start().starts_with('[') || list.separator != " " && text.contains(&list.separator)
+            }),
             _ => false,
         };
         if let Some(list) = list
@@ -345,9 +349,10 @@ impl Instants {
 
     fn fits(&self, items: usize) -> std::result::Result<(), Refusal> {
         match self {
-            Self::Each(times) if times.len() != items => {
-                Err(("another number of times than of items".to_owned(), format!("{} for {items}", times.len())))
-            }
+            Self::Each(times) if times.len() != items => Err((
+                "another number of times than of items".to_owned(),
+                format!("{} for {items}", times.len()),
+            )),
             _ => Ok(()),
         }
     }
@@ -365,7 +370,9 @@ fn chosen<'a>(entry: &'a str, list: Option<&ListForm>) -> Option<&'a str> {
 /// The time of a row in microseconds; 0 where the file has none.
 fn time_of(table: &EventTable, shape: &Shape, cells: &[Loose<'_>]) -> std::result::Result<i64, Refusal> {
     if shape.bound[DATE].is_some() {
-        let whole = |slot: usize| cells[slot].as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 1e6).map(|n| n as i64);
+        let whole = |slot: usize| {
+            cells[slot].as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 1e6).map(|n| n as i64)
+        };
         let date = [DATE, DATE + 1, DATE + 2].map(whole);
         let shown = || {
             let parts = (DATE..DATE + 3).map(|slot| match &cells[slot] {

@@ -24,7 +24,12 @@ pub(super) fn find(
         let pattern = pattern.replace("{name}", name);
         let path = folder.join(&pattern);
         let own = match pattern.contains('*') {
-            false => PACKED.iter().map(|ending| with_ending(&path, ending)).find(|p| p.exists()).into_iter().collect(),
+            false => PACKED
+                .iter()
+                .map(|ending| with_ending(&path, ending))
+                .find(|p| p.exists())
+                .into_iter()
+                .collect(),
             true => matching(folder, &pattern)?,
         };
         for path in own {
@@ -55,7 +60,9 @@ fn matching(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>> {
     let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let fits = |path: &PathBuf| {
         let name = name(path);
-        PACKED.iter().any(|ending| name.strip_suffix(ending).is_some_and(|name| matches(last.as_bytes(), name.as_bytes())))
+        PACKED.iter().any(|ending| {
+            name.strip_suffix(ending).is_some_and(|name| matches(last.as_bytes(), name.as_bytes()))
+        })
     };
     Ok(listed(&folder)?.into_iter().filter(fits).collect())
 }
@@ -77,7 +84,9 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
     match pattern.split_first() {
         None => name.is_empty(),
         Some((b'*', rest)) => (0..=name.len()).any(|skipped| matches(rest, &name[skipped..])),
-        Some((letter, rest)) => name.split_first().is_some_and(|(first, name)| first == letter && matches(rest, name)),
+        Some((letter, rest)) => {
+            name.split_first().is_some_and(|(first, name)| first == letter && matches(rest, name))
+        }
     }
 }
 
@@ -100,10 +109,15 @@ mod tests {
             found.iter().map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect()
         };
         assert_eq!(names(&["log_*.csv"]), ["log_a.csv.gz", "log_b.csv"]);
-        assert_eq!(names(&["{name}.csv", "log_b.csv", "log_*"]), ["items.csv.zst", "log_b.csv", "log_a.csv.gz", "log_c.txt"]);
+        assert_eq!(
+            names(&["{name}.csv", "log_b.csv", "log_*"]),
+            ["items.csv.zst", "log_b.csv", "log_a.csv.gz", "log_c.txt"]
+        );
         assert_eq!(names(&["parts"]), ["1.csv", "2.csv"]);
         assert_eq!(names(&["parts/*.csv"]), ["1.csv", "2.csv"]);
-        let error = find(folder.path(), &["none.csv".into()], "items", "file of events", false).unwrap_err().to_string();
+        let error = find(folder.path(), &["none.csv".into()], "items", "file of events", false)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("none.csv") && error.contains("items.csv.zst"), "{error}");
         assert!(find(folder.path(), &["none.csv".into()], "items", "file", true).unwrap().is_empty());
     }

@@ -32,8 +32,8 @@ pub use schema::{
 };
 pub use time::parse_time;
 
-use super::input::{FileReport, ReadOptions};
 use super::EventSource;
+use super::input::{FileReport, ReadOptions};
 use crate::error::{Error, Result};
 use crate::event::{ItemField, RawEvent, RawItem, Times};
 use shape::Shape;

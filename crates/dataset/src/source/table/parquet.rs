@@ -7,8 +7,9 @@ use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
@@ -62,8 +63,11 @@ pub(super) fn for_each_row(shape: &Shape, report: &mut FileReport, visit: Visit<
         reader.map_err(|error| damaged(path, error))
     })?;
     // The place of each slot's column among those that are read.
-    let places: Vec<Option<usize>> =
-        shape.bound.iter().map(|column| column.and_then(|column| wanted.binary_search(&column).ok())).collect();
+    let places: Vec<Option<usize>> = shape
+        .bound
+        .iter()
+        .map(|column| column.and_then(|column| wanted.binary_search(&column).ok()))
+        .collect();
     loop {
         let next = guarded(path, || batches.next().transpose().map_err(|error| damaged(path, error)))?;
         let Some(batch) = next else { return Ok(()) };
@@ -71,11 +75,18 @@ pub(super) fn for_each_row(shape: &Shape, report: &mut FileReport, visit: Visit<
     }
 }
 
-fn rows(batch: &RecordBatch, places: &[Option<usize>], report: &mut FileReport, visit: Visit<'_>) -> Result<()> {
+fn rows(
+    batch: &RecordBatch,
+    places: &[Option<usize>],
+    report: &mut FileReport,
+    visit: Visit<'_>,
+) -> Result<()> {
     for row in 0..batch.num_rows() {
         report.lines += 1;
-        let mut cells: Vec<Loose<'_>> =
-            places.iter().map(|place| place.map_or(Loose::Null, |at| cell(batch.column(at).as_ref(), row))).collect();
+        let mut cells: Vec<Loose<'_>> = places
+            .iter()
+            .map(|place| place.map_or(Loose::Null, |at| cell(batch.column(at).as_ref(), row)))
+            .collect();
         visit(Row { line: report.lines, cells: &mut cells, rest: &mut Vec::new() }, report)?;
     }
     Ok(())
@@ -132,9 +143,13 @@ fn cell(array: &dyn Array, row: usize) -> Loose<'_> {
 fn micros<'a>(array: &dyn Array, unit: TimeUnit, row: usize) -> Loose<'a> {
     let micros = match unit {
         TimeUnit::Second => array.as_primitive::<TimestampSecondType>().value(row).checked_mul(1_000_000),
-        TimeUnit::Millisecond => array.as_primitive::<TimestampMillisecondType>().value(row).checked_mul(1_000),
+        TimeUnit::Millisecond => {
+            array.as_primitive::<TimestampMillisecondType>().value(row).checked_mul(1_000)
+        }
         TimeUnit::Microsecond => Some(array.as_primitive::<TimestampMicrosecondType>().value(row)),
-        TimeUnit::Nanosecond => Some(array.as_primitive::<TimestampNanosecondType>().value(row).div_euclid(1_000)),
+        TimeUnit::Nanosecond => {
+            Some(array.as_primitive::<TimestampNanosecondType>().value(row).div_euclid(1_000))
+        }
     };
     micros.map_or(Loose::Null, Loose::Int)
 }

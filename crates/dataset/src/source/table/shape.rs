@@ -94,7 +94,10 @@ impl Shape {
 fn is_parquet(path: &Path) -> Result<bool> {
     let mut head = [0; 4];
     let mut file = File::open(path).map_err(Error::io(path, "cannot open"))?;
-    Ok(!path.is_dir() && file.read(&mut head).is_ok_and(|read| read == 4) && head == *b"PAR1" && cfg!(feature = "parquet"))
+    Ok(!path.is_dir()
+        && file.read(&mut head).is_ok_and(|read| read == 4)
+        && head == *b"PAR1"
+        && cfg!(feature = "parquet"))
 }
 
 #[cfg(feature = "parquet")]
@@ -131,13 +134,18 @@ fn json_header(path: &Path, options: &ReadOptions) -> Result<Header> {
             }
             continue;
         }
-        if line.number == 1 && line.text.trim_start().starts_with('[') && Json::default().parse::<Loose<'_>>(&line.text).is_ok() {
+        if line.number == 1
+            && line.text.trim_start().starts_with('[')
+            && Json::default().parse::<Loose<'_>>(&line.text).is_ok()
+        {
             let message = "an array of JSON: one object a line is expected, as `jq -c '.[]'` writes";
             return Err(Error::format(path, 1, line.byte, message));
         }
     }
     match names.is_empty() {
-        true => Err(Error::format(path, 1, 0, "no JSON object in its first lines: one object a line is expected")),
+        true => {
+            Err(Error::format(path, 1, 0, "no JSON object in its first lines: one object a line is expected"))
+        }
         false => Ok(Header { width: names.len(), names, types: Vec::new() }),
     }
 }

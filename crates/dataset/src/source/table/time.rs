@@ -16,7 +16,9 @@ pub(super) fn parse(text: &str, form: TimeForm) -> Option<i64> {
     }
     let unit = said(form);
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if digits(whole.strip_prefix('-').unwrap_or(whole)) && fraction.is_none_or(|f| f.bytes().all(|b| b.is_ascii_digit())) {
+    if digits(whole.strip_prefix('-').unwrap_or(whole))
+        && fraction.is_none_or(|f| f.bytes().all(|b| b.is_ascii_digit()))
+    {
         return exact(whole, fraction.unwrap_or(""), unit);
     }
     if let Ok(number) = text.parse::<f64>() {
@@ -101,7 +103,8 @@ pub(super) fn day(year: i64, month: i64, day: i64) -> Option<i64> {
     Some(days * 86_400 * SECOND)
 }
 
-const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
 /// A month by its English name, or the first three letters of it.
 fn month(word: &str) -> Option<i64> {
@@ -113,7 +116,8 @@ fn month(word: &str) -> Option<i64> {
 /// A date, with or without a time of day.
 fn date(text: &str, day_first: bool) -> Option<i64> {
     let between = |at: usize| {
-        let digit = |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
+        let digit =
+            |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
         digit(at.checked_sub(1)) && digit(Some(at + 1))
     };
     // A `T` between digits parts the day from the time of day.
@@ -175,7 +179,10 @@ fn parts_of_date<'a>(
 }
 
 /// `Dec 17, 2017`, `17 December 2017`, `Tue Apr 03 18:00:09 +0000 2012`: takes the words of the date and leaves the others.
-fn named_month<'a>(text: &'a str, words: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>) -> Option<i64> {
+fn named_month<'a>(
+    text: &'a str,
+    words: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>,
+) -> Option<i64> {
     let all: Vec<&str> = text.split([' ', ',']).filter(|word| !word.is_empty()).collect();
     let at = all.iter().position(|word| month(word).is_some() && word.len() >= 3 && all.len() >= 3)?;
     let number = |word: &&&str| word.bytes().all(|b| b.is_ascii_digit());
@@ -313,8 +320,27 @@ mod tests {
     #[test]
     fn what_is_no_time_is_none() {
         for text in [
-            "", " ", "x", "NaN", "inf", "2019-02-29", "2019-13-01", "13/13/2019", "2019-11-10 24:00", "11:30", "2019-11", "1e30",
-            "99999999999999999999", "2019-11-10 11:30 XM", "1-2-3-4", "é", "2019-11-10 13:00 PM", "+", "May", "Nov 2019", "--1",
+            "",
+            " ",
+            "x",
+            "NaN",
+            "inf",
+            "2019-02-29",
+            "2019-13-01",
+            "13/13/2019",
+            "2019-11-10 24:00",
+            "11:30",
+            "2019-11",
+            "1e30",
+            "99999999999999999999",
+            "2019-11-10 11:30 XM",
+            "1-2-3-4",
+            "é",
+            "2019-11-10 13:00 PM",
+            "+",
+            "May",
+            "Nov 2019",
+            "--1",
             "12/31/19",
         ] {
             assert_eq!(auto(text), None, "{text}");
