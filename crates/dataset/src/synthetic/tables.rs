@@ -78,7 +78,7 @@ pub fn write_tables(
                     preset,
                     user as u64,
                     own,
-                    config,
+                    &world,
                     files.of(&table.files, &table.format, name),
                 );
             }
