@@ -231,7 +231,7 @@ fn refuse_foreign(args: &Args, matches: &ArgMatches, chosen: &Chosen) -> anyhow:
             id.replace('_', "-")
         );
     }
-    let rating = !args.table.rating.is_some() || args.rating_above.is_some();
+    let rating = args.table.rating.is_none() || args.rating_above.is_some();
     anyhow::ensure!(
         rating,
         "--rating means nothing without --rating-above: leave it out, or say above which rating events count"

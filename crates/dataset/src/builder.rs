@@ -31,9 +31,8 @@ pub struct CorpusBuilder {
     has_times: bool,
 }
 
-/// An event that was pushed.
 #[derive(Clone, Debug, Default)]
-pub struct BuiltEvent {
+struct BuiltEvent {
     user: String,
     item: String,
     time: i64,

@@ -19,10 +19,10 @@ const FIELD: &str = "field:";
 /// attribute, action and value of a field. A tab, line end or backslash in a name is written as `\t`, `\n`, `\r`, `\\`.
 pub(crate) fn write(corpus: &Corpus, path: &Path) -> Result<()> {
     atomic::write_file(path, |out| {
+        writeln!(out, "{HEADER}").map_err(Error::io(path, "cannot write"))?;
         let mut line =
             |kind: &str, number: u32, name: &str| writeln!(out, "{kind}\t{number}\t{}", escaped(name));
         let mut lines = || {
-            line("kind", 0, "name")?;
             for user in 0..corpus.user_count() {
                 line("user", corpus.user_number(user), corpus.user_name(user))?;
             }

@@ -78,14 +78,13 @@ pub fn write_tables(
                     preset,
                     user as u64,
                     own,
-                    config,
+                    &world,
                     files.of(&table.files, &table.format, name),
                 );
             }
         }
     }
     for table in &preset.items {
-        // Fields that are read from files of events come with them.
         if preset.events.iter().any(|events| events.files == table.files) {
             continue;
         }
@@ -168,7 +167,7 @@ fn events_of(
     preset: &Preset,
     user: u64,
     events: &[(u64, i64)],
-    config: &SyntheticConfig,
+    world: &World,
     rows: &mut Vec<Row>,
 ) {
     let recbole = preset.name == "recbole";
@@ -198,7 +197,7 @@ fn events_of(
         let mut row: Row = vec![(named(&table.user, user_column), user.to_string().into())];
         let cell = match table.list.as_ref().and_then(|list| Some((list, list.label.as_ref()?))) {
             Some((list, label)) => {
-                let other = (item + 1) % config.items;
+                let other = world.item_after(item);
                 format!("{item}{label}1{}{other}{label}0", list.separator)
             }
             None => item.to_string(),
@@ -220,6 +219,9 @@ fn events_of(
             let action = table.actions.first().map_or("view", String::as_str);
             row.push((named(&table.action, "action"), action.into()));
         }
+        // Files that describe items, too, say of each event's item what they say of it.
+        let beside = preset.items.iter().filter(|items| items.files == table.files);
+        row.extend(beside.flat_map(|items| item_row(items, world, item).into_iter().skip(1)));
         rows.push(row);
     }
 }

@@ -99,6 +99,11 @@ impl World {
         Some(item + 1).filter(|next| next % SERIES != 0 && *next < self.config.items)
     }
 
+    /// Another item.
+    pub(crate) fn item_after(&self, item: u64) -> u64 {
+        (item + 1) % self.config.items
+    }
+
     /// The interest an item belongs to.
     pub fn topic(&self, item: u64) -> u64 {
         item / TOPIC

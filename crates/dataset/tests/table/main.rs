@@ -3,5 +3,6 @@
 mod films;
 mod forms;
 mod presets;
+mod speed;
 mod synthetic;
 mod trips;

@@ -183,7 +183,7 @@ impl Reader<'_> {
     ) -> Result<std::result::Result<(), Refusal>> {
         let Row { line, cells, rest } = row;
         let read = self.event(line, cells, report);
-        let (user, time, kind, action, query) = match read {
+        let Read { user, time, kind, action, query } = match read {
             Ok(Some(event)) => event,
             Ok(None) => return Ok(Ok(())),
             Err(refusal) => return Ok(Err(refusal)),
@@ -243,15 +243,13 @@ impl Reader<'_> {
         Ok(Ok(()))
     }
 
-    /// User, times, kind, action and query of a row; `None` if it is no event.
-    #[expect(clippy::type_complexity, reason = "the parts of one event, taken apart at once")]
+    /// What a row says beside its items; `None` if it is no event.
     fn event<'a>(
         &self,
         line: u64,
         cells: &mut [Loose<'a>],
         report: &mut FileReport,
-    ) -> std::result::Result<Option<(Cow<'a, str>, Instants, EventKind, Cow<'a, str>, Cow<'a, str>)>, Refusal>
-    {
+    ) -> std::result::Result<Option<Read<'a>>, Refusal> {
         let mut take = |slot: usize| std::mem::take(&mut cells[slot]);
         let user = needed(self.label(USER), take(USER), "neither text nor a whole number", Loose::into_id)?;
         if let Some(above) = self.rating_above {
@@ -303,7 +301,7 @@ impl Reader<'_> {
             other => Cow::Owned(values(other, None).join(" ")),
         };
         let time = self.times(cells)?;
-        Ok(Some((user, time, kind, action, query)))
+        Ok(Some(Read { user, time, kind, action, query }))
     }
 
     fn times(&self, cells: &mut [Loose<'_>]) -> std::result::Result<Instants, Refusal> {
@@ -327,6 +325,15 @@ impl Reader<'_> {
         }
         time_of(self.table, self.shape, cells).map(Instants::All)
     }
+}
+
+/// What a row says beside its items.
+struct Read<'a> {
+    user: Cow<'a, str>,
+    time: Instants,
+    kind: EventKind,
+    action: Cow<'a, str>,
+    query: Cow<'a, str>,
 }
 
 /// The times of the events of a row.

@@ -76,7 +76,10 @@ pub(super) fn other_fields(shape: &Shape) -> Vec<FieldColumn> {
     free.map(field).collect()
 }
 
-/// Reads the items of one file. `first_field`: the number of the table's first field among all.
+/// Reads the items of one file.
+///
+/// - `numbers`: of each field of the table, its number among the fields of all tables.
+/// - `adds`: whether the file adds to what earlier ones say.
 pub(super) fn read(
     table: &ItemTable,
     shape: &Shape,
