@@ -77,9 +77,12 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     })
 }
 
+/// Each user with the events: item, time, action.
+type Users = Vec<(String, Vec<(String, i64, String)>)>;
+
 /// Users with their items and times, oldest first, in order of first appearance, by sorting.
-fn naive(events: &[Event]) -> Vec<(String, Vec<(String, i64, String)>)> {
-    let mut users: Vec<(String, Vec<(String, i64, String)>)> = Vec::new();
+fn naive(events: &[Event]) -> Users {
+    let mut users: Users = Vec::new();
     for event in events {
         let own = (event.item.clone(), event.time, event.query.clone());
         match users.iter_mut().find(|(user, _)| *user == event.user) {
@@ -91,7 +94,7 @@ fn naive(events: &[Event]) -> Vec<(String, Vec<(String, i64, String)>)> {
     users
 }
 
-fn told(data: &Numbered) -> Vec<(String, Vec<(String, i64, String)>)> {
+fn told(data: &Numbered) -> Users {
     let corpus = Corpus::in_memory(data).unwrap();
     let words = |query: u32| {
         let words: Vec<&str> = corpus.query(query).iter().map(|&word| corpus.word(word).unwrap()).collect();
