@@ -179,9 +179,12 @@ impl<C: Bounded> Certified<C> {
     pub fn search(&self, query: &[f32], k: usize) -> Result<Proof> {
         let mut walk = self.walk(query)?;
         let mut top = TopK::new(k.min(walk.rows.len()));
-        // An upper bound equal to the threshold may be a tie that comes first by its id. One that is not a number, which
-        // a score near the largest may be, is never passed.
-        while walk.scored < walk.rows.len() && !(f64::from(top.threshold()) > walk.next()) {
+        while walk.scored < walk.rows.len() {
+            // An upper bound equal to the threshold may be a tie that comes first by its id. A threshold that is not a
+            // number, as of rows near the largest, is above nothing.
+            if f64::from(top.threshold()) > walk.next() {
+                break;
+            }
             let Neighbor { id, score } = walk.score();
             top.push(id, score);
         }
