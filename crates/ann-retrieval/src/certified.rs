@@ -9,8 +9,6 @@
 //! Σ_kept e^(s/√d) / (Σ_scored e^(s/√d) + Σ_others e^(high/√d))
 //! ```
 
-use std::cmp::Ordering;
-
 use crate::coded::Coded;
 use crate::error::{Error, Result};
 use crate::flat::{Flat, WholeQuery};
@@ -181,11 +179,12 @@ impl<C: Bounded> Certified<C> {
     pub fn search(&self, query: &[f32], k: usize) -> Result<Proof> {
         let mut walk = self.walk(query)?;
         let mut top = TopK::new(k.min(walk.rows.len()));
-        // An upper bound equal to the threshold may be a tie that comes first by its id. One that is not a number, which
-        // a score near the largest may be, is never passed.
-        while walk.scored < walk.rows.len()
-            && f64::from(top.threshold()).partial_cmp(&walk.next()) != Some(Ordering::Greater)
-        {
+        while walk.scored < walk.rows.len() {
+            // An upper bound equal to the threshold may be a tie that comes first by its id. A threshold that is not a
+            // number, as of rows near the largest, is above nothing.
+            if f64::from(top.threshold()) > walk.next() {
+                break;
+            }
             let Neighbor { id, score } = walk.score();
             top.push(id, score);
         }

@@ -155,13 +155,22 @@ mod x86 {
             let table = _mm256_broadcastsi128_si256(table);
             for (half, codes) in halves.into_iter().enumerate() {
                 let lower = _mm256_and_si256(codes, low_bits);
-                // A shift right by four bits, as a product: shifts wait for the same units as look-ups.
-                let upper = _mm256_and_si256(_mm256_mulhi_epu16(codes, _mm256_set1_epi16(4096)), low_bits);
+                let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(codes), low_bits);
                 sums[half] = _mm256_adds_epu8(sums[half], _mm256_shuffle_epi8(table, lower));
                 sums[2 + half] = _mm256_adds_epu8(sums[2 + half], _mm256_shuffle_epi8(table, upper));
             }
         }
         sums
+    }
+
+    /// Adds bytes to sums of 16 bits: both bytes of a pair to the first, the odd one to the second.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn widen_avx2(sums: &mut [__m256i; 8], bytes: [__m256i; 4]) {
+        for (sums, bytes) in sums.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+            sums[0] = _mm256_add_epi16(sums[0], bytes);
+            sums[1] = _mm256_add_epi16(sums[1], _mm256_srli_epi16::<8>(bytes));
+        }
     }
 
     #[target_feature(enable = "avx2")]
@@ -185,15 +194,17 @@ mod x86 {
             return;
         }
         let most = _mm256_set1_epi16(most as i16);
+        let (groups, left) = tables.as_chunks::<GROUP>();
         for (base, block) in blocks {
             // At even and at odd bytes. The first hold both bytes of a pair until the odd ones are taken out at the end.
             let mut sums = [_mm256_setzero_si256(); 8];
-            for (tables, codes) in tables.chunks(GROUP).zip(block.as_chunks().0.chunks(GROUP)) {
-                let groups = add_avx2(tables, codes);
-                for (sums, bytes) in sums.as_chunks_mut::<2>().0.iter_mut().zip(groups) {
-                    sums[0] = _mm256_add_epi16(sums[0], bytes);
-                    sums[1] = _mm256_add_epi16(sums[1], _mm256_srli_epi16::<8>(bytes));
-                }
+            let (codes, codes_left) = block.as_chunks().0.as_chunks::<GROUP>();
+            // The loop over a group of known length unrolls.
+            for (tables, codes) in groups.iter().zip(codes) {
+                widen_avx2(&mut sums, add_avx2(tables, codes));
+            }
+            if !left.is_empty() {
+                widen_avx2(&mut sums, add_avx2(left, codes_left));
             }
             for pair in sums.as_chunks_mut::<2>().0 {
                 pair[0] = _mm256_sub_epi16(pair[0], _mm256_slli_epi16::<8>(pair[1]));
