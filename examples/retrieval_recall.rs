@@ -146,9 +146,14 @@ fn single_vectors(args: &Args, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
         queries: &queries,
         metric: Metric::InnerProduct,
         k: args.topk.min(rows.len()),
-        without_graphs: args.without_graphs,
+        families: &families(args),
     };
     single::run(&setting, bar)
+}
+
+fn families(args: &Args) -> Vec<Family> {
+    let kept = |family: &Family| !(args.without_graphs && *family == Family::Graphs);
+    args.methods.iter().copied().filter(kept).collect()
 }
 
 fn user_histories(args: &Args, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
@@ -179,8 +184,7 @@ fn user_histories(args: &Args, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
         Some((_, users)) => users.iter().flat_map(|user| &user.history).copied().collect(),
         None => draw(args.data, args.length.min(65_536), modalities, dim, 1, args.seed).history,
     });
-    let kept = |family: &Family| !(args.without_graphs && *family == Family::Graphs);
-    let families: Vec<Family> = args.methods.iter().copied().filter(kept).collect();
+    let families = families(args);
     let setting = histories::Setting {
         data: &data,
         modalities,

@@ -1,14 +1,14 @@
 //! Trains one model on a prepared corpus and writes the saved model `model/`, `metrics.json`, `report.html`, checkpoints and the log
 //! of steps.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
 use seminar_dataset::atomic::{write_bytes, write_text};
-use seminar_dataset::{Corpus, Split, TestMode};
+use seminar_dataset::{BatchConfig, Corpus, Split, TestMode};
 use seminar_examples::args::{model_or_popularity, one_of};
 use seminar_examples::device::DeviceKind;
 use seminar_examples::progress::TrainingBar;
@@ -16,10 +16,12 @@ use seminar_examples::run::{Experiment, evaluate, folder_name, open_corpus, trai
 use seminar_examples::settings::Settings;
 use seminar_examples::stop::Interrupt;
 use seminar_examples::{machine, program, say};
-use seminar_models::{ModelKind, weights};
+use seminar_models::{AnyConfig, AnyModel, ModelKind, weights};
 use seminar_trainer::metrics::Ties;
 use seminar_trainer::report::{Report, RunResult, leaderboard};
-use seminar_trainer::{Both, Error, Output, Start, check_bundle_folder, popularity, read_weights};
+use seminar_trainer::{
+    Both, Description, Error, Output, Start, check_bundle_folder, popularity, read_weights,
+};
 use serde_json::Value;
 use strum::VariantArray;
 
@@ -30,8 +32,12 @@ struct Args {
     #[arg(long)]
     data: PathBuf,
     /// Model to train, or the baseline that ranks items by popularity.
-    #[arg(long, value_parser = model_or_popularity())]
-    model: String,
+    #[arg(long, value_parser = model_or_popularity(), required_unless_present = "from")]
+    model: Option<String>,
+    /// Go on from a saved model, such as yesterday's, on a log that has grown: a run's folder, or the `model` folder in it. The
+    /// model's own settings hold; items and words find their rows by name, and new ones get fresh rows.
+    #[arg(long, conflicts_with_all = ["model", "weights"])]
+    from: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
     /// Seed of all random numbers.
@@ -81,20 +87,20 @@ fn main() -> ExitCode {
 
 fn work(args: Args) -> anyhow::Result<()> {
     machine::start(args.threads)?;
-    let batches = args.settings.batches(args.seed, args.test_mode);
-    let kind: Option<ModelKind> = (args.model != "popularity").then(|| args.model.parse()).transpose()?;
-    args.settings.check(kind.as_slice(), &batches)?;
-    let mut idle = args.settings.without_effect(kind.as_slice());
-    if kind.is_none() {
-        let given = [
-            ("--weights", args.weights.is_some()),
-            ("--export-weights", args.export_weights),
-            ("--resume", args.resume),
-        ];
-        idle.extend(given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag));
-    }
-    if !idle.is_empty() {
-        tracing::warn!("without effect on {}: {}", args.model, idle.join(", "));
+    let saved = args.from.as_deref().map(saved_model).transpose()?;
+    let batches = match &saved {
+        Some((_, saved)) => {
+            BatchConfig { seed: args.seed, test_mode: args.test_mode, ..saved.train.batches.clone() }
+        }
+        None => args.settings.batches(args.seed, args.test_mode),
+    };
+    let kind: Option<ModelKind> = match (&saved, &args.model) {
+        (Some((_, saved)), _) => Some(saved.config.kind),
+        (None, Some(model)) if model != "popularity" => Some(model.parse()?),
+        _ => None,
+    };
+    if saved.is_none() {
+        check_settings(&args, kind, &batches)?;
     }
     let start = match (args.resume, args.force) {
         (true, _) => Start::Resume,
@@ -103,14 +109,11 @@ fn work(args: Args) -> anyhow::Result<()> {
     };
     let output = Output { folder: args.out.clone(), start, every: args.checkpoint_every };
     output.open()?;
-    if let Some(file) = args.weights.as_ref().filter(|_| args.force) {
+    let read = args.weights.as_ref().or(saved.as_ref().map(|(folder, _)| folder));
+    if let Some(file) = read.filter(|_| args.force) {
         let inside = file.canonicalize().ok().zip(args.out.canonicalize().ok());
         let inside = inside.is_some_and(|(file, out)| file.starts_with(out));
-        anyhow::ensure!(
-            !inside,
-            "--weights {} lies in --out, which --force replaces: copy it first",
-            file.display()
-        );
+        anyhow::ensure!(!inside, "{} lies in --out, which --force replaces: copy it first", file.display());
     }
     check_bundle_folder(&args.out.join("model"))?;
     if args.resume && (kind.is_none() || !output.has_checkpoint()) {
@@ -136,8 +139,14 @@ fn work(args: Args) -> anyhow::Result<()> {
             (row, serde_json::to_value(&batches)?)
         }
         Some(kind) => {
-            let experiment = args.settings.experiment(kind, (&corpus, &args.data), &name, batches)?;
-            train(&args, experiment, &corpus, &output)?
+            let (from, experiment) = match saved {
+                None => (None, args.settings.experiment(kind, (&corpus, &args.data), &name, batches)?),
+                Some((folder, saved)) => {
+                    let (given, chosen) = (Settings::given::<Args>(), (args.seed, args.test_mode));
+                    (Some(folder), args.settings.going_on(saved, &given, &name, chosen)?)
+                }
+            };
+            train(&args, experiment, from.as_deref(), &corpus, &output)?
         }
     };
     write_text(&args.out.join("metrics.json"), &format!("{:#}\n", serde_json::to_value(&row)?))?;
@@ -155,14 +164,46 @@ fn work(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Settings that cannot work are errors; flags that this model does not know are told.
+fn check_settings(args: &Args, kind: Option<ModelKind>, batches: &BatchConfig) -> anyhow::Result<()> {
+    args.settings.check(kind.as_slice(), batches)?;
+    let mut idle = args.settings.without_effect(kind.as_slice());
+    if kind.is_none() {
+        let given = [
+            ("--weights", args.weights.is_some()),
+            ("--export-weights", args.export_weights),
+            ("--resume", args.resume),
+        ];
+        idle.extend(given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag));
+    }
+    if !idle.is_empty() {
+        let model = args.model.as_deref().unwrap_or_default();
+        tracing::warn!("without effect on {model}: {}", idle.join(", "));
+    }
+    Ok(())
+}
+
+/// The saved model in a folder, or in the folder of its run: where, and what it says of itself.
+fn saved_model(folder: &Path) -> anyhow::Result<(PathBuf, Description<AnyConfig>)> {
+    let inside = folder.join("model");
+    let folder = if inside.is_dir() { inside } else { folder.to_owned() };
+    let saved = Description::read::<AnyModel>(&folder).context("--from")?;
+    Ok((folder, saved))
+}
+
 /// Trains and evaluates, and saves the model. Returns the row of results and the run's settings.
 fn train(
     args: &Args,
     mut experiment: Experiment,
+    from: Option<&Path>,
     corpus: &Arc<Corpus>,
     output: &Output,
 ) -> anyhow::Result<(RunResult, Value)> {
     let mut trainer = trainer(&mut experiment, corpus, &args.data, &args.device.open()?)?;
+    if let Some(folder) = from {
+        let taken = trainer.start_from(folder)?;
+        tracing::info!("going on from {}: {taken}", folder.display());
+    }
     if let Some(file) = &args.weights {
         let (state, name) = (read_weights(file)?, file.display().to_string());
         let taken = match args.lenient_weights {

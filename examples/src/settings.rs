@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, ValueEnum};
 use seminar_dataset::{BatchConfig, Corpus, TestMode};
 use seminar_models::{AnyConfig, ModalityKind, ModelConfig, ModelKind, SoftSearch};
-use seminar_trainer::{AdamConfig, Decay, Schedule, TrainConfig};
+use seminar_trainer::{AdamConfig, Decay, Description, Schedule, TrainConfig};
 use strum::VariantArray;
 
 use crate::args::one_of;
@@ -108,6 +109,18 @@ pub struct Settings {
     #[arg(long)]
     pub temp_dir: Option<PathBuf>,
 }
+
+/// The settings that may be given where training goes on from a saved model.
+const GOING_ON: [&str; 8] = [
+    "--epochs",
+    "--patience",
+    "--watch",
+    "--learning-rate",
+    "--warmup",
+    "--decay",
+    "--decay-steps",
+    "--temp-dir",
+];
 
 /// Settings of the libraries that errors name, and the flags that set them. The longest names come first where one begins like
 /// another.
@@ -267,6 +280,44 @@ impl Settings {
             ("--initial-deviation", self.initial_deviation.is_some(), trained),
         ];
         given.into_iter().filter(|&(_, given, used)| given && !used).map(|(flag, ..)| flag).collect()
+    }
+
+    /// A run that goes on from a saved model, with its configuration and its settings of training, and of these settings those that
+    /// can change from one training to the next.
+    ///
+    /// # Errors
+    /// If another flag was given: names it.
+    pub fn going_on(
+        &self,
+        saved: Description<AnyConfig>,
+        given: &[String],
+        dataset: &str,
+        (seed, test_mode): (u64, TestMode),
+    ) -> anyhow::Result<Experiment> {
+        if let Some(flag) = given.iter().find(|flag| !GOING_ON.contains(&flag.as_str())) {
+            anyhow::bail!("{flag}: the model of `--from` has this setting already: leave the flag out");
+        }
+        let mut train = saved.train;
+        train.epochs = self.epochs.unwrap_or(1);
+        train.patience = self.patience;
+        train.watch = self.watch.clone();
+        train.table_folder = self.temp_dir.clone();
+        if given.iter().any(|flag| flag == "--learning-rate") {
+            train.adam.learning_rate = self.learning_rate;
+        }
+        train.adam.schedule = Schedule { warmup: self.warmup, decay: self.decay, total: self.decay_steps };
+        (train.batches.seed, train.batches.test_mode) = (seed, test_mode);
+        Ok(Experiment { config: saved.config, train, pretrain_epochs: 0, dataset: dataset.to_owned() })
+    }
+
+    /// The flags among these settings that the command line of a program holds.
+    pub fn given<A: CommandFactory>() -> Vec<String> {
+        let Ok(matches) = A::command().try_get_matches_from(std::env::args_os()) else { return Vec::new() };
+        let own = Self::augment_args(clap::Command::new("settings"));
+        let own = own.get_arguments().filter(|argument| {
+            matches.value_source(argument.get_id().as_str()) == Some(ValueSource::CommandLine)
+        });
+        own.filter_map(|argument| Some(format!("--{}", argument.get_long()?))).collect()
     }
 
     /// A run of `kind` with these modalities.

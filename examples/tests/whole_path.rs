@@ -53,7 +53,21 @@ fn same_input_same_bytes_with_any_number_of_threads() {
         })
         .into();
     assert!(made[0] == made[1]);
-    assert_eq!(made[0].1.len(), 10, "corpus, texts, image vectors, six text files and the list of them");
+    let names: Vec<&str> = made[0].1.iter().map(|(name, _)| name.as_str()).collect();
+    let expected = [
+        ".seminar-files.json",
+        "World.txt",
+        "World_id2dummy_query.json",
+        "World_item2attributes.json",
+        "World_queries.txt",
+        "World_sample.txt",
+        "World_sample_queries.txt",
+        "corpus.bin",
+        "image.emb",
+        "texts.bin",
+        "vocabulary.tsv",
+    ];
+    assert_eq!(names, expected);
 }
 
 #[test]

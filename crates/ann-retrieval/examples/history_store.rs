@@ -1,10 +1,10 @@
-//! Sizes and times of a [`HistoryStore`], printed as one JSON object.
+//! Sizes and times of a [`HistoryStore`], written as a JSON object.
 //!
 //! ```text
-//! history_store fill FOLDER USERS EVENTS [rows]   fills a new store, each user's behaviours in one go, and compacts it
-//! history_store measure FOLDER USERS              opens it and measures appending and searching for random users
+//! history_store fill FOLDER USERS EVENTS codes|rows OUT.json   fills a new store, each user's behaviours in one go, and compacts it
+//! history_store measure FOLDER USERS OUT.json                  opens it and measures appending and searching for random users
 //! ```
-//! M 2, d 32, codes of 16 bytes; with `rows` exact rows are kept as well. Peaks of memory are those of the process: `peak_bytes` counts
+//! M 2, d 32, codes of 16 bytes; with `rows` exact rows are kept as well, and the best codes scored again with them. Peaks of memory are those of the process: `peak_bytes` counts
 //! mapped pages that the system would give away, `peak_own_bytes` does not.
 
 use std::path::Path;
@@ -22,16 +22,22 @@ const WEIGHTS: [f32; M] = [0.4, 0.6];
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    match args[..] {
-        ["fill", folder, users, events] => {
-            fill(folder.as_ref(), users.parse()?, events.parse()?, Kept::Codes)?
+    let (out, json) = match args[..] {
+        ["fill", folder, users, events, "codes", out] => {
+            (out, fill(folder.as_ref(), users.parse()?, events.parse()?, Kept::Codes)?)
         }
-        ["fill", folder, users, events, "rows"] => {
-            fill(folder.as_ref(), users.parse()?, events.parse()?, Kept::CodesAndRows { factor: 4 })?;
+        ["fill", folder, users, events, "rows", out] => {
+            let kept = Kept::CodesAndRows { factor: 4 };
+            (out, fill(folder.as_ref(), users.parse()?, events.parse()?, kept)?)
         }
-        ["measure", folder, users] => measure(folder.as_ref(), users.parse()?)?,
-        _ => return Err("expected: fill FOLDER USERS EVENTS [rows], or measure FOLDER USERS".into()),
-    }
+        ["measure", folder, users, out] => (out, measure(folder.as_ref(), users.parse()?)?),
+        _ => {
+            let expected = "fill FOLDER USERS EVENTS codes|rows OUT.json, or measure FOLDER USERS OUT.json";
+            return Err(format!("expected: {expected}").into());
+        }
+    };
+    println!("{json}");
+    std::fs::write(out, json + "\n")?;
     Ok(())
 }
 
@@ -48,7 +54,7 @@ fn draw(count: usize, stream: u64) -> Vec<f32> {
     rows
 }
 
-fn fill(folder: &Path, users: u64, events: u64, kept: Kept) -> Result<()> {
+fn fill(folder: &Path, users: u64, events: u64, kept: Kept) -> Result<String> {
     let pool = draw(50_000, 1);
     let config =
         PqConfig { sub_vectors: 8, centroids: 256, iterations: 8, sample: 20_000, ..Default::default() };
@@ -80,7 +86,7 @@ fn fill(folder: &Path, users: u64, events: u64, kept: Kept) -> Result<()> {
     let start = Instant::now();
     store.compact()?;
     let all = (users * events) as f64;
-    println!(
+    Ok(format!(
         "{{\"users\": {users}, \"events_per_user\": {events}, \"append_us\": {:.3}, \"segments_before\": {}, \
          \"compact_seconds\": {:.1}, \"bytes\": {}, \"bytes_per_event\": {:.2}, \"peak_bytes\": {}, \
          \"peak_own_bytes\": {own_peak}}}",
@@ -90,8 +96,7 @@ fn fill(folder: &Path, users: u64, events: u64, kept: Kept) -> Result<()> {
         store.sizes().segment_bytes,
         store.sizes().segment_bytes as f64 / all,
         status("VmHWM:"),
-    );
-    Ok(())
+    ))
 }
 
 /// Users' ids that are not dense.
@@ -99,7 +104,7 @@ fn scattered(user: u64) -> u64 {
     user.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-fn measure(folder: &Path, users: u64) -> Result<()> {
+fn measure(folder: &Path, users: u64) -> Result<String> {
     let start = Instant::now();
     let store = HistoryStore::<ByteCodes>::open(folder)?;
     let open_ms = start.elapsed().as_secs_f64() * 1e3;
@@ -145,7 +150,7 @@ fn measure(folder: &Path, users: u64) -> Result<()> {
     }
     let with_tail = search(50_000)?;
     let sizes = store.sizes();
-    println!(
+    Ok(format!(
         "{{\"users\": {users}, \"open_ms\": {open_ms:.1}, \"top_50_us_first\": {first:.1?}, \
          \"top_50_us\": {compacted:.1?}, \"top_50_us_with_400_k_in_the_log\": {with_tail:.1?}, \
          \"append_single_us\": {:.1?}, \"append_of_1000_us_each\": {:.2?}, \"log_memory_bytes\": {}, \
@@ -156,8 +161,7 @@ fn measure(folder: &Path, users: u64) -> Result<()> {
         sizes.log_bytes,
         status("RssAnon:"),
         status("VmHWM:"),
-    );
-    Ok(())
+    ))
 }
 
 /// Median and 99th percentile.

@@ -10,7 +10,7 @@ use seminar_models::weights::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bundle::{CATALOGUE, Hash};
+use crate::bundle::{CATALOGUE, Hash, check_weights};
 use crate::error::{Error, Result};
 use crate::scoring;
 use crate::table::{Table, TableRows};
@@ -96,6 +96,16 @@ impl<M: SequenceModel> Trainer<M> {
     /// made with other settings, or for other items without naming them. `file` names the source. Nothing is changed then.
     pub fn import(&mut self, state: &StateDict, file: &str) -> Result<WeightsTaken> {
         self.take(state, file, false)
+    }
+
+    /// Takes the weights of a saved model, to go on training them, on a log that may have grown: rows of tables find their items by
+    /// name, and what is new gets the initial values of a new table. The optimiser starts anew.
+    ///
+    /// # Errors
+    /// If the folder holds no whole saved model, or one of other settings.
+    pub fn start_from(&mut self, folder: &Path) -> Result<WeightsTaken> {
+        let path = check_weights::<M>(folder)?;
+        self.import(&read_weights(&path)?, &path.display().to_string())
     }
 
     /// [`Trainer::import`] that goes on where a tensor, a row or a setting does not fit, and says what it skipped.

@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use forge::{edit, forge, name_weights};
-use seminar_dataset::{Corpus, Numbered};
+use seminar_dataset::Corpus;
 use seminar_models::{
     AnyModel, Base, Eta, ModalityKind, ModelConfig, ModelKind, Qin, Seminar, SequenceModel, Sim, Twin,
     weights,
 };
 use seminar_trainer::{
-    About, Error, Metrics, Modalities, Recommender, Request, SeenItems, Silent, Tables, TrainConfig, Trainer,
+    About, Error, Metrics, Modalities, Recommender, Request, SeenItems, Tables, TrainConfig, Trainer,
 };
 use serde_json::json;
 use small::open;
@@ -511,69 +511,4 @@ fn settings_that_disagree_are_named_before_the_first_step() {
     let (field, message) = refused(train(), train(), all(), ModelConfig { text_width: 6, ..small::model() });
     assert_eq!(field, "text_width");
     says(&message, &["6", "5"]);
-}
-
-/// The log of `/work/shared/cases/grown_log` and a user with events to learn from, with further events.
-fn log(folder: &Path, more: &[(usize, &str)]) -> Arc<Corpus> {
-    let mut users = vec![
-        vec!["apple", "bread", "cheese"],
-        vec!["bread", "dates", "eggs"],
-        vec!["apple", "dates", "bread", "eggs", "apple", "cheese", "dates"],
-    ];
-    more.iter().for_each(|&(user, item)| users[user].push(item));
-    Corpus::write(&Numbered::from_sequences(&users), folder).unwrap();
-    Arc::new(Corpus::open(folder).unwrap())
-}
-
-#[test]
-fn a_grown_log_is_served_by_names() {
-    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
-    let before = log(folders[0].path(), &[]);
-    let batches = seminar_dataset::BatchConfig { batch_size: 2, history_length: 4, ..Default::default() };
-    let train = TrainConfig { width: 8, batches, ..TrainConfig::default() };
-    let config = ModelConfig { width: 8, heads: 2, top_k: 2, ..ModelConfig::default() };
-    let device = Device::flex().autodiff();
-    let tables = Tables::new(&train, &before, Modalities::default()).unwrap();
-    let model = ModelKind::Twin.build(&config, 4, &device).unwrap();
-    let mut trainer = Trainer::new(model, tables, train, before.clone(), device).unwrap();
-    trainer.fit(&mut Silent).unwrap();
-    let path = folders[0].path().join("model");
-    trainer.save_bundle(&path, &About::default()).unwrap();
-    let opened = open(&path).unwrap();
-    let request = Request { k: 9, seen: SeenItems::Keep, ..Request::default() };
-    let expected = |items: &[&str]| {
-        let history = opened.history(items.iter().copied()).unwrap();
-        opened.recommend(&history, &request).unwrap()
-    };
-
-    let same = opened.users_of(&before);
-    assert_eq!((same.len(), same.unknown_items()), (3, 0));
-    let ann = opened.recommend(&same.history(0), &request).unwrap();
-    assert_eq!(ann, expected(&["apple", "bread", "cheese"]));
-
-    // One more event of the first user: `eggs` was 5 and is 4 now.
-    let after = log(folders[1].path(), &[(0, "eggs")]);
-    assert_eq!((after.item_name(4), before.item_name(4)), ("eggs", "dates"), "the numbers moved");
-    let grown = opened.users_of(&after);
-    assert_eq!(grown.unknown_items(), 0);
-    for (user, items) in [(0, &["apple", "bread", "cheese", "eggs"][..]), (1, &["bread", "dates", "eggs"])] {
-        let hits = opened.recommend(&grown.history(user), &request).unwrap();
-        assert_eq!(hits, expected(items));
-        assert_eq!(hits.len(), 5);
-    }
-    assert_ne!(
-        expected(&["apple", "bread", "cheese", "eggs"]),
-        expected(&["apple", "bread", "cheese", "dates"])
-    );
-
-    // A new item, and a new user behind it.
-    let newer = log(folders[2].path(), &[(0, "figs"), (0, "eggs")]);
-    let newest = opened.users_of(&newer);
-    assert_eq!(newest.unknown_items(), 1);
-    let history = newest.history(newest.find("1").unwrap());
-    assert_eq!((history.len(), history.unknown()), (4, &["figs".to_owned()][..]));
-    assert_eq!(
-        opened.recommend(&history, &request).unwrap(),
-        expected(&["apple", "bread", "cheese", "eggs"])
-    );
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use indicatif::ProgressBar;
 use seminar_ann_retrieval::*;
 
+use super::histories::Family;
 use super::{Latency, Quality, Row};
 
 /// Vectors, queries and what to search for.
@@ -20,8 +21,8 @@ pub struct Setting<'a> {
     pub metric: Metric,
     /// K: vectors that a search returns.
     pub k: usize,
-    /// Do not measure graphs.
-    pub without_graphs: bool,
+    /// Families of indexes that are measured beside the exact scan.
+    pub families: &'a [Family],
 }
 
 type Build<'a> = Box<dyn Fn() -> Result<Box<dyn AnnIndex>> + 'a>;
@@ -54,7 +55,7 @@ pub fn run(setting: &Setting, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
         rows.push(row);
     }
     // A graph is built once and searched with several `ef`.
-    if !setting.without_graphs {
+    if setting.families.contains(&Family::Graphs) {
         bar.set_message("HNSW");
         let config = HnswConfig { links: 16, ef_construction: 100, ef_search: 32, ..Default::default() };
         let start = Instant::now();
@@ -115,10 +116,30 @@ fn scores(exact: &Flat, query: &[f32]) -> Result<Vec<f32>> {
     Ok((0..exact.len() as u64).filter_map(|id| exact.score(&query, id)).collect())
 }
 
+/// All but the graphs, by name.
 fn methods<'a>(setting: &'a Setting) -> Vec<(String, Build<'a>)> {
+    let flat: Build = Box::new(|| Ok(Box::new(Flat::build(setting.rows, setting.metric)?)));
+    let mut all = vec![("flat, exact".to_owned(), flat)];
+    if setting.families.contains(&Family::Codes) {
+        all.extend(codes(setting));
+    }
+    if setting.families.contains(&Family::Lsh) {
+        all.push(lsh(setting));
+    }
+    all
+}
+
+fn lsh<'a>(setting: &'a Setting) -> (String, Build<'a>) {
+    let bits = (4 * setting.rows.dim()).next_multiple_of(64);
+    (
+        format!("LSH {bits} bit"),
+        Box::new(move || Ok(Box::new(LshConfig { bits, seed: 0 }.build(setting.rows)?))),
+    )
+}
+
+fn codes<'a>(setting: &'a Setting) -> Vec<(String, Build<'a>)> {
     let (rows, metric, dim) = (setting.rows, setting.metric, setting.rows.dim());
     let mut all: Vec<(String, Build)> = Vec::new();
-    all.push(("flat, exact".into(), Box::new(move || Ok(Box::new(Flat::build(rows, metric)?)))));
     let halves = dim.is_multiple_of(4);
     for sub_vectors in [dim / 8, dim / 4].into_iter().filter(|s| halves && *s > 0 && dim.is_multiple_of(*s)) {
         let config = PqConfig { sub_vectors, ..Default::default() };
@@ -161,11 +182,6 @@ fn methods<'a>(setting: &'a Setting) -> Vec<(String, Build<'a>)> {
             }),
         ));
     }
-    let bits = (4 * dim).next_multiple_of(64);
-    all.push((
-        format!("LSH {bits} bit"),
-        Box::new(move || Ok(Box::new(LshConfig { bits, seed: 0 }.build(rows)?))),
-    ));
     all.push((
         format!("RaBitQ {} bit", dim.next_multiple_of(64)),
         Box::new(move || Ok(Box::new(RaBitQConfig::default().build(rows, metric)?))),

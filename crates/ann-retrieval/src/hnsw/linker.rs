@@ -6,7 +6,8 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::flat::Flat;
-use crate::hnsw::graph::{Candidate, Graph, Walk};
+use crate::hnsw::graph::Graph;
+use crate::hnsw::walk::{Candidate, Walk};
 use crate::index::AnnIndex;
 use crate::kernel::float::sum_row;
 use crate::metric::Metric;

@@ -7,6 +7,7 @@ mod linker;
 mod live;
 mod nodes;
 mod repair;
+mod walk;
 
 use crate::error::{Error, Result};
 use crate::flat::{Flat, Whole};

@@ -10,7 +10,8 @@ impl PrepareConfig {
     /// Filters a numbered data set without times; each filter that is asked for is a step of the report.
     ///
     /// Users, and items that had events, fall with their last one; the others keep their order. Listed items without events stay.
-    pub(crate) fn thin(&self, data: &mut Numbered, report: &mut PrepareReport) -> Result<()> {
+    /// Returns the items that are left, by the numbers that they had.
+    pub(crate) fn thin(&self, data: &mut Numbered, report: &mut PrepareReport) -> Result<Vec<u32>> {
         self.check()?;
         for (field, given) in [
             ("after", self.after.is_some()),
@@ -21,6 +22,7 @@ impl PrepareConfig {
                 return Err(Error::Config { field, message: "the source has no times".into() });
             }
         }
+        let mut left: Vec<u32> = (1..=data.item_count() as u32).collect();
         if self.drop_repeats != Repeats::Keep {
             report.repeats_dropped = data.drop_repeats(self.drop_repeats);
             report.steps.push(Step::new("dropping repeats", "drop_repeats", data.counts()));
@@ -31,7 +33,7 @@ impl PrepareConfig {
                 (0..events).map(move |n| n + u64::from(most) >= events)
             };
             let keep: Vec<bool> = data.user_offsets.windows(2).flat_map(newest).collect();
-            data.keep_events(&keep);
+            retain(&mut left, &data.keep_events(&keep));
             let told = format!("max_user_events {most}");
             report.filtered("keeping the newest events", &["max_user_events"], told, data.counts())?;
         }
@@ -41,7 +43,7 @@ impl PrepareConfig {
                 .flat_map(|(range, user)| std::iter::repeat_n(user, (range[1] - range[0]) as usize))
                 .collect();
             let keep = core_filter(&users, &data.event_items, self.min_user_events, self.min_item_events);
-            data.keep_events(&keep);
+            retain(&mut left, &data.keep_events(&keep));
             let told =
                 format!("min_user_events {}, min_item_events {}", self.min_user_events, self.min_item_events);
             report.filtered(
@@ -51,13 +53,13 @@ impl PrepareConfig {
                 data.counts(),
             )?;
         }
-        Ok(())
+        Ok(left)
     }
 }
 
 impl Numbered {
-    /// Keeps some events, and the users and items that are left.
-    fn keep_events(&mut self, keep: &[bool]) {
+    /// Keeps some events, and the users and items that are left. Returns which items are.
+    fn keep_events(&mut self, keep: &[bool]) -> Vec<bool> {
         let mut had_events = vec![false; self.item_count() + 1];
         self.event_items.iter().for_each(|&item| had_events[item as usize] = true);
         let mut kept_users = Vec::with_capacity(self.user_count());
@@ -94,6 +96,7 @@ impl Numbered {
         self.texts.users = rows(&self.texts.users, &kept_users);
         self.keep_items(&ids, &kept_items);
         self.keep_sampled(&ids, &kept_users);
+        kept_items
     }
 
     fn keep_items(&mut self, ids: &[u32], kept: &[bool]) {
@@ -188,7 +191,8 @@ mod tests {
             match config.prepare(&Log(log)) {
                 Err(_) => proptest::prop_assert!(thinned.is_err()),
                 Ok(prepared) => {
-                    thinned.unwrap();
+                    let left = thinned.unwrap();
+                    proptest::prop_assert_eq!(left.len(), data.item_count());
                     data.check().unwrap();
                     proptest::prop_assert_eq!(histories(&data), histories(&prepared.data));
                     proptest::prop_assert_eq!(data.item_count(), prepared.data.item_count());

@@ -64,16 +64,9 @@ pub(super) fn import(files: &TextFiles) -> Result<Imported> {
     if !data.attribute_items.is_empty() {
         data.fields.push(attribute_field(&data));
     }
-    let before = data.texts.items.clone();
     let filters = PrepareConfig { drop_repeats: files.repeats, ..files.filters.clone() };
-    filters.thin(&mut data, &mut report)?;
-    let mut item_numbers = items.numbers;
-    if data.texts.items != before {
-        // What is left keeps its order, so each item's number is found by going along.
-        let mut left = data.texts.items.rows().peekable();
-        let mut kept = before.rows().map(|name| left.next_if(|own| *own == name).is_some());
-        item_numbers.retain(|_| kept.next().unwrap_or(false));
-    }
+    let left = filters.thin(&mut data, &mut report)?;
+    let item_numbers = left.iter().map(|&item| items.numbers[item as usize - 1]).collect();
     report.items_without_meta = without_meta(&data);
     Ok(Imported { data, item_numbers, report })
 }

@@ -181,6 +181,47 @@ proptest! {
 }
 
 #[test]
+fn many_rows_of_any_form_are_one_corpus_with_any_number_of_threads() {
+    let events: Vec<Event> = (0..30_000u64)
+        .map(|n| {
+            let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+            Event {
+                user: format!("u{}", mixed % 997),
+                item: format!("ü{}", mixed % 1_499),
+                time: 1_500_000_000 + (mixed % 100_000) as i64,
+                query: if n % 5 == 0 { format!("two \"words\", {}", mixed % 50) } else { String::new() },
+            }
+        })
+        .collect();
+    let json = |e: &Event| {
+        serde_json::json!({"user_id": e.user, "item_id": e.item, "timestamp": e.time, "words": e.query})
+            .to_string()
+            + "\n"
+    };
+    let (csv, tsv) = (delimited(&events, ",", "\n"), delimited(&events, "\t", "\r\n"));
+    let json: String = events.iter().map(json).collect();
+    let packs = [|b: &[u8]| b.to_vec(), gzip, zstd];
+    let mut hashes = Vec::new();
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        for (file, text) in [("e.csv", &csv), ("e.tsv", &tsv), ("e.jsonl", &json)] {
+            for pack in packs {
+                let folder = tempfile::tempdir().unwrap();
+                let query = |table: &mut EventTable| table.query = Column::from("words");
+                let read = || read(folder.path(), file, &pack(text.as_bytes()), query).unwrap();
+                let data = pool.install(read);
+                if hashes.is_empty() {
+                    assert_eq!(told(&data), naive(&events));
+                }
+                hashes.push(hash(&data));
+            }
+        }
+    }
+    hashes.dedup();
+    assert_eq!(hashes.len(), 1, "{hashes:?}");
+}
+
+#[test]
 fn a_user_with_two_rows_of_a_list_is_an_error_unless_said() {
     let folder = tempfile::tempdir().unwrap();
     let text = "user,item\n1,a b\n2,c\n1,d\n";

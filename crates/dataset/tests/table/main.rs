@@ -1,8 +1,8 @@
 //! Any table of events: what is read, in every form, against naive code.
 
 mod films;
+mod filters;
 mod forms;
 mod presets;
-mod speed;
 mod synthetic;
 mod trips;

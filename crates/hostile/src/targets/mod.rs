@@ -4,6 +4,7 @@ mod bundle;
 mod index;
 mod picture;
 mod raw;
+mod store;
 mod stored;
 mod table;
 mod text;
@@ -39,6 +40,7 @@ pub fn all() -> Vec<Target> {
         bundle::TARGETS,
         weights::TARGETS,
         index::TARGETS,
+        store::TARGETS,
         picture::TARGETS,
     ]
     .concat()

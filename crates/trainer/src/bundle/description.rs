@@ -52,6 +52,16 @@ pub struct Description<C> {
     pub files: BTreeMap<String, Hash>,
 }
 
+impl<C> Description<C> {
+    /// What a saved model says of itself.
+    ///
+    /// # Errors
+    /// If the folder holds no saved model, one of another version or of another type of model, or its description was altered.
+    pub fn read<M: SequenceModel<Config = C>>(folder: &Path) -> Result<Self> {
+        Ok(read_description::<M>(folder)?.0)
+    }
+}
+
 /// A file of frozen embeddings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrozenFile {

@@ -19,6 +19,6 @@ mod write;
 
 pub(crate) use description::CATALOGUE;
 pub use description::{Description, FrozenFile, Hash};
-pub(crate) use open::Bundle;
+pub(crate) use open::{Bundle, check_weights};
 pub(crate) use write::remove_bundle;
 pub use write::{About, check_bundle_folder};

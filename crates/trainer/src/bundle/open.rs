@@ -1,6 +1,6 @@
 //! Opening a saved model: everything is compared before anything is computed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
 use seminar_dataset::{Catalogue, Embeddings};
@@ -108,6 +108,18 @@ impl<C: DeserializeOwned + Sync> Bundle<C> {
             over_padding: self.description.train.published_tables,
         }
     }
+}
+
+/// The weight file of a saved model, if it is the one that belongs to it.
+pub(crate) fn check_weights<M: SequenceModel>(folder: &Path) -> Result<PathBuf> {
+    let (description, _) = read_description::<M>(folder)?;
+    let path = folder.join(WEIGHTS);
+    let sum = description.files.get(WEIGHTS);
+    WeightFile::open(
+        &path,
+        sum.ok_or_else(|| problem(folder, "the description does not know its weights"))?,
+    )?;
+    Ok(path)
 }
 
 /// Whether the settings fit each other.

@@ -8,11 +8,13 @@
 //!
 //! Readers take the list of segments as it is, and go on with it whatever is written, merged or removed.
 
+mod compaction;
 mod layout;
 mod log;
 mod manifest;
 mod merge;
 mod segment;
+mod settings;
 mod tail;
 mod target;
 mod view;
@@ -23,6 +25,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+pub use settings::{Kept, StoreLimits, StoreSizes};
 pub use target::StoreTarget;
 pub use view::UserHistory;
 
@@ -35,53 +38,8 @@ use crate::metric::Metric;
 use layout::Layout;
 use log::Log;
 use manifest::Manifest;
-use merge::{merge, write_tail};
 use segment::Segment;
-use tail::{Change, MOST_CHANGES, Said, Tail};
-use writer::SegmentWriter;
-
-/// What a store keeps of each behaviour; fixed when it is created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
-    /// Codes alone.
-    Codes,
-    /// Codes and exact rows: the best `factor · k` codes are scored again exactly.
-    CodesAndRows {
-        /// At least 1.
-        factor: usize,
-    },
-}
-
-/// When a store writes segments and merges them. The limits belong to an opened store, not to its files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoreLimits {
-    /// Bytes of the log at which it becomes a segment: 64 MiB. It bounds memory, to about twice as much, and the time of
-    /// opening.
-    pub log_bytes: u64,
-    /// Segments above which neighbours of like size are merged, by the call that finds the log full: 8. With `usize::MAX` only
-    /// [`HistoryStore::compact`] merges.
-    pub segments: usize,
-}
-
-impl Default for StoreLimits {
-    fn default() -> Self {
-        Self { log_bytes: 64 << 20, segments: 8 }
-    }
-}
-
-/// Sizes of an opened store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoreSizes {
-    /// Number of segments.
-    pub segments: usize,
-    /// Bytes of their files.
-    pub segment_bytes: u64,
-    /// Bytes of the log.
-    pub log_bytes: u64,
-    /// Bytes of memory for what the log holds. Segments are mapped: the system keeps of them in memory what it has room
-    /// for.
-    pub memory_bytes: usize,
-}
+use tail::{Change, Said, Tail};
 
 /// The histories of many users in one folder, with one codec.
 ///
@@ -346,20 +304,6 @@ impl<C: Codec> HistoryStore<C> {
         Ok(held)
     }
 
-    /// Merges everything into one segment without what was deleted or erased, so that each user's behaviours lie
-    /// together. Readers go on, and so do writers, except while the log becomes a segment. After a crash the store is as
-    /// it was before or after.
-    ///
-    /// # Errors
-    /// If a file is damaged (nothing is changed then), or the file system refuses.
-    pub fn compact(&self) -> Result<()> {
-        let _one = self.merging.lock().unwrap_or_else(PoisonError::into_inner);
-        self.flush(&mut self.writing())?;
-        let segments = self.state().segments;
-        let done = segments.len() < 2 && segments.iter().all(|segment| segment.gone == 0);
-        if done { Ok(()) } else { self.merge(0, &segments) }
-    }
-
     fn state(&self) -> State {
         self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -391,106 +335,5 @@ impl<C: Codec> HistoryStore<C> {
     fn note<'a>(&self, state: &State, changes: impl Iterator<Item = Change<'a>>) {
         let mut tail = state.tail.write().unwrap_or_else(PoisonError::into_inner);
         changes.for_each(|change| tail.push(&self.layout, change));
-    }
-
-    /// Takes the writer's place, with room in the log: a full one becomes a segment first. That comes before a call
-    /// writes anything, so that a call whose changes are on the disk does not fail.
-    fn room_for(&self, changes: usize) -> Result<MutexGuard<'_, Writing>> {
-        if changes > MOST_CHANGES {
-            let message = format!("{changes} at once, where at most {MOST_CHANGES} go");
-            return Err(Error::Config { field: "behaviours", message });
-        }
-        loop {
-            let mut writing = self.writing();
-            let held = self.state().tail.read().unwrap_or_else(PoisonError::into_inner).len();
-            let full = held > 0 && writing.log.bytes() >= self.limits.log_bytes;
-            if !full && held <= MOST_CHANGES - changes {
-                return Ok(writing);
-            }
-            self.flush(&mut writing)?;
-            drop(writing);
-            self.merge_some()?;
-        }
-    }
-
-    /// Makes a segment of what the log holds, and begins a new log.
-    fn flush(&self, writing: &mut Writing) -> Result<()> {
-        let state = self.state();
-        let tail = state.tail.read().unwrap_or_else(PoisonError::into_inner);
-        if tail.len() == 0 {
-            return Ok(());
-        }
-        let fingerprint = self.layout.fingerprint;
-        let (number, next) = (writing.free, writing.free + 1);
-        // Numbers are not used twice, even if what follows fails.
-        writing.free += 2;
-        let mut out = SegmentWriter::create(&self.folder, fingerprint, number)?;
-        write_tail(&self.layout, &tail, state.segments.is_empty(), &mut out)?;
-        let mut segments = state.segments.clone();
-        if out.finish()? {
-            segments.push(Arc::new(Segment::open(&self.folder, &self.layout, number)?));
-        }
-        let log = Log::create(&self.folder, fingerprint, next)?;
-        // If this fails, the manifest on the disk may name the new log already.
-        self.install(next, segments, Some(Arc::default())).inspect_err(|_| writing.log.give_up())?;
-        let old = std::mem::replace(&mut writing.log, log);
-        // If the file stays, opening removes it.
-        let _ = std::fs::remove_file(old.path());
-        Ok(())
-    }
-
-    /// Replaces the files that count, on the disk and then for readers.
-    fn install(&self, log: u64, segments: Vec<Arc<Segment>>, tail: Option<Arc<RwLock<Tail>>>) -> Result<()> {
-        let numbers = segments.iter().map(|segment| segment.number).collect();
-        Manifest { log, segments: numbers }.save(&self.folder, self.layout.fingerprint)?;
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.segments = segments;
-        if let Some(tail) = tail {
-            state.tail = tail;
-        }
-        Ok(())
-    }
-
-    /// Merges the newest segments while there are more than the limit: those of which each is at most twice as long as
-    /// all newer ones together. Sizes then grow from new to old, and a behaviour is merged a few times in all.
-    fn merge_some(&self) -> Result<()> {
-        if self.state().segments.len() <= self.limits.segments {
-            return Ok(());
-        }
-        let _one = self.merging.lock().unwrap_or_else(PoisonError::into_inner);
-        let segments = self.state().segments;
-        let (mut start, mut newer) = (segments.len(), 0);
-        while start > 0 && (newer == 0 || segments[start - 1].bytes() <= 2 * newer) {
-            start -= 1;
-            newer += segments[start].bytes();
-        }
-        if segments.len() <= self.limits.segments || start + 1 >= segments.len() {
-            return Ok(());
-        }
-        self.merge(start, &segments[start..])
-    }
-
-    /// Merges segments of which the oldest is the `start`-th. Only merges, of which there is one at a time, change what
-    /// lies before them; meanwhile newer ones may come.
-    fn merge(&self, start: usize, merged: &[Arc<Segment>]) -> Result<()> {
-        let number = {
-            let mut writing = self.writing();
-            writing.free += 1;
-            writing.free - 1
-        };
-        let mut out = SegmentWriter::create(&self.folder, self.layout.fingerprint, number)?;
-        merge(&self.layout, merged, start == 0, &mut out)?;
-        let one = match out.finish()? {
-            true => Some(Arc::new(Segment::open(&self.folder, &self.layout, number)?)),
-            false => None,
-        };
-        let writing = self.writing();
-        let mut segments = self.state().segments;
-        segments.splice(start..start + merged.len(), one);
-        self.install(writing.log.number, segments, None)?;
-        drop(writing);
-        // Readers keep their mappings. If a file stays, opening removes it.
-        merged.iter().for_each(|segment| drop(std::fs::remove_file(segment.path())));
-        Ok(())
     }
 }

@@ -7,11 +7,12 @@ use super::super::input::{FileReport, ReadOptions};
 use super::super::loose::Loose;
 use super::super::record::needed;
 use super::columns::{ITEMS, RATINGS, Slot, TIMES, USERS};
+use super::instants::{Instants, time_of};
 use super::list::values;
 use super::rows::{Row, for_each_row};
 use super::schema::{Column, EventTable, ListForm};
 use super::shape::Shape;
-use super::time::{self, SECOND};
+use super::time;
 use crate::error::{Error, Result};
 use crate::event::{EventKind, RawEvent};
 use crate::ids::Vocabulary;
@@ -25,12 +26,12 @@ const NOT_CHOSEN: &str = "list entries whose label is 0";
 
 const USER: usize = 0;
 const ITEM: usize = 1;
-const TIME: usize = 2;
+pub(super) const TIME: usize = 2;
 const RATING: usize = 3;
 const QUERY: usize = 4;
 const KIND: usize = 5;
 const ACTION: usize = 6;
-const DATE: usize = 7;
+pub(super) const DATE: usize = 7;
 /// Where the columns of `any_of` begin.
 const MARKS: usize = 10;
 
@@ -336,35 +337,6 @@ struct Read<'a> {
     query: Cow<'a, str>,
 }
 
-/// The times of the events of a row.
-enum Instants {
-    All(i64),
-    Each(Vec<i64>),
-}
-
-impl Instants {
-    fn first(&self) -> i64 {
-        self.at(0)
-    }
-
-    fn at(&self, place: usize) -> i64 {
-        match self {
-            Self::All(time) => *time,
-            Self::Each(times) => times.get(place).copied().unwrap_or(0),
-        }
-    }
-
-    fn fits(&self, items: usize) -> std::result::Result<(), Refusal> {
-        match self {
-            Self::Each(times) if times.len() != items => Err((
-                "another number of times than of items".to_owned(),
-                format!("{} for {items}", times.len()),
-            )),
-            _ => Ok(()),
-        }
-    }
-}
-
 /// The item of a list entry; `None` if its label says that it was not chosen.
 fn chosen<'a>(entry: &'a str, list: Option<&ListForm>) -> Option<&'a str> {
     let Some(label) = list.and_then(|list| list.label.as_deref()) else { return Some(entry) };
@@ -372,42 +344,4 @@ fn chosen<'a>(entry: &'a str, list: Option<&ListForm>) -> Option<&'a str> {
         Some((item, label)) => (label != "0").then_some(item),
         None => Some(entry),
     }
-}
-
-/// The time of a row in microseconds; 0 where the file has none.
-fn time_of(table: &EventTable, shape: &Shape, cells: &[Loose<'_>]) -> std::result::Result<i64, Refusal> {
-    if shape.bound[DATE].is_some() {
-        let whole = |slot: usize| {
-            cells[slot].as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 1e6).map(|n| n as i64)
-        };
-        let date = [DATE, DATE + 1, DATE + 2].map(whole);
-        let shown = || {
-            let parts = (DATE..DATE + 3).map(|slot| match &cells[slot] {
-                Loose::Str(text) => text.to_string(),
-                other => other.to_string(),
-            });
-            parts.collect::<Vec<_>>().join("/")
-        };
-        let [Some(day), Some(month), Some(year)] = date else {
-            return Err(("no day, month and year".to_owned(), shown()));
-        };
-        return time::day(year, month, day).ok_or_else(|| ("there is no such day".to_owned(), shown()));
-    }
-    if shape.bound[TIME].is_none() {
-        return Ok(0);
-    }
-    let label = &shape.labels[TIME];
-    let read = match &cells[TIME] {
-        Loose::Null => return Err((format!("`{label}` is missing"), String::new())),
-        Loose::Str(text) => time::parse(text, table.time_form),
-        Loose::Int(number) => time::of_whole(*number, table.time_form),
-        other => other.as_f64().and_then(|number| time::of_number(number, table.time_form)),
-    };
-    read.filter(|time| time.abs() < 300_000_000_000 * SECOND).ok_or_else(|| {
-        let value = match &cells[TIME] {
-            Loose::Str(text) => text.to_string(),
-            other => other.to_string(),
-        };
-        (format!("`{label}` is no time"), value)
-    })
 }

@@ -7,13 +7,14 @@
 //! | their form, separator and header | `shape.rs` |
 //! | columns by name, number or habit | `columns.rs` |
 //! | rows of cells | `rows.rs`, `delimited.rs`, `parquet.rs` |
-//! | times, lists in cells | `time.rs`, `list.rs` |
+//! | times, lists in cells | `time.rs`, `instants.rs`, `list.rs` |
 //! | events and items | `events.rs`, `items.rs` |
 
 mod columns;
 mod delimited;
 mod events;
 mod files;
+mod instants;
 mod items;
 mod list;
 #[cfg(feature = "parquet")]
