@@ -27,6 +27,7 @@ pub(super) struct Catalogue {
     fields: Vec<FieldValues>,
     described_twice: u64,
     first_foreign_item: Option<String>,
+    foreign_items: u64,
 }
 
 #[derive(Clone, Default)]
@@ -69,6 +70,8 @@ pub(super) struct Joined {
     pub described_twice: u64,
     pub attributes_before_core: u64,
     pub first_foreign_item: Option<String>,
+    /// Described items that are not among the events.
+    pub foreign_items: u64,
 }
 
 impl Catalogue {
@@ -91,6 +94,7 @@ impl Catalogue {
             fields: fields.collect(),
             described_twice: 0,
             first_foreign_item: None,
+            foreign_items: 0,
         }
     }
 
@@ -98,6 +102,7 @@ impl Catalogue {
     pub fn add(&mut self, raw: RawItem<'_>, table: &EventTable, item_ids: &[u32]) -> Result<()> {
         let id = table.item(&raw.item).map_or(0, |provisional| item_ids[provisional as usize]);
         if id == 0 {
+            self.foreign_items += 1;
             self.first_foreign_item.get_or_insert_with(|| raw.item.into_owned());
             return Ok(());
         }
@@ -152,6 +157,7 @@ impl Catalogue {
             described_twice: self.described_twice,
             attributes_before_core: self.attributes.len() as u64,
             first_foreign_item: self.first_foreign_item,
+            foreign_items: self.foreign_items,
         }
     }
 

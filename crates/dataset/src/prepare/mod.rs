@@ -177,7 +177,9 @@ impl PrepareConfig {
             report.item_file(file);
         }
         let joined = catalogue.finish(self, &mut data);
-        if report.item_files > 0 && joined.items_with_meta == 0 {
+        // A file of few items may be a sample that happens to hold none of these.
+        let whole = joined.foreign_items * 10 >= data.item_count() as u64;
+        if report.item_files > 0 && joined.items_with_meta == 0 && whole {
             let example = String::from_utf8_lossy(data.texts.items.row(0)).into_owned();
             let other = joined.first_foreign_item.unwrap_or_default();
             let before = format!(

@@ -125,3 +125,43 @@ fn recbole_ml_100k() {
     let own: Vec<_> = class.of(item).iter().map(|&value| class.value(value).unwrap()).collect();
     assert_eq!(own, ["Action", "Adventure", "Thriller"]);
 }
+
+#[cfg(feature = "parquet")]
+#[test]
+fn taobao_mm_demo() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
+
+    let Some(folder) = folder("SEMINAR_TAOBAO_MM", "the Parquet files of MUSE's data_demo") else { return };
+    let rows = |file: &str| {
+        let file = std::fs::File::open(folder.join(file)).unwrap();
+        let reader = SerializedFileReader::new(file).unwrap();
+        let rows = reader.get_row_iter(None).unwrap();
+        let cells = |(name, cell): (&String, &Field)| (name.clone(), cell.clone());
+        rows.map(|row| row.unwrap().get_column_iter().map(cells).collect::<BTreeMap<_, _>>())
+            .collect::<Vec<_>>()
+    };
+    let elements = |list: &Field| match list {
+        Field::ListInternal(list) => list.elements().iter().map(Field::to_string).collect::<Vec<_>>(),
+        other => panic!("{other} is no list"),
+    };
+    let (mut users, mut items, mut events) = (BTreeSet::new(), BTreeSet::new(), 0);
+    for part in ["train", "test"] {
+        for row in rows(&format!("{part}_user_features.parquet")) {
+            let own = elements(&row["150_2_180"]);
+            events += own.len();
+            users.insert(row["129_1"].to_string());
+            items.extend(own);
+        }
+        for row in rows(&format!("{part}_samples.parquet")) {
+            if elements(&row["label_0"]) == ["0", "1"] {
+                events += 1;
+                users.insert(row["129_1"].to_string());
+                items.insert(row["205"].to_string());
+            }
+        }
+    }
+    let source = Interactions::open(&folder, "", Preset::named("taobao-mm").unwrap().schema()).unwrap();
+    assert_eq!(counts(&source, 1), (users.len(), items.len(), events));
+    assert!(events > 10_000, "{events}");
+}

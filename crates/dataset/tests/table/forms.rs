@@ -64,6 +64,35 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
 }
 
+/// The events as a file of Parquet; nothing without the feature.
+#[cfg(feature = "parquet")]
+fn parquet_file(events: &[Event]) -> Option<Vec<u8>> {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+    let texts = |of: fn(&Event) -> &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(events.iter().map(of)))
+    };
+    let times: ArrayRef = Arc::new(Int64Array::from_iter_values(events.iter().map(|e| e.time)));
+    let columns = [
+        ("words", texts(|e| &e.query)),
+        ("timestamp", times),
+        ("item_id", texts(|e| &e.item)),
+        ("user_id", texts(|e| &e.user)),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut bytes = Vec::new();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    Some(bytes)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet_file(_: &[Event]) -> Option<Vec<u8>> {
+    None
+}
+
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let event = ("[a-c]{1,2}", "[\"x-z0é,|]{1,3}", 0i64..40, "[ab,\"\n]{0,3}");
     prop::collection::vec(event, 1..30).prop_map(|all| {
@@ -200,21 +229,22 @@ fn many_rows_of_any_form_are_one_corpus_with_any_number_of_threads() {
     };
     let (csv, tsv) = (delimited(&events, ",", "\n"), delimited(&events, "\t", "\r\n"));
     let json: String = events.iter().map(json).collect();
-    let packs = [|b: &[u8]| b.to_vec(), gzip, zstd];
+    let mut files = Vec::new();
+    for (file, text) in [("e.csv", csv), ("e.tsv", tsv), ("e.jsonl", json)] {
+        files.extend([|b: &[u8]| b.to_vec(), gzip, zstd].map(|pack| (file, pack(text.as_bytes()))));
+    }
+    files.extend(parquet_file(&events).map(|bytes| ("e.parquet", bytes)));
     let mut hashes = Vec::new();
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        for (file, text) in [("e.csv", &csv), ("e.tsv", &tsv), ("e.jsonl", &json)] {
-            for pack in packs {
-                let folder = tempfile::tempdir().unwrap();
-                let query = |table: &mut EventTable| table.query = Column::from("words");
-                let read = || read(folder.path(), file, &pack(text.as_bytes()), query).unwrap();
-                let data = pool.install(read);
-                if hashes.is_empty() {
-                    assert_eq!(told(&data), naive(&events));
-                }
-                hashes.push(hash(&data));
+        for (file, bytes) in &files {
+            let folder = tempfile::tempdir().unwrap();
+            let query = |table: &mut EventTable| table.query = Column::from("words");
+            let data = pool.install(|| read(folder.path(), file, bytes, query).unwrap());
+            if hashes.is_empty() {
+                assert_eq!(told(&data), naive(&events));
             }
+            hashes.push(hash(&data));
         }
     }
     hashes.dedup();
