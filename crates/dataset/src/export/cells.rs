@@ -45,6 +45,15 @@ pub(super) fn parts(corpus: &Corpus) -> Vec<(&'static str, Option<Part>)> {
     }
 }
 
+/// All items, in the order in which they were described, so that they are read back in it.
+pub(super) fn in_order(corpus: &Corpus) -> Vec<u32> {
+    let mut items = corpus.attribute_items().to_vec();
+    let mut described = vec![false; corpus.item_count() + 1];
+    items.iter().for_each(|&item| described[item as usize] = true);
+    items.extend((1..=corpus.item_count() as u32).filter(|&item| !described[item as usize]));
+    items
+}
+
 /// The positions of a user's events that belong to a part.
 pub(super) fn of_part(corpus: &Corpus, user: usize, part: Option<Part>) -> std::ops::Range<usize> {
     let events = corpus.history(user).items.len();

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::cells::{EventColumns, Negatives, attributes, kind_name, of_part, parts, query_text, targets};
+use super::cells::{
+    EventColumns, Negatives, attributes, in_order, kind_name, of_part, parts, query_text, targets,
+};
 use super::unwritable;
 use crate::atomic;
 use crate::corpus::Corpus;
@@ -107,7 +109,7 @@ fn items(corpus: &Corpus, out: &mut Out<'_>) -> csv::Result<()> {
     let names = fields.iter().map(|field| format!("field:{}", field.name()));
     let fixed = ["item", "title", "image", "query", "attributes"].map(str::to_owned);
     out.write_record(fixed.into_iter().chain(names))?;
-    for item in 1..=corpus.item_count() as u32 {
+    for item in in_order(corpus) {
         out.write_field(corpus.item_name(item))?;
         out.write_field(corpus.title(item).unwrap_or_default())?;
         out.write_field(list(corpus.image_urls(item)))?;
@@ -185,7 +187,7 @@ pub(super) fn recbole(corpus: &Corpus, folder: &Path, name: &str) -> Result<()> 
             true => line(&list(values)),
             false => values.join(" "),
         };
-        for item in 1..=corpus.item_count() as u32 {
+        for item in in_order(corpus) {
             let mut row = vec![
                 corpus.item_name(item).to_owned(),
                 line(corpus.title(item).unwrap_or_default()),

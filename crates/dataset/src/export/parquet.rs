@@ -9,7 +9,9 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
-use super::cells::{EventColumns, Negatives, attributes, kind_name, of_part, parts, query_text, targets};
+use super::cells::{
+    EventColumns, Negatives, attributes, in_order, kind_name, of_part, parts, query_text, targets,
+};
 use crate::atomic;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
@@ -80,7 +82,8 @@ pub(super) fn write(corpus: &Corpus, folder: &Path) -> Result<()> {
     for (stem, part) in parts(corpus) {
         file(&folder.join(format!("{stem}.parquet")), users, |range| events(corpus, part, range))?;
     }
-    file(&folder.join("items.parquet"), corpus.item_count(), |range| items(corpus, range))?;
+    let order = in_order(corpus);
+    file(&folder.join("items.parquet"), order.len(), |range| items(corpus, &order[range]))?;
     let name = |&item: &u32| corpus.item_name(item).to_owned();
     let user_names =
         |range: std::ops::Range<usize>| texts(range.map(|user| corpus.user_name(user).to_owned()));
@@ -135,8 +138,8 @@ fn events(corpus: &Corpus, part: Option<Part>, users: std::ops::Range<usize>) ->
     table
 }
 
-fn items(corpus: &Corpus, range: std::ops::Range<usize>) -> Vec<(String, ArrayRef)> {
-    let all = || range.clone().map(|row| row as u32 + 1);
+fn items(corpus: &Corpus, items: &[u32]) -> Vec<(String, ArrayRef)> {
+    let all = || items.iter().copied();
     let mut table = vec![
         ("item".to_owned(), texts(all().map(|item| corpus.item_name(item).to_owned()))),
         ("title".to_owned(), texts(all().map(|item| corpus.title(item).unwrap_or_default().to_owned()))),
