@@ -1,16 +1,17 @@
 //! Evaluates a trained model on the validation or test split, on request also among the whole catalogue.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use clap::Parser;
 use seminar_dataset::atomic::write_text;
-use seminar_dataset::{BatchConfig, OutputFolder, Sampling, Split, TestMode};
+use seminar_dataset::{BatchConfig, Corpus, OutputFolder, Sampling, Split, TestMode};
 use seminar_examples::args::one_of;
 use seminar_examples::device::DeviceKind;
-use seminar_examples::run::{Experiment, evaluate, open_corpus, trainer};
+use seminar_examples::run::{Experiment, evaluate_users, open_corpus, trainer};
 use seminar_examples::{machine, program, say};
 use seminar_trainer::Evaluation;
 use seminar_trainer::metrics::Ties;
@@ -43,6 +44,9 @@ struct Args {
     /// Size of a random sample of users, drawn by the run's seed, whose targets are also ranked among all items. 0: none.
     #[arg(long, default_value_t = 0)]
     full: usize,
+    /// Rank only users whom this corpus has, too, such as yesterday's. Users are compared by name.
+    #[arg(long, conflicts_with = "full")]
+    users_of: Option<PathBuf>,
     /// Number of threads; one per core by default.
     #[arg(long)]
     threads: Option<usize>,
@@ -87,7 +91,9 @@ fn work(args: Args) -> anyhow::Result<()> {
         if args.popular_negatives { Sampling::Popularity } else { experiment.train.batches.sampling };
     let batches = BatchConfig { test_mode: args.test_mode, sampling, ..experiment.train.batches.clone() };
     let (split, ties) = (args.split, args.ties);
-    let mut rows = vec![evaluate(&experiment, &mut trainer, &corpus, split, &batches, ties)?];
+    let known = args.users_of.as_deref().map(|folder| users_of(folder, &corpus)).transpose()?;
+    let keep = |user: u32| known.as_ref().is_none_or(|known| known[user as usize]);
+    let mut rows = vec![evaluate_users(&experiment, &mut trainer, &corpus, (split, ties), &batches, &keep)?];
     if args.full > 0 {
         let ranking = trainer.rank_in_catalogue(split, &batches, ties, args.full)?;
         let evaluation =
@@ -108,4 +114,15 @@ fn work(args: Args) -> anyhow::Result<()> {
     write_text(&out.join("report.html"), &report.html())?;
     say!("{table}");
     Ok(())
+}
+
+/// Which users of a corpus another one has with events.
+fn users_of(folder: &Path, corpus: &Corpus) -> anyhow::Result<Vec<bool>> {
+    let other = Corpus::open(folder).context("--users-of")?;
+    let active = (0..other.user_count()).filter(|&user| !other.history(user).items.is_empty());
+    let names: HashSet<&str> = active.map(|user| other.user_name(user)).collect();
+    let known: Vec<bool> =
+        (0..corpus.user_count()).map(|user| names.contains(corpus.user_name(user))).collect();
+    ensure!(known.contains(&true), "--users-of: {} has no user of --data", folder.display());
+    Ok(known)
 }

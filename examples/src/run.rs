@@ -109,8 +109,23 @@ pub fn evaluate(
     batches: &BatchConfig,
     ties: Ties,
 ) -> anyhow::Result<RunResult> {
+    evaluate_users(run, trainer, corpus, (split, ties), batches, &|_| true)
+}
+
+/// Evaluates a trained model for some users into a row of the results.
+///
+/// # Errors
+/// If the evaluation fails, or its metrics are impossible.
+pub fn evaluate_users(
+    run: &Experiment,
+    trainer: &mut Trainer<AnyModel>,
+    corpus: &Corpus,
+    (split, ties): (Split, Ties),
+    batches: &BatchConfig,
+    keep: &dyn Fn(u32) -> bool,
+) -> anyhow::Result<RunResult> {
     let start = Instant::now();
-    let ranking = trainer.rank(split, batches, ties)?;
+    let ranking = trainer.rank(split, batches, ties)?.of_users(keep);
     let counts = corpus.training_counts();
     let evaluation = Evaluation::of(&ranking, batches.seed).with_popularity(&ranking, &counts);
     let row = RunResult::new(run.config.kind.name(), &run.dataset, split, batches.test_mode, evaluation)?;

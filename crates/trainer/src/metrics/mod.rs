@@ -96,6 +96,22 @@ impl Ranking {
         self.negatives.extend_from_slice(&scores[1..]);
     }
 
+    /// The ranks of some users alone.
+    pub fn of_users(&self, keep: impl Fn(u32) -> bool) -> Self {
+        let mut some = Self::new(self.scope.clone());
+        let mut end = 0;
+        for (user, &positive) in self.users.iter().zip(&self.positives) {
+            let start = end;
+            end += user.ranked.negatives as usize;
+            if keep(user.user) {
+                some.users.push(*user);
+                some.positives.push(positive);
+                some.negatives.extend_from_slice(&self.negatives[start..end]);
+            }
+        }
+        some
+    }
+
     /// The target's score of each user, in the order of [`Ranking::users`].
     pub fn positives(&self) -> &[f32] {
         &self.positives
