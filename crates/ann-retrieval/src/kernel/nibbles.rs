@@ -82,23 +82,46 @@ mod x86 {
     use super::{BLOCK, GROUP, NARROW, STRIDE};
     use crate::kernel::emit;
 
-    /// Sums of the rows of the low and of the high four bits.
+    /// Adds the entries of one sub-vector to the sums of the rows of the low and of the high four bits.
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
     #[inline]
-    fn add_avx512(tables: &[[u8; 16]], codes: &[[u8; STRIDE]]) -> [__m512i; 2] {
-        let [mut low, mut high] = [_mm512_setzero_si512(); 2];
-        for (table, codes) in tables.iter().zip(codes) {
-            // SAFETY: 16 and 64 readable bytes; the loads ask for no alignment.
-            let (table, codes) = unsafe {
-                (_mm_loadu_si128(table.as_ptr().cast()), _mm512_loadu_si512(codes.as_ptr().cast()))
-            };
-            // The look-up takes six bits of each byte. With the table four times over, the upper two may be
-            // anything, so the codes need not be masked.
-            let table = _mm512_broadcast_i32x4(table);
-            low = _mm512_adds_epu8(low, _mm512_permutexvar_epi8(codes, table));
-            high = _mm512_adds_epu8(high, _mm512_permutexvar_epi8(_mm512_srli_epi16::<4>(codes), table));
+    fn add_avx512([low, high]: [__m512i; 2], table: &[u8; 16], codes: &[u8; STRIDE]) -> [__m512i; 2] {
+        // SAFETY: 16 and 64 readable bytes; the loads ask for no alignment.
+        let (table, codes) =
+            unsafe { (_mm_loadu_si128(table.as_ptr().cast()), _mm512_loadu_si512(codes.as_ptr().cast())) };
+        // The look-up takes six bits of each byte. With the table four times over, the upper two may be
+        // anything, so the codes need not be masked.
+        let table = _mm512_broadcast_i32x4(table);
+        let upper = _mm512_mulhi_epu16(codes, _mm512_set1_epi16(4096));
+        [
+            _mm512_adds_epu8(low, _mm512_permutexvar_epi8(codes, table)),
+            _mm512_adds_epu8(high, _mm512_permutexvar_epi8(upper, table)),
+        ]
+    }
+
+    /// Sums over all sub-vectors, which stop at 255.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    #[inline]
+    fn sums_avx512(tables: &[[u8; 16]], codes: &[[u8; STRIDE]]) -> [__m512i; 2] {
+        let mut sums = [_mm512_setzero_si512(); 2];
+        // Loops of a constant length are unrolled.
+        let (whole, rest) = (tables.as_chunks::<GROUP>(), codes.as_chunks::<GROUP>());
+        for (tables, codes) in whole.0.iter().zip(rest.0) {
+            for (table, codes) in tables.iter().zip(codes) {
+                sums = add_avx512(sums, table, codes);
+            }
         }
-        [low, high]
+        for (table, codes) in whole.1.iter().zip(rest.1) {
+            sums = add_avx512(sums, table, codes);
+        }
+        sums
+    }
+
+    /// Adds bytes to the sums at even and at odd bytes. The first hold both bytes of a pair until the odd ones are taken out.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    #[inline]
+    fn widen_avx512([even, odd]: [__m512i; 2], bytes: __m512i) -> [__m512i; 2] {
+        [_mm512_add_epi16(even, bytes), _mm512_add_epi16(odd, _mm512_srli_epi16::<8>(bytes))]
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
@@ -108,7 +131,7 @@ mod x86 {
         if tables.len() <= NARROW {
             let most = _mm512_set1_epi8(most as i8);
             for (base, block) in blocks {
-                let sums = add_avx512(tables, block.as_chunks().0);
+                let sums = sums_avx512(tables, block.as_chunks().0);
                 let masks = sums.map(|sums| _mm512_cmple_epu8_mask(sums, most));
                 if masks != [0; 2] {
                     emit(masks[0], base, 1, hits);
@@ -118,21 +141,29 @@ mod x86 {
             return;
         }
         let most = _mm512_set1_epi16(most as i16);
+        let (groups, last) = tables.as_chunks::<GROUP>();
         for (base, block) in blocks {
-            // At even and at odd bytes. The first hold both bytes of a pair until the odd ones are taken out at the end.
-            let mut sums = [_mm512_setzero_si512(); 4];
-            for (tables, codes) in tables.chunks(GROUP).zip(block.as_chunks().0.chunks(GROUP)) {
-                let groups = add_avx512(tables, codes);
-                for (sums, bytes) in sums.as_chunks_mut::<2>().0.iter_mut().zip(groups) {
-                    sums[0] = _mm512_add_epi16(sums[0], bytes);
-                    sums[1] = _mm512_add_epi16(sums[1], _mm512_srli_epi16::<8>(bytes));
+            let (codes, last_codes) = block.as_chunks().0.as_chunks::<GROUP>();
+            let (mut low, mut high) = ([_mm512_setzero_si512(); 2], [_mm512_setzero_si512(); 2]);
+            for (tables, codes) in groups.iter().zip(codes) {
+                let mut sums = [_mm512_setzero_si512(); 2];
+                for (table, codes) in tables.iter().zip(codes) {
+                    sums = add_avx512(sums, table, codes);
                 }
+                low = widen_avx512(low, sums[0]);
+                high = widen_avx512(high, sums[1]);
             }
-            for pair in sums.as_chunks_mut::<2>().0 {
-                pair[0] = _mm512_sub_epi16(pair[0], _mm512_slli_epi16::<8>(pair[1]));
-            }
-            for (sums, start) in sums.into_iter().zip([0, 1, 64, 65]) {
-                emit(_mm512_cmple_epu16_mask(sums, most).into(), base + start, 2, hits);
+            let sums = sums_avx512(last, last_codes);
+            low = widen_avx512(low, sums[0]);
+            high = widen_avx512(high, sums[1]);
+            let masks = [low, high].map(|[even, odd]| {
+                let even = _mm512_sub_epi16(even, _mm512_slli_epi16::<8>(odd));
+                [_mm512_cmple_epu16_mask(even, most), _mm512_cmple_epu16_mask(odd, most)]
+            });
+            if masks != [[0; 2]; 2] {
+                for (mask, start) in masks.into_iter().flatten().zip([0, 1, 64, 65]) {
+                    emit(mask.into(), base + start, 2, hits);
+                }
             }
         }
     }
