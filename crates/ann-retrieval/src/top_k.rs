@@ -65,6 +65,13 @@ impl TopK {
         }
     }
 
+    /// The score in a place of the order, from 1 on, if so many are kept.
+    pub(crate) fn score_at(&self, place: usize) -> Option<f32> {
+        let mut keys: Vec<Reverse<u128>> = self.heap.iter().copied().collect();
+        let at = place.checked_sub(1).filter(|&at| at < keys.len())?;
+        Some(neighbor(keys.select_nth_unstable(at).1.0).score)
+    }
+
     /// Whether there is no more room.
     pub fn is_full(&self) -> bool {
         self.heap.len() >= self.k

@@ -177,10 +177,8 @@ impl<C: Codec> CodeList<C> {
         if rows < SEEDED || tops.iter().any(|top| !top.is_empty()) {
             return;
         }
-        // Of the best k, so many are expected in the sample: a guess must be safe against more.
-        let expected = |top: &TopK| top.k() as f64 / SAMPLED as f64;
-        let rank = |top: &TopK| (expected(top) + 3.0 * expected(top).sqrt() + 2.0).ceil() as usize;
-        let mut samples: Vec<TopK> = tops.iter().map(|top| TopK::new(rank(top))).collect();
+        let share = 1.0 / SAMPLED as f64;
+        let mut samples: Vec<TopK> = tops.iter().map(|top| TopK::new(safe_rank(top.k(), share))).collect();
         if samples.iter().any(|sample| sample.k() * 4 > rows / SAMPLED) {
             return;
         }
@@ -211,6 +209,15 @@ impl<C: Codec> CodeList<C> {
             // The first chunks are small: until the threshold has risen, every row is a proposal.
             let end = rows.min((start + start.clamp(1, chunk)).next_multiple_of(C::BLOCK.max(64)));
             self.offer(codec, start..end, scans, tops, filter, name);
+            // With more of the list seen, a better guess can be made.
+            for part in [4, 2].into_iter().filter(|part| (start..end).contains(&(rows / part))) {
+                for (scan, top) in
+                    scans.iter_mut().zip(&*tops).filter(|(scan, _)| scan.floor > f32::NEG_INFINITY)
+                {
+                    let guess = top.score_at(safe_rank(top.k(), 1.0 / part as f64));
+                    scan.floor = guess.map_or(scan.floor, |guess| guess.max(scan.floor));
+                }
+            }
             start = end;
         }
     }
@@ -269,6 +276,13 @@ impl<C: Codec> CodeList<C> {
     pub(crate) fn blocks(&self) -> &[u8] {
         self.blocks.as_slice()
     }
+}
+
+/// A place in the order of a part of the rows, whose score is not above that of the `k`-th of all but in about one search of a
+/// thousand: of the best `k`, `k` times the share are expected in the part.
+fn safe_rank(k: usize, share: f64) -> usize {
+    let expected = k as f64 * share;
+    (expected + 3.0 * expected.sqrt() + 2.0).ceil() as usize
 }
 
 /// Encodes rows on all threads.
