@@ -1,5 +1,6 @@
 //! The table of raw events, and its numbering.
 
+use super::batch::Batch;
 use super::core_filter::group;
 use super::numbers::Numbers;
 use super::sparse::Sparse;
@@ -30,8 +31,6 @@ pub(super) struct EventTable {
     action_names: Vocabulary,
     /// Keyword lists as the bytes of their numbers, or texts.
     query_lists: Vocabulary,
-    /// The user and the item of the last event: logs often stay with one.
-    last: [u32; 2],
     scratch: Vec<u8>,
 }
 
@@ -53,21 +52,22 @@ impl EventTable {
         }
     }
 
-    pub fn push(&mut self, event: RawEvent<'_>) -> Result<()> {
-        let index = self.users.len();
-        if index >= u32::MAX as usize - 1 {
+    /// Appends events, in their order.
+    pub fn push_all(&mut self, batch: &Batch) -> Result<()> {
+        if self.users.len() + batch.len() >= u32::MAX as usize {
             let message = "more than 2^32 - 2 events cannot be numbered".to_owned();
             return Err(Error::Config { field: "events", message });
         }
-        let number = |names: &mut Vocabulary, name: &str, last: u32| {
-            if last != 0 && names.key(last) == name.as_bytes() { last } else { names.insert(name) }
-        };
-        self.last = [
-            number(&mut self.user_names, event.user, self.last[0]),
-            number(&mut self.item_names, event.item, self.last[1]),
-        ];
-        self.users.push(self.last[0]);
-        self.items.push(self.last[1]);
+        let users: Vec<&[u8]> = batch.events().map(|event| event.user.as_bytes()).collect();
+        self.user_names.insert_all(&users, &mut self.users);
+        let items: Vec<&[u8]> = batch.events().map(|event| event.item.as_bytes()).collect();
+        self.item_names.insert_all(&items, &mut self.items);
+        batch.events().try_for_each(|event| self.push(event))
+    }
+
+    /// Appends what an event says beside its user and its item, which have been numbered.
+    fn push(&mut self, event: RawEvent<'_>) -> Result<()> {
+        let index = self.times.len();
         self.times.push(event.time);
         self.kinds.push(index, event.kind as u8);
         self.parts.push(index, event.part as u8);

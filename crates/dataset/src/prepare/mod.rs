@@ -1,5 +1,6 @@
 //! From raw events to a numbered data set: read, order, core filter, number, describe.
 
+mod batch;
 mod core_filter;
 mod events;
 mod fields;
@@ -153,8 +154,7 @@ impl PrepareConfig {
         if self.split.is_some() && times == Times::Order {
             return Err(Error::Config { field: "split", message: "the source has no times".into() });
         }
-        let mut table = EventTable::from_numbers(numbers);
-        let files = source.for_each_event(&mut |event| table.push(event))?;
+        let (mut table, files) = batch::read(source, EventTable::from_numbers(numbers))?;
         let mut report = PrepareReport { files, before: table.counts(), ..PrepareReport::default() };
         report.steps.push(Step::new("reading", source.settings().join(", "), report.before));
         if table.is_empty() {

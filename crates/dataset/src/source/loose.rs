@@ -46,6 +46,7 @@ impl<'a> Loose<'a> {
     pub fn into_id(self) -> Result<Cow<'a, str>, Self> {
         const EXACT: f64 = (1u64 << 53) as f64;
         match self {
+            Self::Str(Cow::Borrowed(text)) if is_trimmed(text) => Ok(Cow::Borrowed(text)),
             Self::Str(text) if text.trim().is_empty() => Err(Self::Str(text)),
             Self::Str(Cow::Borrowed(text)) => Ok(Cow::Borrowed(text.trim())),
             Self::Str(Cow::Owned(text)) => Ok(Cow::Owned(text.trim().to_owned())),
@@ -101,6 +102,12 @@ impl<'a> Loose<'a> {
             _ => Self::Null,
         }
     }
+}
+
+/// Whether a text plainly has no blanks around it: it begins and ends with a visible letter of ASCII.
+fn is_trimmed(text: &str) -> bool {
+    let ends = [text.as_bytes().first(), text.as_bytes().last()];
+    ends.iter().all(|letter| letter.is_some_and(u8::is_ascii_graphic))
 }
 
 /// As messages show it.

@@ -298,6 +298,7 @@ impl Reader<'_> {
             }
         }
         let query = match std::mem::take(&mut cells[QUERY]) {
+            Loose::Null => Cow::Borrowed(""),
             Loose::Str(text) => text,
             other => Cow::Owned(values(other, None).join(" ")),
         };

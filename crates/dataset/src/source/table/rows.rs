@@ -53,11 +53,8 @@ fn parquet(_: &Shape, _: &mut FileReport, _: Visit<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Empties a list and lets its memory serve values of another lifetime.
-fn emptied<'a>(mut used: Vec<Loose<'_>>) -> Vec<Loose<'a>> {
-    used.clear();
-    used.into_iter().map(|_| Loose::Null).collect()
-}
+/// Slots whose cells need no memory of their own.
+const FEW: usize = 16;
 
 fn delimited(
     shape: &Shape,
@@ -75,16 +72,22 @@ fn delimited(
     wanted.sort_unstable();
     let last = wanted.last().map_or(0, |&(column, _)| column);
     let mut width = shape.header.width;
-    let (mut cells, mut behind) = (Vec::new(), Vec::new());
+    let slots = shape.bound.len();
     let mut skip_header = has_header;
     while let Some(line) = lines.next_record(splitter.quoted())? {
         if std::mem::take(&mut skip_header) {
             continue;
         }
         report.lines += 1;
-        let mut row: Vec<Loose<'_>> = emptied(cells);
-        let mut others: Vec<Loose<'_>> = emptied(behind);
-        row.resize(shape.bound.len(), Loose::Null);
+        let (mut few, mut many) = ([const { Loose::Null }; FEW], Vec::new());
+        let row = match few.get_mut(..slots) {
+            Some(row) => row,
+            None => {
+                many.resize(slots, Loose::Null);
+                &mut many[..]
+            }
+        };
+        let mut others = Vec::new();
         let mut next = wanted.iter().peekable();
         let count = splitter.split(&line.text, |at, cell| {
             while let Some(&&(_, slot)) = next.peek().filter(|(column, _)| *column == at) {
@@ -105,16 +108,17 @@ fn delimited(
             };
             report.skip(line.number, "another number of columns than expected", &found);
         } else {
-            visit(Row { line: line.number, cells: &mut row, rest: &mut others }, report)?;
+            visit(Row { line: line.number, cells: row, rest: &mut others }, report)?;
         }
-        (cells, behind) = (emptied(row), emptied(others));
     }
     Ok(())
 }
 
 /// A cell of text; null if there is nothing in it.
 fn loose(cell: Cow<'_, str>) -> Loose<'_> {
-    if cell.trim().is_empty() { Loose::Null } else { Loose::Str(cell) }
+    // Most cells begin with a letter or a digit.
+    let filled = cell.as_bytes().first().is_some_and(u8::is_ascii_graphic) || !cell.trim().is_empty();
+    if filled { Loose::Str(cell) } else { Loose::Null }
 }
 
 fn json(

@@ -9,6 +9,9 @@ const MOST_SECONDS: f64 = 1e11;
 
 /// A time in microseconds since 1970, or `None` if the text is none.
 pub(super) fn parse(text: &str, form: TimeForm) -> Option<i64> {
+    if let Some(number) = plain(text) {
+        return of_whole(number, form);
+    }
     let text = text.trim();
     let (mut whole, mut fraction) = (text, None);
     if let Some((before, after)) = text.split_once('.') {
@@ -28,6 +31,14 @@ pub(super) fn parse(text: &str, form: TimeForm) -> Option<i64> {
         Some(_) => None,
         None => date(text, form == TimeForm::DayFirst),
     }
+}
+
+/// The number of a text of a few digits and nothing else, as most times are.
+fn plain(text: &str) -> Option<i64> {
+    let digits = text.as_bytes();
+    let few = (1..=18).contains(&digits.len());
+    let add = |number: i64, digit: &u8| digit.is_ascii_digit().then(|| 10 * number + i64::from(digit - b'0'));
+    if few { digits.iter().try_fold(0, add) } else { None }
 }
 
 /// The unit that was said, per second.
