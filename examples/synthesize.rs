@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use seminar_dataset::synthetic::{write_amazon, write_kuaisar, write_tables};
+use seminar_dataset::synthetic::{
+    AmazonRelease, s3rec_files, write_amazon_release, write_kuaisar, write_s3rec, write_tables,
+};
 use seminar_dataset::{OutputFolder, Preset, Reader, SyntheticConfig, check_name};
 use seminar_examples::progress::Counter;
 use seminar_examples::{machine, program, say};
@@ -12,7 +14,7 @@ use seminar_examples::{machine, program, say};
 /// Writes synthetic raw files.
 #[derive(Parser)]
 struct Args {
-    /// Format of the files: amazon, kuaisar, or a known data set that is tables (`prepare --list-presets`).
+    /// Format of the files: amazon, kuaisar, or a known data set (`prepare --list-presets`).
     #[arg(long, default_value = "amazon")]
     form: String,
     /// Name of the data set, where names of files hold it: `NAME_5.json.gz` and `meta_NAME.json.gz`, `NAME.inter`.
@@ -50,23 +52,25 @@ const KUAISAR_FILES: [&str; 5] =
 
 /// What is written.
 enum Form {
-    Amazon,
+    Amazon(AmazonRelease),
     Kuaisar,
+    S3rec,
     Tables(Box<Preset>),
 }
 
 impl Form {
     fn named(name: &str) -> anyhow::Result<Self> {
         match name {
-            "amazon" | "amazon-2018" => return Ok(Self::Amazon),
+            "amazon" | "amazon-2018" => return Ok(Self::Amazon(AmazonRelease::In2018)),
+            "amazon-2014" => return Ok(Self::Amazon(AmazonRelease::In2014)),
+            "amazon-2023" => return Ok(Self::Amazon(AmazonRelease::In2023)),
             "kuaisar" => return Ok(Self::Kuaisar),
+            "s3rec" => return Ok(Self::S3rec),
             _ => {}
         }
         let tables = Preset::named(name).ok().filter(|preset| preset.reader == Reader::Table);
         tables.map(|preset| Self::Tables(Box::new(preset))).ok_or_else(|| {
-            let known = Preset::names()
-                .filter(|name| Preset::named(name).is_ok_and(|preset| preset.reader == Reader::Table));
-            let known: Vec<&str> = ["amazon", "kuaisar"].into_iter().chain(known).collect();
+            let known: Vec<&str> = std::iter::once("amazon").chain(Preset::names()).collect();
             anyhow::anyhow!("--form: `{name}` is none of {}", known.join(", "))
         })
     }
@@ -109,16 +113,18 @@ fn work(args: Args) -> anyhow::Result<()> {
         return Ok(());
     }
     let files: Vec<String> = match form {
-        Form::Amazon => ["meta_{}.json.gz", "{}_image_vectors.tsv.gz", "{}_5.json.gz"]
-            .map(|file| file.replace("{}", &args.name))
-            .to_vec(),
+        Form::Amazon(release) => release.files(&args.name).to_vec(),
+        Form::S3rec => s3rec_files(&args.name).to_vec(),
         _ => KUAISAR_FILES.map(str::to_owned).to_vec(),
     };
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     OutputFolder::open(&args.out, "synthesize")?.claim(&files)?;
     let bar = Counter::new("events", args.events);
     match form {
-        Form::Amazon => write_amazon(&config, &args.out, &args.name, &|n| bar.add(n))?,
+        Form::Amazon(release) => {
+            write_amazon_release(&config, release, &args.out, &args.name, &|n| bar.add(n))?;
+        }
+        Form::S3rec => write_s3rec(&config, &args.out, &args.name, &|n| bar.add(n))?,
         _ => write_kuaisar(&config, &args.out, &|n| bar.add(n))?,
     }
     drop(bar);

@@ -20,14 +20,40 @@ const BLOCK: u64 = 1024;
 const DAY: u64 = 86_400;
 const START: u64 = 946_684_800;
 
-/// Writes `NAME_5.json.gz`, `meta_NAME.json.gz` and `NAME_image_vectors.tsv.gz` into a folder.
+/// A release of Amazon's data, each of which has names of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AmazonRelease {
+    /// Metadata as Python literals.
+    In2014,
+    /// JSON.
+    #[default]
+    In2018,
+    /// JSON with other fields; times in milliseconds.
+    In2023,
+}
+
+impl AmazonRelease {
+    /// The names of the files that [`write_amazon_release`] writes: metadata, image vectors, reviews.
+    pub fn files(self, name: &str) -> [String; 3] {
+        let vectors = format!("{name}_image_vectors.tsv.gz");
+        let meta = format!("meta_{name}.json");
+        match self {
+            Self::In2014 => [format!("{meta}.gz"), vectors, format!("reviews_{name}_5.json.gz")],
+            Self::In2018 => [format!("{meta}.gz"), vectors, format!("{name}_5.json.gz")],
+            Self::In2023 => [format!("{meta}l.gz"), vectors, format!("{name}.jsonl.gz")],
+        }
+    }
+}
+
+/// Writes metadata, image vectors and reviews of a release into a folder, under the names of [`AmazonRelease::files`].
 ///
 /// Memory holds a few blocks of users, whatever the size. `progress` gets the number of events written.
 ///
 /// # Errors
 /// Settings that cannot work, or the file system's refusal.
-pub fn write_amazon(
+pub fn write_amazon_release(
     config: &SyntheticConfig,
+    release: AmazonRelease,
     folder: &Path,
     name: &str,
     progress: &dyn Fn(u64),
@@ -52,18 +78,32 @@ pub fn write_amazon(
             .map(|many| many.par_chunks(4096).map(|own| gzip(own.iter().map(|&i| text(i)))).collect())
             .collect::<Vec<Vec<Vec<u8>>>>()
     };
-    write(format!("meta_{name}.json.gz"), &mut per_item(&|item| meta(&world, item)).into_iter())?;
-    write(format!("{name}_image_vectors.tsv.gz"), &mut per_item(&|item| image(&world, item)).into_iter())?;
+    let [meta_file, vectors, reviews_file] = release.files(name);
+    write(meta_file, &mut per_item(&|item| meta(&world, release, item)).into_iter())?;
+    write(vectors, &mut per_item(&|item| image(&world, item)).into_iter())?;
 
     let mut lengths = world.lengths().enumerate().map(|(user, length)| (user as u64, length));
     let mut blocks = std::iter::from_fn(|| {
         let users: Vec<(u64, u64)> = lengths.by_ref().take(8 * BLOCK as usize).collect();
         let members: Vec<Vec<u8>> =
-            users.par_chunks(BLOCK as usize).map(|own| reviews(&world, config, own)).collect();
+            users.par_chunks(BLOCK as usize).map(|own| reviews(&world, release, config, own)).collect();
         progress(users.iter().map(|(_, length)| length).sum());
         (!users.is_empty()).then_some(members)
     });
-    write(format!("{name}_5.json.gz"), &mut blocks)
+    write(reviews_file, &mut blocks)
+}
+
+/// [`write_amazon_release`] for the release of 2018.
+///
+/// # Errors
+/// The same.
+pub fn write_amazon(
+    config: &SyntheticConfig,
+    folder: &Path,
+    name: &str,
+    progress: &dyn Fn(u64),
+) -> Result<()> {
+    write_amazon_release(config, AmazonRelease::In2018, folder, name, progress)
 }
 
 fn gzip(lines: impl Iterator<Item = String>) -> Vec<u8> {
@@ -79,25 +119,52 @@ fn asin(item: u64) -> String {
     format!("B{item:09}")
 }
 
-fn meta(world: &World, item: u64) -> String {
+fn meta(world: &World, release: AmazonRelease, item: u64) -> String {
     let (topic, (series, part)) = (world.topic(item), world.series(item));
     let words: Vec<String> = (0..4).map(|i| world.word(&[0, topic, i])).collect();
     let own = world.word(&[1, series]);
     let brand = world.word(&[2, topic, series % 3]);
     let title = format!("{} {} {own} part {}", words[(part % 2) as usize], words[2], part + 1);
     let text: Vec<&str> = (0..30).map(|i| words[((item + i * i) % 4) as usize].as_str()).collect();
-    let value = json!({
-        "asin": asin(item),
-        "title": title,
-        "brand": brand,
-        "category": ["Synthetic", world.word(&[3, topic / 8]), words[0]],
-        "description": [format!("{own} {} {} {}", words[0], words[1], text.join(" "))],
-        "imageURLHighRes": [format!("synthetic:{item}")],
-        "imageURL": [],
-        "rank": [],
-        "price": format!("${}.99", 5 + item % 40),
-    });
-    format!("{value}\n")
+    let description = format!("{own} {} {} {}", words[0], words[1], text.join(" "));
+    let categories = ["Synthetic".to_owned(), world.word(&[3, topic / 8]), words[0].clone()];
+    let (picture, dollars) = (format!("synthetic:{item}"), 5 + item % 40);
+    match release {
+        // Synthetic words need no escapes: a list of strings in JSON is one in Python, too.
+        AmazonRelease::In2014 => format!(
+            "{{'asin': '{}', 'title': '{title}', 'brand': '{brand}', 'categories': [{}], 'description': '{description}', \
+             'imUrl': '{picture}', 'price': {dollars}.99}}\n",
+            asin(item),
+            json!(categories)
+        ),
+        AmazonRelease::In2018 => {
+            let value = json!({
+                "asin": asin(item),
+                "title": title,
+                "brand": brand,
+                "category": categories,
+                "description": [description],
+                "imageURLHighRes": [picture],
+                "imageURL": [],
+                "rank": [],
+                "price": format!("${dollars}.99"),
+            });
+            format!("{value}\n")
+        }
+        AmazonRelease::In2023 => {
+            let value = json!({
+                "parent_asin": asin(item),
+                "title": title,
+                "store": brand,
+                "categories": categories,
+                "description": [description],
+                "images": [{"large": picture, "variant": "MAIN"}],
+                "features": [],
+                "price": dollars as f64 + 0.99,
+            });
+            format!("{value}\n")
+        }
+    }
 }
 
 fn image(world: &World, item: u64) -> String {
@@ -109,7 +176,7 @@ fn image(world: &World, item: u64) -> String {
     line
 }
 
-fn reviews(world: &World, config: &SyntheticConfig, users: &[(u64, u64)]) -> Vec<u8> {
+fn reviews(world: &World, release: AmazonRelease, config: &SyntheticConfig, users: &[(u64, u64)]) -> Vec<u8> {
     let common: Vec<String> = (0..2000).map(|rank| world.word(&[4, rank])).collect();
     let mut lines: Vec<(u64, String)> = Vec::new();
     for &(user, length) in users {
@@ -126,14 +193,17 @@ fn reviews(world: &World, config: &SyntheticConfig, users: &[(u64, u64)]) -> Vec
                 text.push(' ');
             }
             let rating = 1 + (stream.unit().sqrt() * 5.0) as u64;
-            let line = format!(
-                "{{\"overall\": {rating}.0, \"verified\": {}, \"reviewTime\": \"01 1, 2018\", \"reviewerID\": \"A{user:012}\", \"asin\": \"{}\", \"style\": {{\"Format:\": \" Disc\"}}, \"reviewerName\": \"{}\", \"reviewText\": \"{}\", \"summary\": \"{}\", \"unixReviewTime\": {time}}}\n",
-                stream.unit() < 0.8,
-                asin(event.item),
-                common[stream.below(2000) as usize],
-                text.trim_end(),
-                text.split(' ').take(4).collect::<Vec<_>>().join(" "),
-            );
+            let (asin, verified) = (asin(event.item), stream.unit() < 0.8);
+            let (text, name) = (text.trim_end(), &common[stream.below(2000) as usize]);
+            let summary = text.split(' ').take(4).collect::<Vec<_>>().join(" ");
+            let line = match release {
+                AmazonRelease::In2014 | AmazonRelease::In2018 => format!(
+                    "{{\"overall\": {rating}.0, \"verified\": {verified}, \"reviewTime\": \"01 1, 2018\", \"reviewerID\": \"A{user:012}\", \"asin\": \"{asin}\", \"style\": {{\"Format:\": \" Disc\"}}, \"reviewerName\": \"{name}\", \"reviewText\": \"{text}\", \"summary\": \"{summary}\", \"unixReviewTime\": {time}}}\n"
+                ),
+                AmazonRelease::In2023 => format!(
+                    "{{\"rating\": {rating}.0, \"title\": \"{summary}\", \"text\": \"{text}\", \"images\": [], \"asin\": \"{asin}\", \"parent_asin\": \"{asin}\", \"user_id\": \"A{user:012}\", \"timestamp\": {time}000, \"verified_purchase\": {verified}}}\n"
+                ),
+            };
             lines.push((time, line));
         }
     }

@@ -7,13 +7,15 @@
 
 mod amazon;
 mod kuaisar;
+mod s3rec;
 mod tables;
 mod world;
 
 use serde::{Deserialize, Serialize};
 
-pub use amazon::write_amazon;
+pub use amazon::{AmazonRelease, write_amazon, write_amazon_release};
 pub use kuaisar::write_kuaisar;
+pub use s3rec::{s3rec_files, write_s3rec};
 pub use tables::write_tables;
 pub use world::{Planted, World};
 

@@ -81,12 +81,13 @@ fn rows(
     report: &mut FileReport,
     visit: Visit<'_>,
 ) -> Result<()> {
+    let mut cells: Vec<Loose<'_>> = Vec::with_capacity(places.len());
     for row in 0..batch.num_rows() {
         report.lines += 1;
-        let mut cells: Vec<Loose<'_>> = places
-            .iter()
-            .map(|place| place.map_or(Loose::Null, |at| cell(batch.column(at).as_ref(), row)))
-            .collect();
+        cells.clear();
+        let own =
+            places.iter().map(|place| place.map_or(Loose::Null, |at| cell(batch.column(at).as_ref(), row)));
+        cells.extend(own);
         visit(Row { line: report.lines, cells: &mut cells, rest: &mut Vec::new() }, report)?;
     }
     Ok(())
