@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -11,7 +12,7 @@ use arrow_array::types::{
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, Int64Array, LargeStringArray, RecordBatch, StringArray, StringViewArray};
 use arrow_schema::{DataType, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -25,6 +26,8 @@ use crate::error::{Error, Result};
 
 /// Rows that are decoded together.
 const BATCH: usize = 8192;
+/// Decoded batches that wait to be looked at.
+const IN_FLIGHT: usize = 2;
 
 fn damaged(path: &Path, told: impl std::fmt::Display) -> Error {
     Error::damaged(path, format!("Parquet data that cannot be read: {told}"))
@@ -68,11 +71,21 @@ pub(super) fn for_each_row(shape: &Shape, report: &mut FileReport, visit: Visit<
         .iter()
         .map(|column| column.and_then(|column| wanted.binary_search(&column).ok()))
         .collect();
-    loop {
-        let next = guarded(path, || batches.next().transpose().map_err(|error| damaged(path, error)))?;
-        let Some(batch) = next else { return Ok(()) };
-        rows(&batch, &places, report, visit)?;
-    }
+    // While one batch is looked at, the next ones are decoded.
+    std::thread::scope(|scope| {
+        let (to, decoded) = sync_channel::<Result<RecordBatch>>(IN_FLIGHT);
+        scope.spawn(move || {
+            loop {
+                let next = guarded(path, || batches.next().transpose().map_err(|error| damaged(path, error)));
+                let Some(batch) = next.transpose() else { return };
+                let failed = batch.is_err();
+                if to.send(batch).is_err() || failed {
+                    return;
+                }
+            }
+        });
+        decoded.into_iter().try_for_each(|batch| rows(&batch?, &places, report, visit))
+    })
 }
 
 fn rows(
@@ -81,16 +94,51 @@ fn rows(
     report: &mut FileReport,
     visit: Visit<'_>,
 ) -> Result<()> {
-    let mut cells: Vec<Loose<'_>> = Vec::with_capacity(places.len());
+    let columns: Vec<Column<'_>> =
+        places.iter().map(|place| place.map_or(Column::None, |at| Column::of(batch.column(at)))).collect();
+    let mut cells: Vec<Loose<'_>> = Vec::with_capacity(columns.len());
     for row in 0..batch.num_rows() {
         report.lines += 1;
         cells.clear();
-        let own =
-            places.iter().map(|place| place.map_or(Loose::Null, |at| cell(batch.column(at).as_ref(), row)));
-        cells.extend(own);
+        cells.extend(columns.iter().map(|column| column.cell(row)));
         visit(Row { line: report.lines, cells: &mut cells, rest: &mut Vec::new() }, report)?;
     }
     Ok(())
+}
+
+/// A column of a batch. The usual types are told apart once, not in each row.
+enum Column<'a> {
+    /// There is none.
+    None,
+    Text(&'a StringArray),
+    LargeText(&'a LargeStringArray),
+    TextView(&'a StringViewArray),
+    Whole(&'a Int64Array),
+    Other(&'a dyn Array),
+}
+
+impl<'a> Column<'a> {
+    fn of(array: &'a ArrayRef) -> Self {
+        match array.data_type() {
+            DataType::Utf8 => Self::Text(array.as_string()),
+            DataType::LargeUtf8 => Self::LargeText(array.as_string()),
+            DataType::Utf8View => Self::TextView(array.as_string_view()),
+            DataType::Int64 => Self::Whole(array.as_primitive()),
+            _ => Self::Other(array.as_ref()),
+        }
+    }
+
+    fn cell(&self, row: usize) -> Loose<'a> {
+        let text = |text| Loose::Str(Cow::Borrowed(text));
+        match *self {
+            Self::Text(array) if array.is_valid(row) => text(array.value(row)),
+            Self::LargeText(array) if array.is_valid(row) => text(array.value(row)),
+            Self::TextView(array) if array.is_valid(row) => text(array.value(row)),
+            Self::Whole(array) if array.is_valid(row) => Loose::Int(array.value(row)),
+            Self::Other(array) => cell(array, row),
+            _ => Loose::Null,
+        }
+    }
 }
 
 /// A value of a column. Times with a unit become microseconds, dates seconds.
