@@ -37,6 +37,12 @@ pub enum Error {
         /// The row, from 0.
         row: usize,
     },
+    /// A query or vector whose numbers are finite, but not their squares.
+    #[error("{what} is too long: the square of its length is not finite; scale it down")]
+    TooLong {
+        /// Which thing.
+        what: &'static str,
+    },
     /// A setting cannot work.
     #[error("{field}: {message}")]
     Config {
@@ -45,14 +51,14 @@ pub enum Error {
         /// What is wrong with its value.
         message: String,
     },
-    /// An id that is in the index already.
-    #[error("id {0} is in the index already")]
+    /// An id that is there already, or given twice.
+    #[error("id {0} is there already, or given twice")]
     Duplicate(u64),
     /// Whoever watched the building stopped it.
     #[error("stopped before all vectors were linked")]
     Stopped,
-    /// A behaviour that is not in the history.
-    #[error("event {0} is not in the history")]
+    /// A behaviour that the history, or the user in a store, does not have.
+    #[error("event {0} is not in the history of this user")]
     Unknown(u64),
     /// The file system refused. The message leaves the reason to [`std::error::Error::source`].
     #[error("{path}: {doing}")]

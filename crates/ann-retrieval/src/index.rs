@@ -7,6 +7,8 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::filter::Filter;
+use crate::kernel::float::dot;
+use crate::metric::Metric;
 use crate::persist::{Reader, Writer};
 use crate::search::{Hits, Search};
 use crate::vectors::Vectors;
@@ -84,15 +86,19 @@ pub trait AnnIndex: Send + Sync {
     /// What a search asks for in full: filter, least score, and whether there was more to find.
     ///
     /// # Errors
-    /// As [`AnnIndex::search_into`].
+    /// As [`AnnIndex::search_into`], or if the least score is NaN.
     fn hits(&self, query: &[f32], search: &Search<'_>) -> Result<Hits> {
-        let mut found = Vec::new();
-        self.search_into(query, search.k, search.filter, &mut found)?;
-        let all = found.len() < search.k || found.len() == self.len();
-        if let Some(least) = search.least_score {
-            found.truncate(found.partition_point(|n| n.score >= least));
+        let least = search.least_score.unwrap_or(f32::NEG_INFINITY);
+        if least.is_nan() {
+            return Err(Error::NotFinite { what: "the least score" });
         }
-        Ok(Hits { exhausted: all || found.len() < search.k, found })
+        let mut found = Vec::new();
+        // One more, to learn whether there is one.
+        self.search_into(query, search.k.saturating_add(1), search.filter, &mut found)?;
+        found.truncate(found.partition_point(|n| n.score >= least));
+        let exhausted = found.len() <= search.k;
+        found.truncate(search.k);
+        Ok(Hits { found, exhausted })
     }
 
     /// The `k` nearest of each of many queries `[n, dim]`, on all threads.
@@ -151,7 +157,8 @@ pub trait Persist: Sized {
     /// If a part is missing or does not fit the others.
     fn read(from: &Reader) -> Result<Self>;
 
-    /// Writes one file: the new one is complete, or the old one stays.
+    /// Writes one file: the new one is complete, or the old one stays. Whoever has the old one open goes on with it. A kill in
+    /// between may leave `.NAME.….tmp` beside it, which may be removed.
     ///
     /// # Errors
     /// The file system's refusal.
@@ -175,7 +182,7 @@ pub(crate) fn check_width(dim: usize) -> Result<()> {
     match dim {
         0 => Err(Error::Config {
             field: "dim",
-            message: "vectors have at least 1 number, this index 0".into(),
+            message: "vectors have at least 1 number, and 0 were asked for".into(),
         }),
         _ => Ok(()),
     }
@@ -188,6 +195,26 @@ fn rows_of(queries: &[f32], dim: usize) -> Result<rayon::slice::ChunksExact<'_, 
         0 => Ok(queries.par_chunks_exact(dim)),
         found => Err(Error::Dimension { what: "the last query", expected: dim, found }),
     }
+}
+
+/// Whether scores can be numbers: the square of a length must be one, and that of the largest distance. Under the cosine
+/// everything is scaled to length 1.
+fn is_short(metric: Metric, row: &[f32]) -> bool {
+    metric == Metric::Cosine || (4.0 * dot(row, row)).is_finite()
+}
+
+/// Refuses rows that are too long for scores that are numbers.
+pub(crate) fn check_lengths(metric: Metric, rows: &Vectors) -> Result<()> {
+    match rows.as_slice().chunks_exact(rows.dim()).position(|row| !is_short(metric, row)) {
+        Some(row) => Err(Error::TooLarge { row }),
+        None => Ok(()),
+    }
+}
+
+/// Checks a query or a row, and that scores of it are numbers.
+pub(crate) fn check_scored(what: &'static str, metric: Metric, row: &[f32], dim: usize) -> Result<()> {
+    check(what, row, dim)?;
+    if is_short(metric, row) { Ok(()) } else { Err(Error::TooLong { what }) }
 }
 
 /// Checks a query or a row.

@@ -9,7 +9,7 @@ use crate::coded::{CodeList, Codec, StoredCodec, encode_all, fitted};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::ids::Ids;
-use crate::index::{AnnIndex, Neighbor, Persist, Update, check};
+use crate::index::{AnnIndex, Neighbor, Persist, Update, check_lengths, check_scored};
 use crate::kernel::nearest::Panels;
 use crate::kmeans::KMeansConfig;
 use crate::metric::Metric;
@@ -29,9 +29,9 @@ const MOST_LISTS: usize = 1 << 24;
 /// The settings of an inverted file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IvfConfig {
-    /// Number of lists; about the square root of the number of vectors is usual.
+    /// Number of lists, 1 to 2^24; about the square root of the number of vectors is usual.
     pub lists: usize,
-    /// Lists that a search visits; more with a filter, and where they hold fewer than `k` that it accepts.
+    /// Lists that a search visits, at least 1: recall and the time of a search grow with it. More are visited with a filter, and where they hold fewer than `k` that it accepts.
     pub probes: usize,
     /// Rounds of k-means.
     pub iterations: usize,
@@ -178,7 +178,7 @@ impl<C: Codec> AnnIndex for Ivf<C> {
         filter: Option<&dyn Filter>,
         out: &mut Vec<Neighbor>,
     ) -> Result<()> {
-        check("the query", query, self.dim())?;
+        check_scored("the query", self.metric, query, self.dim())?;
         let query = self.metric.prepare_all(query, self.dim());
         let centroids = || (0u64..).zip(self.coarse.as_slice().chunks_exact(self.dim()));
         let nearest = |count: usize| {
@@ -247,7 +247,7 @@ impl<C: Codec> AnnIndex for Ivf<C> {
 
 impl<C: Codec> Update for Ivf<C> {
     fn add(&mut self, id: u64, row: &[f32]) -> Result<()> {
-        check("the vector", row, self.dim())?;
+        check_scored("the vector", self.metric, row, self.dim())?;
         let row = self.metric.prepare_all(row, self.codec.dim());
         let (mut code, mut nearest) = (vec![0; self.codec.code_len()], [(0, 0.0)]);
         self.codec.encode(&row, &mut code);
@@ -259,6 +259,7 @@ impl<C: Codec> Update for Ivf<C> {
         if rows.dim() != self.dim() {
             return Err(Error::Dimension { what: "the rows", expected: self.dim(), found: rows.dim() });
         }
+        check_lengths(self.metric, rows)?;
         let ids = rows.named_from(first)?;
         if let Some(&there) = ids.iter().find(|&&id| self.contains(id)) {
             return Err(Error::Duplicate(there));

@@ -15,7 +15,7 @@ pub type Lsh = Coded<Signs>;
 /// The settings of sign codes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LshConfig {
-    /// Bits per vector, a multiple of 64.
+    /// Bits per vector, a multiple of 64 up to 65,536.
     pub bits: usize,
     /// Seed of the projections.
     pub seed: u64,

@@ -48,7 +48,8 @@ fn kinds() -> Vec<Kind> {
     [kind::<Hnsw>(), kind::<Refined<Hnsw>>()].into_iter().chain(codes.into_iter().flatten()).collect()
 }
 
-/// Maps the file of any index, whatever its kind.
+/// Maps the file of any index, whatever its kind, to search in it. To change it, to rebuild it or to save it again, open it by its
+/// own type, such as `Hnsw::open`.
 ///
 /// ```
 /// use seminar_ann_retrieval::{AnnIndex, HnswConfig, Metric, Persist, Vectors, open_any};

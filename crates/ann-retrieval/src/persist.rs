@@ -92,7 +92,10 @@ impl<'a> Writer<'a> {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
+        // A kill leaves the file: its name says what it is.
+        let prefix = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
         let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(".tmp");
         // As for any new file, the process's mask decides who may read it.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

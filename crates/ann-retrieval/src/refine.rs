@@ -19,10 +19,11 @@ pub struct Refined<I> {
 }
 
 impl<I: AnnIndex> Refined<I> {
-    /// Joins an index and the vectors it was built from.
+    /// Joins an index and the vectors it was built from, under the same ids. Scores are those of `exact`, under its metric, which
+    /// should be the index's.
     ///
     /// # Errors
-    /// If the two differ in width or length, or the factor is 0.
+    /// If the two differ in width, length or ids, or the factor is 0.
     pub fn new(index: I, exact: Flat, factor: usize) -> Result<Self> {
         if factor == 0 {
             return Err(Error::Config { field: "factor", message: "must be at least 1".into() });
@@ -35,6 +36,10 @@ impl<I: AnnIndex> Refined<I> {
                 exact.len(),
                 exact.dim()
             );
+            return Err(Error::Config { field: "exact", message });
+        }
+        if let Some(id) = exact.list().all_ids().find(|&id| !index.contains(id)) {
+            let message = format!("vector {id} is not in the index: both need the same ids");
             return Err(Error::Config { field: "exact", message });
         }
         Ok(Self { index, exact, factor })

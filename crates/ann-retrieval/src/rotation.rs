@@ -17,9 +17,51 @@ use crate::persist::{Reader, Writer};
 use crate::pq::{FastScan, Pq, PqConfig};
 use crate::vectors::Vectors;
 
+/// The widest matrix that is made in one piece: its time grows with the third power of the width.
+const WHOLE: usize = 512;
+/// The width of the pieces of wider ones.
+const PIECE: usize = 256;
+
 /// Rows `[dim, dim]` of a random orthogonal matrix.
+///
+/// A wide one is the product of two matrices of random blocks along the diagonal, with the axes dealt out in between, so that
+/// every block of the second sees every block of the first.
 pub(crate) fn random_orthogonal(dim: usize, seed: u64) -> Vec<f32> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    if dim <= WHOLE {
+        return in_one_piece(dim, &mut ChaCha8Rng::seed_from_u64(seed));
+    }
+    let pieces = dim.div_ceil(PIECE);
+    // Blocks of nearly equal width: where each begins, and the end of the last.
+    let starts: Vec<usize> = (0..=pieces).map(|piece| piece * dim / pieces).collect();
+    let blocks = |layer: u64| -> Vec<Vec<f32>> {
+        let block = |piece: usize| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(1 + 2 * piece as u64 + layer);
+            in_one_piece(starts[piece + 1] - starts[piece], &mut rng)
+        };
+        (0..pieces).into_par_iter().map(block).collect()
+    };
+    let (first, second) = (blocks(0), blocks(1));
+    // The axes between the two, dealt out block by block: axis `i` of the second is axis `dealt[i]` of the first.
+    let mut dealt: Vec<usize> = (0..dim).collect();
+    dealt.sort_by_key(|&axis| (axis % pieces, axis));
+    let home = |axis: usize| starts.partition_point(|&start| start <= axis) - 1;
+    let mut rows = vec![0.0; dim * dim];
+    rows.par_chunks_exact_mut(dim).enumerate().for_each(|(row, out)| {
+        let piece = home(row);
+        let width = starts[piece + 1] - starts[piece];
+        let weights = &second[piece][(row - starts[piece]) * width..][..width];
+        for (&axis, &weight) in dealt[starts[piece]..].iter().zip(weights) {
+            let from = home(axis);
+            let width = starts[from + 1] - starts[from];
+            let own = &first[from][(axis - starts[from]) * width..][..width];
+            out[starts[from]..].iter_mut().zip(own).for_each(|(sum, x)| *sum += weight * x);
+        }
+    });
+    rows
+}
+
+fn in_one_piece(dim: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
     // Box and Muller: a normal number from two uniform ones.
     let mut normal = || {
         let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
@@ -155,7 +197,11 @@ impl<I: AnnIndex> AnnIndex for Rotated<I> {
         out: &mut Vec<Neighbor>,
     ) -> Result<()> {
         check("the query", query, self.dim())?;
-        self.index.search_into(&self.rotation.apply(query), k, filter, out)
+        let rotated = self.rotation.apply(query);
+        if rotated.iter().any(|x| !x.is_finite()) {
+            return Err(Error::TooLong { what: "the query" });
+        }
+        self.index.search_into(&rotated, k, filter, out)
     }
 
     fn len(&self) -> usize {
@@ -231,6 +277,26 @@ mod tests {
             rows.extend((0..8).map(|i| hidden[i % 4] + 0.05 * (rng.random::<f32>() - 0.5)));
         }
         Vectors::new(8, rows).unwrap()
+    }
+
+    /// Of one piece, of two kinds of pieces, and of many.
+    #[test]
+    fn random_rotations_are_orthogonal_at_any_width() {
+        for dim in [1, 7, 512, 513, 1000] {
+            let rows = random_orthogonal(dim, 3);
+            assert!(rows == random_orthogonal(dim, 3) && (dim < 7 || rows != random_orthogonal(dim, 4)));
+            let row = |i: usize| &rows[i * dim..][..dim];
+            for i in (0..dim).step_by(1 + dim / 40) {
+                for j in 0..dim {
+                    let expected = f32::from(u8::from(i == j));
+                    assert!((float::dot(row(i), row(j)) - expected).abs() < 1e-5, "{dim}: {i} {j}");
+                }
+            }
+            // Each axis of the result depends on all axes: no entry stands out.
+            let largest = rows.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+            assert!(dim < 512 || largest < 0.45, "{dim}: {largest}");
+            assert!(dim < 512 || rows.iter().filter(|x| **x == 0.0).count() < dim, "{dim}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod support;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use seminar_ann_retrieval::{
-    AnnIndex, Error, Flat, Hnsw, HnswBuilder, HnswConfig, Metric, Vectors, recall_at,
+    AnnIndex, Error, Filter, Flat, Hnsw, HnswBuilder, HnswConfig, IdList, Metric, Vectors, recall_at,
 };
 use support::normal;
 
@@ -194,6 +194,43 @@ fn filters_cost_no_recall() {
                     .sum();
                 let found = found / 60.0;
                 assert!(found >= 0.95 * open, "{builder:?}, {metric:?}, 1 in {one_in}: {found} of {open}");
+            }
+        }
+    }
+}
+
+/// The filter hides what a walk under the inner product comes across first: the longest rows.
+#[test]
+fn filters_that_hide_the_longest_rows_or_whole_clusters() {
+    let (count, dim) = (6000, 32);
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    let length = |row: usize| 50.0 * ((row + 1) as f32).powf(-0.6);
+    let numbers = (0..count * dim).map(|i| length(i / dim) * normal(&mut rng)).collect();
+    let popular = Vectors::new(dim, numbers).unwrap();
+    let queries = scaled(50, dim, 0.0, 5);
+    let groups = support::clustered(count, dim, 4);
+    for builder in BUILDERS {
+        for (rows, metric) in
+            [(&popular, Metric::InnerProduct), (&groups, Metric::L2), (&groups, Metric::Cosine)]
+        {
+            let index = graph(builder).build(rows, metric).unwrap();
+            let exact = Flat::build(rows, metric).unwrap();
+            let mean = |one: &dyn Fn(&[f32]) -> f64| {
+                queries.as_slice().chunks_exact(dim).map(one).sum::<f64>() / queries.len() as f64
+            };
+            let open = mean(&|query| {
+                recall_at(10, &index.search(query, 10).unwrap(), &exact.search(query, 10).unwrap())
+            });
+            for hidden in [count / 10, count / 2, count * 3 / 4] {
+                let seen = |id: u64| id >= hidden as u64;
+                let list = IdList::new((hidden as u64..count as u64).collect());
+                for filter in [&seen as &dyn Filter, &list] {
+                    let found = mean(&|query| {
+                        let found = index.search_filtered(query, 10, filter).unwrap();
+                        recall_at(10, &found, &exact.search_filtered(query, 10, filter).unwrap())
+                    });
+                    assert!(found >= 0.95 * open, "{builder:?} {metric:?}, {hidden} hidden: {found}, {open}");
+                }
             }
         }
     }

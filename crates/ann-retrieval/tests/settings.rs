@@ -182,3 +182,76 @@ fn a_target_of_other_histories_is_an_error() {
     assert_eq!(fused(&[0.5, 0.5]).top_k(&target, 1).unwrap().len(), 0);
     assert_eq!(field(fused(&[0.4, 0.6]).top_k(&target, 1)), "target");
 }
+
+#[test]
+fn what_is_too_long_for_scores_is_refused_everywhere() {
+    let rows = clustered(60, 4, 1);
+    let long = Vectors::new(4, vec![3e38; 8]).unwrap();
+    let pq = PqConfig { sub_vectors: 2, centroids: 8, iterations: 2, ..Default::default() };
+    for metric in [Metric::InnerProduct, Metric::L2] {
+        let ivf = IvfConfig { lists: 3, probes: 3, ..Default::default() };
+        let built: Vec<Box<dyn AnnIndex>> = vec![
+            Box::new(Flat::build(&rows, metric).unwrap()),
+            Box::new(pq.build(&rows, metric).unwrap()),
+            Box::new(pq.build_fast_scan(&rows, metric).unwrap()),
+            Box::new(RaBitQConfig::default().build(&rows, metric).unwrap()),
+            Box::new(
+                ResidualConfig { stages: 2, centroids: 8, ..Default::default() }
+                    .build(&rows, metric)
+                    .unwrap(),
+            ),
+            Box::new(HnswConfig::default().build(&rows, metric).unwrap()),
+            Box::new(ivf.build(&rows, Whole::new(4), metric).unwrap()),
+            Box::new(Rotated::build_pq(&rows, &pq, metric, 1).unwrap()),
+            Box::new(
+                Refined::new(pq.build(&rows, metric).unwrap(), Flat::build(&rows, metric).unwrap(), 2)
+                    .unwrap(),
+            ),
+        ];
+        for (number, index) in built.iter().enumerate() {
+            let error = index.search(&[3e38; 4], 3).unwrap_err();
+            assert!(matches!(error, Error::TooLong { .. }), "{number} {metric:?}: {error}");
+            assert_eq!(index.search(&[1e18; 4], 3).unwrap().len(), 3);
+        }
+        assert!(matches!(Flat::build(&long, metric), Err(Error::TooLarge { row: 0 })));
+        let mut flat = Flat::build(&rows, metric).unwrap();
+        assert!(matches!(flat.add(99, &[3e38; 4]), Err(Error::TooLong { .. })));
+        assert!(matches!(RaBitQConfig::default().build(&long, metric), Err(Error::TooLarge { .. })));
+    }
+    // Lengths do not matter under the cosine.
+    assert_eq!(Flat::build(&long, Metric::Cosine).unwrap().search(&[3e38; 4], 2).unwrap().len(), 2);
+}
+
+#[test]
+fn parts_that_do_not_belong_together_are_refused() {
+    let rows = clustered(40, 4, 1);
+    let pq = PqConfig { sub_vectors: 2, centroids: 8, iterations: 2, ..Default::default() };
+    let shifted = rows.clone().with_ids((1..=40).collect()).unwrap();
+    let exact = Flat::build(&shifted, Metric::L2).unwrap();
+    assert_eq!(field(Refined::new(pq.build(&rows, Metric::L2).unwrap(), exact, 2)), "exact");
+    let mut history = ExactHistory::exact(1, 4).unwrap();
+    history.extend(rows.as_slice()).unwrap();
+    let index = Box::new(Flat::build(&shifted, Metric::InnerProduct).unwrap());
+    assert_eq!(field(TwoStage::new(vec![index], history, 3)), "indexes");
+    assert_eq!(field(PqConfig { sample: 0, ..pq }.train(&rows)), "sample");
+    assert_eq!(
+        field(HnswConfig { ef_search: 0, ..Default::default() }.build(&rows, Metric::L2)),
+        "ef_search"
+    );
+}
+
+#[test]
+fn hits_say_whether_there_is_more() {
+    let rows = Vectors::new(1, vec![3.0, 2.0, 1.0]).unwrap();
+    let index = Flat::build(&rows, Metric::InnerProduct).unwrap();
+    let two = |id: u64| id < 2;
+    let exhausted = |search: Search<'_>| index.hits(&[1.0], &search).unwrap().exhausted;
+    assert_eq!([1, 2, 3, 4].map(|k| exhausted(Search::new(k))), [false, false, true, true]);
+    assert_eq!([1, 2, 3].map(|k| exhausted(Search::new(k).filter(&two))), [false, true, true]);
+    assert_eq!([1, 2].map(|k| exhausted(Search::new(k).least_score(1.5))), [false, true]);
+    assert!(exhausted(Search::new(1).least_score(2.5)) && exhausted(Search::new(usize::MAX)));
+    assert!(matches!(
+        index.hits(&[1.0], &Search::new(1).least_score(f32::NAN)),
+        Err(Error::NotFinite { .. })
+    ));
+}

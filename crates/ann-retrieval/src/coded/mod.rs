@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::index::{AnnIndex, Neighbor, Persist, Update, check, check_width};
+use crate::index::{AnnIndex, Neighbor, Persist, Update, check_lengths, check_scored, check_width};
 use crate::metric::Metric;
 use crate::persist::{Reader, Writer};
 use crate::top_k::TopK;
@@ -43,7 +43,7 @@ impl<C: Codec> Coded<C> {
     /// length: it is then trained anew from rows of length 1, or scaled where they are few.
     ///
     /// # Errors
-    /// If the rows have another width than the codec.
+    /// If the rows have another width than the codec, or one is too long for its square to be a number.
     pub fn from_rows(codec: C, metric: Metric, rows: &Vectors) -> Result<Self> {
         let mut index = Self::empty(codec, metric);
         index.extend(0, rows)?;
@@ -59,6 +59,7 @@ impl<C: Codec> Coded<C> {
         if rows.dim() != self.codec.dim() {
             return Err(Error::Dimension { what: "the rows", expected: self.codec.dim(), found: rows.dim() });
         }
+        check_lengths(self.metric, rows)?;
         let ids = rows.named_from(first)?;
         self.list.ids().ensure_room(rows.len())?;
         if let Some(&there) = ids.iter().find(|&&id| self.contains(id)) {
@@ -92,7 +93,7 @@ impl<C: Codec> Coded<C> {
     /// If the query has another width, or holds a number that is not finite.
     pub fn prepare(&self, query: &[f32]) -> Result<C::Query> {
         check_width(self.codec.dim())?;
-        check("the query", query, self.codec.dim())?;
+        check_scored("the query", self.metric, query, self.codec.dim())?;
         Ok(self.codec.prepare(&self.metric.prepare_all(query, self.codec.dim()), self.metric))
     }
 
@@ -174,7 +175,7 @@ impl<C: Codec> AnnIndex for Coded<C> {
 impl<C: Codec> Update for Coded<C> {
     fn add(&mut self, id: u64, row: &[f32]) -> Result<()> {
         check_width(self.codec.dim())?;
-        check("the vector", row, self.codec.dim())?;
+        check_scored("the vector", self.metric, row, self.codec.dim())?;
         self.fit(row);
         let mut code = vec![0; self.codec.code_len()];
         self.codec.encode(&self.metric.prepare_all(row, self.codec.dim()), &mut code);

@@ -24,6 +24,9 @@ use crate::index::Neighbor;
 
 /// A live history of one user.
 ///
+/// A behaviour has a vector `k_m` of each of M modalities, and so has a target, `q_m`, with a weight `w_m` for each. The score of a
+/// behaviour is `Σ_i Σ_j w_i w_j ⟨q_i, k_j⟩`: each modality of the target meets each one of the behaviour.
+///
 /// Behaviours are numbered in the order of arrival; a number is never given twice. Of equal scores the newest comes
 /// first. After any appends and deletes, searches give the same result as in a history that only ever held the
 /// remaining behaviours.

@@ -49,6 +49,12 @@ impl<I: AnnIndex + ?Sized> TwoStage<I> {
             );
             return Err(Error::Config { field: "indexes", message });
         }
+        let absent = |index: &I| (0..exact.len() as u64).find(|&event| !index.contains(event));
+        if let Some(event) = indexes.iter().find_map(|index| absent(index)) {
+            let message =
+                format!("behaviour {event} is not in an index: ids are the places in the history, from 0");
+            return Err(Error::Config { field: "indexes", message });
+        }
         Ok(Self { indexes, exact, list })
     }
 

@@ -5,7 +5,7 @@ use pulp::Arch;
 use crate::bytes::Bytes;
 use crate::error::Result;
 use crate::flat::Flat;
-use crate::hnsw::walk::Walk;
+use crate::hnsw::walk::{Found, Walk};
 use crate::persist::{Reader, Writer};
 
 /// Marks the unused end of a list of links.
@@ -168,15 +168,14 @@ impl Graph {
         self.layers.iter().map(layer).sum()
     }
 
-    /// The slots and scores of the best vectors that a walk with `width` candidates meets, best first. With a condition on
-    /// slots, only those that it accepts.
+    /// The best vectors that a walk with `width` candidates meets. With a condition on slots, only those that it accepts.
     pub(super) fn search(
         &self,
         vectors: &Flat,
         query: &[f32],
         width: usize,
         accepts: Option<&dyn Fn(u32) -> bool>,
-    ) -> Vec<(u32, f32)> {
+    ) -> Found {
         Arch::new().dispatch(Walk::new(self, vectors, query, width, accepts))
     }
 

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::filter::Filter;
 use crate::flat::Flat;
 use crate::hnsw::Hnsw;
-use crate::index::{AnnIndex, Neighbor, Update, check};
+use crate::index::{AnnIndex, Neighbor, Update, check, check_scored};
 use crate::persist::Reader;
 use crate::top_k::TopK;
 use crate::vectors::Vectors;
@@ -17,6 +17,9 @@ const ASKED: usize = 256;
 const LINK_COST: f64 = 2.0;
 /// What it costs to ask a filter, in the same unit.
 const FILTER_COST: f64 = 0.1;
+/// A walk keeps about as many accepted candidates as without a filter; if it keeps fewer than one of so many of them, the filter
+/// hides what is near.
+const HIDDEN: usize = 2;
 /// Removed vectors are mended when they are this share of all.
 const REMOVED_SHARE: usize = 8;
 /// All vectors are made sure to be reached when this share of them is new.
@@ -110,7 +113,7 @@ impl AnnIndex for Hnsw {
         filter: Option<&dyn Filter>,
         out: &mut Vec<Neighbor>,
     ) -> Result<()> {
-        check("the query", query, self.dim())?;
+        check_scored("the query", self.vectors.metric(), query, self.dim())?;
         out.clear();
         let k = k.min(self.len());
         if k == 0 {
@@ -122,11 +125,17 @@ impl AnnIndex for Hnsw {
         if let Some(width) = self.walk_width(k, share, filter.and_then(Filter::listed)) {
             let prepared = self.vectors.metric().prepare_all(query, self.dim());
             let accepts: Option<&dyn Fn(u32) -> bool> = if open { None } else { Some(&accepts) };
-            let mut top = TopK::new(k);
-            for (slot, score) in self.graph.search(&self.vectors, &prepared, width, accepts) {
-                top.push(self.nodes.id(slot), score);
+            let found = self.graph.search(&self.vectors, &prepared, width, accepts);
+            // A filter may hide just what is near, such as the longest rows under the inner product: then the walk ends among
+            // vectors that it does not accept, and the best that it does accept lie elsewhere.
+            let hidden = found.kept * HIDDEN < self.config.ef_search.max(k).min(self.len());
+            if open || !hidden {
+                let mut top = TopK::new(k);
+                for (slot, score) in found.best {
+                    top.push(self.nodes.id(slot), score);
+                }
+                *out = top.into_sorted();
             }
-            *out = top.into_sorted();
         }
         if out.len() < k {
             // A walk would cost more than comparing all, or it met too few that are accepted.

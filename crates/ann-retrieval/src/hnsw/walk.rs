@@ -20,6 +20,14 @@ pub(super) struct Walk<'a> {
     accepts: Option<&'a dyn Fn(u32) -> bool>,
 }
 
+/// What a walk found.
+pub(super) struct Found {
+    /// Slots and scores of the best that are accepted, best first.
+    pub best: Vec<(u32, f32)>,
+    /// How many of them are among the candidates that the walk kept.
+    pub kept: usize,
+}
+
 /// Candidates kept on the upper layers. With one alone, as first published, a walk through well separated clusters
 /// often ends in the wrong one.
 const UPPER_WIDTH: usize = 8;
@@ -45,10 +53,10 @@ impl Candidate {
 }
 
 impl WithSimd for Walk<'_> {
-    type Output = Vec<(u32, f32)>;
+    type Output = Found;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Vec<(u32, f32)> {
+    fn with_simd<S: Simd>(self, simd: S) -> Found {
         match self.vectors.metric() {
             Metric::InnerProduct | Metric::Cosine => self.walk::<S, true>(simd),
             Metric::L2 => self.walk::<S, false>(simd),
@@ -99,7 +107,7 @@ impl<'a> Walk<'a> {
     }
 
     #[inline(always)]
-    fn walk<S: Simd, const PRODUCT: bool>(self, simd: S) -> Vec<(u32, f32)> {
+    fn walk<S: Simd, const PRODUCT: bool>(self, simd: S) -> Found {
         let mut accepted = self.accepts.map(|accepts| (accepts, TopK::new(self.width)));
         let mut entries = vec![0];
         let mut pool = Vec::new();
@@ -114,8 +122,14 @@ impl<'a> Walk<'a> {
             entries.extend(pool.iter().map(|candidate| layer.below(candidate.place as usize)));
         }
         match accepted {
-            Some((_, top)) => top.into_sorted().into_iter().map(|n| (n.id as u32, n.score)).collect(),
-            None => pool.into_iter().map(|c| (c.place, c.score)).collect(),
+            Some((_, top)) => {
+                let best: Vec<_> = top.into_sorted().into_iter().map(|n| (n.id as u32, n.score)).collect();
+                // A walk that is not full has met all that it can reach.
+                let least =
+                    pool.last().filter(|_| pool.len() == self.width).map_or(f32::NEG_INFINITY, |c| c.score);
+                Found { kept: best.partition_point(|found| found.1 >= least), best }
+            }
+            None => Found { kept: pool.len(), best: pool.into_iter().map(|c| (c.place, c.score)).collect() },
         }
     }
 
@@ -189,7 +203,7 @@ mod tests {
         let lists = (0..100u32).map(|i| [i.checked_sub(1), Some(i + 1).filter(|&i| i < 100)]);
         let lists = lists.map(|pair| pair.into_iter().flatten().collect()).collect();
         let graph = Graph::of(vec![Layer::new((0..100).collect(), vec![0; 100], lists)], 16);
-        let ids = |found: Vec<(u32, f32)>| found.iter().map(|n| n.0).collect::<Vec<_>>();
+        let ids = |found: Found| found.best.iter().map(|n| n.0).collect::<Vec<_>>();
         assert_eq!(ids(graph.search(&vectors, &[60.2], 3, None)), [60, 61, 59]);
         let tens = |slot: u32| slot.is_multiple_of(10);
         assert_eq!(ids(graph.search(&vectors, &[60.2], 40, Some(&tens)))[..2], [60, 70]);

@@ -18,15 +18,15 @@ pub(crate) const ENOUGH: usize = 8;
 /// The settings of a product quantiser.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PqConfig {
-    /// M: sub-vectors per vector; must divide the width.
+    /// M: sub-vectors per vector; must divide the width. 16 by default.
     pub sub_vectors: usize,
-    /// ksub: centroids per sub-vector, at most 65,536.
+    /// ksub: centroids per sub-vector, 1 to 65,536: 256 by default. Codes of 4 bits have 16, whatever stands here.
     pub centroids: usize,
-    /// Rounds of k-means.
+    /// Rounds of k-means: 25 by default.
     pub iterations: usize,
     /// Seed of k-means.
     pub seed: u64,
-    /// Most rows that k-means sees, evenly spaced among all.
+    /// Most rows that k-means sees, evenly spaced among all, at least 1: 65,536 by default.
     pub sample: usize,
 }
 
@@ -60,6 +60,9 @@ impl PqConfig {
         if self.centroids == 0 || self.centroids > 1 << 16 {
             let message = format!("{} is not between 1 and 65536", self.centroids);
             return Err(Error::Config { field: "centroids", message });
+        }
+        if self.sample == 0 {
+            return Err(Error::Config { field: "sample", message: "must be at least 1".into() });
         }
         let dsub = dim / m;
         let rows = rows.sample(self.sample);

@@ -18,7 +18,8 @@ impl<C: Codec> HistoryStore<C> {
     /// it was before or after.
     ///
     /// # Errors
-    /// If a file is damaged (nothing is changed then), or the file system refuses.
+    /// If a file is damaged, or the file system refuses. What the store holds is unchanged then, though the log may have become a
+    /// segment.
     pub fn compact(&self) -> Result<()> {
         let _one = self.merging.lock().unwrap_or_else(PoisonError::into_inner);
         self.flush(&mut self.writing())?;

@@ -286,7 +286,8 @@ impl<C: Codec> HistoryStore<C> {
         Ok(())
     }
 
-    /// Erases all behaviours of a user; that is on the disk when the call returns. Returns how many there were.
+    /// Erases all behaviours of a user; that is on the disk when the call returns. Returns how many there were. An event's id may
+    /// be given again.
     ///
     /// From then on no call finds them, whatever happens. Their bytes leave the disk with the next
     /// [`HistoryStore::compact`].
