@@ -231,6 +231,11 @@ fn refuse_foreign(args: &Args, matches: &ArgMatches, chosen: &Chosen) -> anyhow:
             id.replace('_', "-")
         );
     }
+    let files = !(args.table.valid.is_empty() && args.table.test.is_empty());
+    anyhow::ensure!(
+        args.split_at.is_none() || !files,
+        "--split-at means nothing beside --valid and --test, which are a split already: leave one of them out"
+    );
     let rating = args.table.rating.is_none() || args.rating_above.is_some();
     anyhow::ensure!(
         rating,

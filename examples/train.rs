@@ -107,6 +107,12 @@ fn work(args: Args) -> anyhow::Result<()> {
         (_, true) => Start::Replace,
         _ => Start::New,
     };
+    let same = args.out.canonicalize().ok().zip(args.data.canonicalize().ok());
+    anyhow::ensure!(
+        same.is_none_or(|(out, data)| out != data),
+        "--out: {} is the folder of --data: choose another",
+        args.out.display()
+    );
     let output = Output { folder: args.out.clone(), start, every: args.checkpoint_every };
     output.open()?;
     let read = args.weights.as_ref().or(saved.as_ref().map(|(folder, _)| folder));

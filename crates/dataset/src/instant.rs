@@ -13,7 +13,21 @@ pub(crate) fn instant(time: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 
-/// Year, month and day of a day from 1970 on.
+/// A number of seconds as a date of UTC; a number that is too small for a date as it is.
+pub(crate) fn of_seconds(time: i64) -> String {
+    const SMALLEST: u64 = 100_000_000;
+    // Years of more digits are no dates of a log.
+    const LARGEST: u64 = 253_402_300_800;
+    if !(SMALLEST..LARGEST).contains(&time.unsigned_abs()) || time < -62_000_000_000 {
+        return time.to_string();
+    }
+    let (year, month, day) = date(time.div_euclid(86_400));
+    let of_day = time.rem_euclid(86_400);
+    let [hour, minute, second] = [of_day / 3_600, of_day / 60 % 60, of_day % 60];
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
+/// Year, month and day of a day from the year 0 on.
 fn date(days: i64) -> (i64, i64, i64) {
     // Years begin in March here: the leap day is the last of its year, and months have a regular rhythm.
     let days = days + 719_468;
@@ -36,6 +50,9 @@ mod tests {
         assert_eq!(instant(1_684_742_002_500), "2023-05-22 07:53:22");
         assert_eq!(instant(1_684_742_002_500_000), "2023-05-22 07:53:22");
         assert_eq!(instant(1_684_742_002_500_000_000), "2023-05-22 07:53:22");
+        assert_eq!(of_seconds(1_529_193_600), "2018-06-17 00:00:00");
+        assert_eq!(of_seconds(253_402_214_400), "9999-12-31 00:00:00");
+        assert_eq!((of_seconds(-441_849_600), of_seconds(-3)), ("1956-01-01 00:00:00".into(), "-3".into()));
         assert_eq!((instant(203), instant(0), instant(-5)), ("203".into(), "0".into(), "-5".into()));
     }
 

@@ -104,6 +104,16 @@ impl Numbered {
         Counts { users, items, events: self.event_items.len() as u64 }
     }
 
+    /// How many of the users and of the items that had a number before have no event.
+    pub(crate) fn without_events(&self, numbers: &crate::prepare::Numbers) -> [u64; 2] {
+        let mut seen = vec![false; self.item_count() + 1];
+        self.event_items.iter().for_each(|&item| seen[item as usize] = true);
+        let ranges = self.user_offsets.windows(2).take(numbers.users.len());
+        let users = ranges.filter(|range| range[0] == range[1]).count() as u64;
+        let items = seen.iter().skip(1).take(numbers.items.len()).filter(|seen| !**seen).count() as u64;
+        [users, items]
+    }
+
     /// A data set from memory: of each user the names of the items, oldest first.
     ///
     /// Items are numbered from 1 in order of first appearance, as [`PrepareConfig::prepare`](crate::PrepareConfig::prepare)

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::Corpus;
-use crate::instant::instant;
+use crate::instant::of_seconds;
 use crate::split::Split;
 
 /// Counts and shapes of a corpus.
@@ -165,7 +165,7 @@ impl Statistics {
         let Percentiles { p10, p25, p50, p75, p90, p99 } = self.user_event_percentiles;
         let without = |with: u64| self.items - with.min(self.items);
         let tested = self.users - self.users_too_short[0];
-        let [first, last] = self.times.map(instant);
+        let [first, last] = self.times.map(of_seconds);
         let rows = [
             ("users", format!("{}, events each {}", self.users, range(self.user_events))),
             ("lengths", format!("10 % {p10}, 25 % {p25}, median {p50}, 75 % {p75}, 90 % {p90}, 99 % {p99}")),

@@ -164,6 +164,14 @@ impl PrepareConfig {
         let kept = core_filter(&table.users, &table.items, self.min_user_events, self.min_item_events);
         let (mut data, item_ids) = table.number(&kept, self, times, numbers)?;
         drop(kept);
+        report.numbers_without_events = data.without_events(numbers);
+        if !numbers.users.is_empty()
+            && report.numbers_without_events == [numbers.users.len() as u64, numbers.items.len() as u64]
+        {
+            let message =
+                "no user and no item of the older corpus is in this log: they belong to different data sets";
+            return Err(Error::Config { field: "grow", message: message.into() });
+        }
         let left = data.counts();
         let core =
             format!("min_user_events {}, min_item_events {}", self.min_user_events, self.min_item_events);

@@ -66,6 +66,9 @@ pub struct PrepareReport {
     pub items_described_twice: u64,
     /// Attributes before rare ones were left out.
     pub attributes_before_core: u64,
+    /// Users and items that had a number before and have no event in this log.
+    #[serde(default)]
+    pub numbers_without_events: [u64; 2],
     /// Oddities of the data by kind, such as sampled negatives that are in the user's history.
     pub notes: BTreeMap<String, u64>,
 }
@@ -149,6 +152,17 @@ impl PrepareReport {
                      decide"
                 ));
             }
+        }
+        let [users, items] = self.numbers_without_events;
+        if users + items > 0 {
+            warnings.push(format!(
+                "{users} users and {items} items of the older corpus have no event here: they keep their numbers, and such items may be \
+                 drawn as negatives and recommended; give the whole log, with what was in it before"
+            ));
+        }
+        if statistics.users > 0 && statistics.users_too_short[0] == statistics.users {
+            warnings
+                .push("no user has an event to test on: nothing can be evaluated on this data".to_owned());
         }
         if self.item_files == 0 {
             warnings

@@ -61,6 +61,9 @@ pub(super) fn queries<'a>(
     numbered.map(|(n, field)| keywords(field).map_err(|m| place.error(format!("field {}: {m}", n + 2))))
 }
 
+/// The largest number of a keyword or an attribute: tables have a row for each number up to the largest.
+pub(super) const MOST_NUMBER: u32 = 10_000_000;
+
 /// An item or user number.
 pub(super) fn id(field: &str) -> std::result::Result<u32, String> {
     match field.parse::<u32>() {
@@ -75,8 +78,11 @@ pub(super) fn keywords(field: &str) -> std::result::Result<Vec<u32>, String> {
         return Ok(Vec::new());
     }
     let word = |w: &str| match w.parse::<u32>() {
-        Ok(word) if word <= MAX_ID => Ok(word),
-        _ => Err(format!("`{}` where keyword ids joined by commas are expected", shown(field))),
+        Ok(word) if word <= MOST_NUMBER => Ok(word),
+        _ => Err(format!(
+            "`{}` where keyword ids up to {MOST_NUMBER}, joined by commas, are expected",
+            shown(field)
+        )),
     };
     field.split(',').map(word).collect()
 }

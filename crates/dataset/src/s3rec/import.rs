@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::TextFiles;
 use super::entries::for_each_entry;
 use super::forms::{Sequences, item_number, word_list};
-use super::grammar::{aligned_user, for_each_row, id, ids, queries, same_length, too_many};
+use super::grammar::{MOST_NUMBER, aligned_user, for_each_row, id, ids, queries, same_length, too_many};
 use super::numbers::ItemNumbers;
 use crate::error::{Error, Result};
 use crate::ids::Vocabulary;
@@ -184,8 +184,12 @@ impl Import<'_> {
             }
             let list = list.into_iter().map(|whole| whole.0);
             data.item_attributes.push(list);
-            if data.item_attributes.row(data.attribute_items.len()).contains(&0) {
+            let own = data.item_attributes.row(data.attribute_items.len());
+            if own.contains(&0) {
                 return Err("attribute 0 is the padding".into());
+            }
+            if let Some(large) = own.iter().find(|&&attribute| attribute > MOST_NUMBER) {
+                return Err(format!("attribute {large}: numbers from 1 to {MOST_NUMBER} are expected"));
             }
             data.attribute_items.push(item);
             report.lines += 1;

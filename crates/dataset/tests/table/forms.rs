@@ -419,3 +419,42 @@ fn item_files_add_to_each_other() {
     assert_eq!(corpus.attribute_name(1), Some("genres:x"));
     assert_eq!(prepared.report.items_without_meta, 0);
 }
+
+#[test]
+fn fields_within_fields_and_several_rows_of_an_item() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines =
+        "{\"user\": {\"id\": \"u\"}, \"item\": \"a\"}\n{\"user\": {\"id\": \"v\"}, \"item\": \"b\"}\n";
+    let data = read(folder.path(), "e.jsonl", lines.as_bytes(), |table| table.user = Column::from("user.id"));
+    assert_eq!(told(&data.unwrap()).iter().map(|user| user.0.as_str()).collect::<Vec<_>>(), ["u", "v"]);
+
+    std::fs::write(folder.path().join("t.csv"), "id,tag,price\na,x,3\nb,z,cheap\na,y,\n").unwrap();
+    let field = |name: &str, buckets| FieldColumn { name: name.into(), buckets, ..FieldColumn::default() };
+    let items = ItemTable {
+        files: vec!["t.csv".into()],
+        fields: vec![field("tag", None), field("price", Some(2))],
+        ..ItemTable::default()
+    };
+    std::fs::write(folder.path().join("e.csv"), "user,item\n1,a\n1,b\n").unwrap();
+    let schema = TableSchema { items: vec![items], ..schema("e.csv") };
+    let prepared = all().prepare(&Interactions::open(folder.path(), "x", schema).unwrap()).unwrap();
+    let corpus = Corpus::in_memory(&prepared.data).unwrap();
+    let tag = corpus.field("tag").unwrap();
+    let names = |item| tag.of(item).iter().map(|&value| tag.value(value).unwrap()).collect::<Vec<_>>();
+    assert_eq!((names(1), names(2)), (vec!["x", "y"], vec!["z"]));
+    let table = prepared.report.files[1].notes.clone();
+    assert!(
+        table.iter().any(|(what, seen)| what.contains("`price` is no number") && seen.count == 1),
+        "{table:?}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_without_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("e.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let error = Interactions::open(folder.path(), "x", schema("e.csv")).unwrap_err().to_string();
+    assert!(error.contains("a pipe or a device") && error.contains("to a file first"), "{error}");
+}

@@ -19,7 +19,7 @@ pub struct StoreLimits {
     /// opening.
     pub log_bytes: u64,
     /// Segments above which neighbours of like size are merged, by the call that finds the log full: 8. With `usize::MAX` only
-    /// [`HistoryStore::compact`] merges.
+    /// [`HistoryStore::compact`](super::HistoryStore::compact) merges.
     pub segments: usize,
 }
 

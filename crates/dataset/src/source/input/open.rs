@@ -51,11 +51,16 @@ pub(crate) struct Input {
 /// # Errors
 /// If it cannot be opened, is empty, is a folder, or has a form that no reader takes.
 pub(crate) fn open(path: &Path) -> Result<Input> {
-    let mut file = File::open(path).map_err(Error::io(path, "cannot open"))?;
-    if file.metadata().map_err(Error::io(path, "cannot open"))?.is_dir() {
-        let (found, remedy) = ("a folder", "name the file in it");
+    // Asked before it is opened: opening a pipe waits for somebody to write.
+    let kind = std::fs::metadata(path).map_err(Error::io(path, "cannot open"))?;
+    if !kind.is_file() {
+        let (found, remedy) = match kind.is_dir() {
+            true => ("a folder", "name the file in it"),
+            false => ("a pipe or a device", "write it to a file first: it is read more than once"),
+        };
         return Err(Error::Form { file: path.to_path_buf(), found, within: "", expected: EXPECTED, remedy });
     }
+    let mut file = File::open(path).map_err(Error::io(path, "cannot open"))?;
     let (head, failure) = read_head(&mut file);
     if let Some(source) = failure {
         return Err(Error::io(path, "cannot read")(source));

@@ -188,6 +188,19 @@ impl Header {
             .collect()
     }
 
+    /// Takes up paths such as `user.id` that were said, where the first part is a field.
+    pub fn add_paths(&mut self, slots: &[Slot]) {
+        for name in slots.iter().flat_map(|slot| &slot.column.0) {
+            let first = name.split_once('.').map(|(first, _)| first);
+            if first.is_some_and(|first| self.names.iter().any(|own| own == first))
+                && !self.names.contains(name)
+            {
+                self.names.push(name.clone());
+                self.width += 1;
+            }
+        }
+    }
+
     fn missing(&self, slot: &Slot, file: &Path) -> Error {
         let column = match slot.column.is_empty() {
             true => format!("{} (say which: no usual name of one is there)", slot.what),

@@ -76,15 +76,13 @@ pub(super) fn other_fields(shape: &Shape) -> Vec<FieldColumn> {
     free.map(field).collect()
 }
 
-/// Reads the items of one file.
+/// Reads the items of one file. Several rows of an item, such as one a tag, add to each other.
 ///
 /// - `numbers`: of each field of the table, its number among the fields of all tables.
-/// - `adds`: whether the file adds to what earlier ones say.
 pub(super) fn read(
     table: &ItemTable,
     shape: &Shape,
     numbers: &[usize],
-    adds: bool,
     options: &ReadOptions,
     visit: &mut dyn FnMut(RawItem<'_>) -> Result<()>,
 ) -> Result<FileReport> {
@@ -113,13 +111,16 @@ pub(super) fn read(
             let own = of_field(field, &mut cells[slot..]);
             slot += columns_of(field);
             for value in own {
+                if field.buckets.is_some() && !value.trim().parse().is_ok_and(f64::is_finite) {
+                    report.note(line, &format!("`{}` is no number", field.name), &shown(&value));
+                }
                 if field.buckets.is_none() && table.attributes.is_empty() {
                     attributes.push(Cow::Owned(format!("{}:{value}", field.name)));
                 }
                 fields.push((number, value));
             }
         }
-        visit(RawItem { item, title, description, image_urls, attributes, fields, query, adds })
+        visit(RawItem { item, title, description, image_urls, attributes, fields, query, adds: true })
     })
 }
 

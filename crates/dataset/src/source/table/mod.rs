@@ -180,11 +180,11 @@ impl EventSource for Interactions {
 
     fn for_each_item(&self, visit: &mut dyn FnMut(RawItem<'_>) -> Result<()>) -> Result<Vec<FileReport>> {
         let mut reports = Vec::new();
-        for (at, (table, shapes)) in self.schema.items.iter().zip(&self.items).enumerate() {
+        for (table, shapes) in self.schema.items.iter().zip(&self.items) {
             let number = |field: &FieldColumn| self.fields.iter().position(|known| known.name == field.name);
             let numbers: Vec<usize> = table.fields.iter().filter_map(number).collect();
             for shape in shapes {
-                reports.push(items::read(table, shape, &numbers, at > 0, &self.options, visit)?);
+                reports.push(items::read(table, shape, &numbers, &self.options, visit)?);
             }
         }
         Ok(reports)

@@ -44,7 +44,7 @@ impl Shape {
     /// If it cannot be read, has another form than was said, or lacks a needed column.
     pub fn of(path: &Path, form: &TableForm, slots: &[Slot], options: &ReadOptions) -> Result<Self> {
         let latin1 = form.encoding == Encoding::Latin1;
-        let (rows, header) = match form.form {
+        let (rows, mut header) = match form.form {
             Form::Parquet => (Rows::Parquet, parquet_header(path)?),
             Form::Auto if is_parquet(path)? => (Rows::Parquet, parquet_header(path)?),
             Form::JsonLines => (Rows::Json, json_header(path, options)?),
@@ -57,6 +57,9 @@ impl Shape {
                 }
             }
         };
+        if let Rows::Json = rows {
+            header.add_paths(slots);
+        }
         let bound = header.bind(slots, path)?;
         let label = |(slot, at): (&Slot, &Option<usize>)| match at.and_then(|at| header.names.get(at)) {
             Some(name) => name.clone(),
@@ -92,6 +95,10 @@ impl Shape {
 
 /// Whether a file begins as Parquet does.
 fn is_parquet(path: &Path) -> Result<bool> {
+    // Opening a pipe would wait for somebody to write; what it is, is said when it is read.
+    if std::fs::metadata(path).is_ok_and(|kind| !kind.is_file()) {
+        return Ok(false);
+    }
     let mut head = [0; 4];
     let mut file = File::open(path).map_err(Error::io(path, "cannot open"))?;
     Ok(!path.is_dir()
