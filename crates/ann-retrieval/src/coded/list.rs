@@ -161,8 +161,9 @@ impl<C: Codec> CodeList<C> {
         self.seed(codec, &mut scans, tops, filter);
         self.offer_all(codec, &mut scans, tops, filter, &name);
         for (scan, top) in scans.iter_mut().zip(tops) {
-            if scan.floor > f32::NEG_INFINITY && !top.is_full() {
-                // The sample promised more than there is: once more from the beginning.
+            let guessed = scan.floor > f32::NEG_INFINITY;
+            if guessed && (!top.is_full() || top.threshold() < scan.floor) {
+                // The guess promised more than there is: once more from the beginning.
                 scan.floor = f32::NEG_INFINITY;
                 *top = TopK::new(top.k());
                 self.offer_all(codec, slice::from_mut(scan), slice::from_mut(top), filter, &name);

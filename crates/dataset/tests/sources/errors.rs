@@ -158,7 +158,7 @@ fn every_refusal_has_its_value_and_place() {
         (
             "queries",
             "1 7,8 3 0 3\n2 3 0 7;8\n",
-            "line 2, byte 12: field 4: `7;8` where keyword ids joined by commas",
+            "line 2, byte 12: field 4: `7;8` where keyword ids up to 10000000, joined by commas",
         ),
         (
             "attributes",
