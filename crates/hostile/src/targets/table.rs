@@ -160,7 +160,7 @@ fn preset(folder: &Path) -> anyhow::Result<Loader> {
 }
 
 fn vocabularies() -> anyhow::Result<Vec<Vec<u8>>> {
-    let text = "kind\tnumber\tname\nuser\t7\tann\nitem\t1\ta\\tb\nitem\t2\tb\nword\t1\tred\nattribute\t1\tx:y\naction\t1\tclick\nfield:x\t1\ty\n";
+    let text = "kind\tnumber\tname\nuser\t7\tu0\nitem\t1\ta\\tb\nitem\t2\tb\nword\t1\tred\nattribute\t1\tx:y\naction\t1\tclick\nfield:x\t1\ty\n";
     Ok(vec![text.as_bytes().to_vec()])
 }
 
