@@ -88,12 +88,7 @@ fn main() -> ExitCode {
 fn work(args: Args) -> anyhow::Result<()> {
     machine::start(args.threads)?;
     let saved = args.from.as_deref().map(saved_model).transpose()?;
-    let batches = match &saved {
-        Some((_, saved)) => {
-            BatchConfig { seed: args.seed, test_mode: args.test_mode, ..saved.train.batches.clone() }
-        }
-        None => args.settings.batches(args.seed, args.test_mode),
-    };
+    let batches = args.settings.batches(args.seed, args.test_mode);
     let kind: Option<ModelKind> = match (&saved, &args.model) {
         (Some((_, saved)), _) => Some(saved.config.kind),
         (None, Some(model)) if model != "popularity" => Some(model.parse()?),
@@ -115,11 +110,16 @@ fn work(args: Args) -> anyhow::Result<()> {
     );
     let output = Output { folder: args.out.clone(), start, every: args.checkpoint_every };
     output.open()?;
-    let read = args.weights.as_ref().or(saved.as_ref().map(|(folder, _)| folder));
-    if let Some(file) = read.filter(|_| args.force) {
+    let read = [("--weights", args.weights.as_ref()), ("--from", saved.as_ref().map(|(folder, _)| folder))];
+    for (flag, file) in read.into_iter().filter_map(|(flag, file)| Some((flag, file.filter(|_| args.force)?)))
+    {
         let inside = file.canonicalize().ok().zip(args.out.canonicalize().ok());
         let inside = inside.is_some_and(|(file, out)| file.starts_with(out));
-        anyhow::ensure!(!inside, "{} lies in --out, which --force replaces: copy it first", file.display());
+        anyhow::ensure!(
+            !inside,
+            "{flag} {} lies in --out, which --force replaces: copy it first",
+            file.display()
+        );
     }
     check_bundle_folder(&args.out.join("model"))?;
     if args.resume && (kind.is_none() || !output.has_checkpoint()) {

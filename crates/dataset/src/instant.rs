@@ -7,10 +7,7 @@ pub(crate) fn instant(time: i64) -> String {
     const SMALLEST: i64 = 100_000_000;
     let unit = [1, 1_000, 1_000_000, 1_000_000_000].into_iter().rev().find(|unit| time / unit >= SMALLEST);
     let Some(unit) = unit else { return time.to_string() };
-    let seconds = time / unit;
-    let (year, month, day) = date(seconds / 86_400);
-    let [hour, minute, second] = [seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60];
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+    second(time / unit)
 }
 
 /// A number of seconds as a date of UTC; a number that is too small for a date as it is.
@@ -21,6 +18,11 @@ pub(crate) fn of_seconds(time: i64) -> String {
     if !(SMALLEST..LARGEST).contains(&time.unsigned_abs()) || time < -62_000_000_000 {
         return time.to_string();
     }
+    second(time)
+}
+
+/// A second since 1970 as a date and a time of day.
+fn second(time: i64) -> String {
     let (year, month, day) = date(time.div_euclid(86_400));
     let of_day = time.rem_euclid(86_400);
     let [hour, minute, second] = [of_day / 3_600, of_day / 60 % 60, of_day % 60];

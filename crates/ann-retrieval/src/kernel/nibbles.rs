@@ -92,7 +92,7 @@ mod x86 {
         // The look-up takes six bits of each byte. With the table four times over, the upper two may be
         // anything, so the codes need not be masked.
         let table = _mm512_broadcast_i32x4(table);
-        let upper = _mm512_mulhi_epu16(codes, _mm512_set1_epi16(4096));
+        let upper = _mm512_srli_epi16::<4>(codes);
         [
             _mm512_adds_epu8(low, _mm512_permutexvar_epi8(codes, table)),
             _mm512_adds_epu8(high, _mm512_permutexvar_epi8(upper, table)),
@@ -141,21 +141,13 @@ mod x86 {
             return;
         }
         let most = _mm512_set1_epi16(most as i16);
-        let (groups, last) = tables.as_chunks::<GROUP>();
         for (base, block) in blocks {
-            let (codes, last_codes) = block.as_chunks().0.as_chunks::<GROUP>();
             let (mut low, mut high) = ([_mm512_setzero_si512(); 2], [_mm512_setzero_si512(); 2]);
-            for (tables, codes) in groups.iter().zip(codes) {
-                let mut sums = [_mm512_setzero_si512(); 2];
-                for (table, codes) in tables.iter().zip(codes) {
-                    sums = add_avx512(sums, table, codes);
-                }
+            for (tables, codes) in tables.chunks(GROUP).zip(block.as_chunks().0.chunks(GROUP)) {
+                let sums = sums_avx512(tables, codes);
                 low = widen_avx512(low, sums[0]);
                 high = widen_avx512(high, sums[1]);
             }
-            let sums = sums_avx512(last, last_codes);
-            low = widen_avx512(low, sums[0]);
-            high = widen_avx512(high, sums[1]);
             let masks = [low, high].map(|[even, odd]| {
                 let even = _mm512_sub_epi16(even, _mm512_slli_epi16::<8>(odd));
                 [_mm512_cmple_epu16_mask(even, most), _mm512_cmple_epu16_mask(odd, most)]

@@ -9,10 +9,9 @@ use flate2::write::GzEncoder;
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::{SyntheticConfig, World};
+use super::{SyntheticConfig, World, begin};
 use crate::atomic;
 use crate::error::{Error, Result};
-use crate::output::check_name;
 use crate::rng::Stream;
 
 /// Users whose reviews are written together, in order of time; a gzip member each.
@@ -58,10 +57,7 @@ pub fn write_amazon_release(
     name: &str,
     progress: &dyn Fn(u64),
 ) -> Result<()> {
-    config.validate()?;
-    check_name(name)?;
-    std::fs::create_dir_all(folder).map_err(Error::io(folder, "cannot create"))?;
-    let world = World::new(config);
+    let world = begin(config, folder, Some(name))?;
     let items: Vec<u64> = (0..config.items).collect();
     let write = |file: String, blocks: &mut dyn Iterator<Item = Vec<Vec<u8>>>| {
         let path = folder.join(file);

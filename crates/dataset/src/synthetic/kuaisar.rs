@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use super::{SyntheticConfig, World};
+use super::{SyntheticConfig, World, begin};
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::rng::Stream;
@@ -21,9 +21,7 @@ const SEARCHED: f64 = 0.25;
 /// # Errors
 /// Settings that cannot work, or the file system's refusal.
 pub fn write_kuaisar(config: &SyntheticConfig, folder: &Path, progress: &dyn Fn(u64)) -> Result<()> {
-    config.validate()?;
-    std::fs::create_dir_all(folder).map_err(Error::io(folder, "cannot create"))?;
-    let world = World::new(config);
+    let world = begin(config, folder, None)?;
     let both = folder.join("src_inter.csv");
     let recommended = folder.join("rec_inter.csv");
     // Both logs come out of one pass over the users: the outer file is renamed after the inner one.

@@ -11,6 +11,8 @@ mod s3rec;
 mod tables;
 mod world;
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 pub use amazon::{AmazonRelease, write_amazon, write_amazon_release};
@@ -20,6 +22,7 @@ pub use tables::write_tables;
 pub use world::{Planted, World};
 
 use crate::error::{Error, Result};
+use crate::output::check_name;
 
 /// Size and shape of a synthetic data set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,6 +77,14 @@ const MOST_OF_A_USER: u64 = 1 << 24;
 const MOST_INTERESTS: u64 = 4096;
 /// Most numbers of an image vector.
 const MOST_NUMBERS: usize = 1 << 16;
+
+/// Checks settings and the name that names of files hold, if they do; makes the folder, and the world that is written into it.
+fn begin(config: &SyntheticConfig, folder: &Path, name: Option<&str>) -> Result<World> {
+    config.validate()?;
+    name.map_or(Ok(()), check_name)?;
+    std::fs::create_dir_all(folder).map_err(Error::io(folder, "cannot create"))?;
+    Ok(World::new(config))
+}
 
 impl SyntheticConfig {
     /// Checks the settings.

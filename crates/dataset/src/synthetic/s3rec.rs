@@ -3,10 +3,9 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use super::{SyntheticConfig, World};
+use super::{SyntheticConfig, begin};
 use crate::atomic;
 use crate::error::{Error, Result};
-use crate::output::check_name;
 
 /// The names of the files that [`write_s3rec`] writes.
 pub fn s3rec_files(name: &str) -> [String; 2] {
@@ -23,10 +22,7 @@ pub fn write_s3rec(
     name: &str,
     progress: &dyn Fn(u64),
 ) -> Result<()> {
-    config.validate()?;
-    check_name(name)?;
-    std::fs::create_dir_all(folder).map_err(Error::io(folder, "cannot create"))?;
-    let world = World::new(config);
+    let world = begin(config, folder, Some(name))?;
     let [users, attributes] = s3rec_files(name).map(|file| folder.join(file));
     // Items that occur: text files number them without gaps from 1.
     let mut numbers = vec![0u64; config.items as usize];

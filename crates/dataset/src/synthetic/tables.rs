@@ -6,12 +6,11 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{SyntheticConfig, World};
+use super::{SyntheticConfig, World, begin};
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::event::Part;
 use crate::instant::instant;
-use crate::output::check_name;
 use crate::preset::{Preset, Reader};
 use crate::rng::Stream;
 use crate::source::{Column, Encoding, EventTable, FieldColumn, Form, ItemTable, TableForm, TimeForm};
@@ -38,14 +37,11 @@ pub fn write_tables(
     folder: &Path,
     name: &str,
 ) -> Result<Vec<String>> {
-    config.validate()?;
-    check_name(name)?;
     if preset.reader != Reader::Table {
         let message = format!("{} has a form of its own", preset.name);
         return Err(Error::Config { field: "form", message });
     }
-    std::fs::create_dir_all(folder).map_err(Error::io(folder, "cannot create"))?;
-    let world = World::new(config);
+    let world = begin(config, folder, Some(name))?;
     let mut files = Files::default();
     let split = preset.events.iter().any(|table| table.part != Part::Train);
     // Where users have a list in a file of its own, the events behind it are in another one.

@@ -101,10 +101,7 @@ fn is_parquet(path: &Path) -> Result<bool> {
     }
     let mut head = [0; 4];
     let mut file = File::open(path).map_err(Error::io(path, "cannot open"))?;
-    Ok(!path.is_dir()
-        && file.read(&mut head).is_ok_and(|read| read == 4)
-        && head == *b"PAR1"
-        && cfg!(feature = "parquet"))
+    Ok(file.read(&mut head).is_ok_and(|read| read == 4) && head == *b"PAR1" && cfg!(feature = "parquet"))
 }
 
 #[cfg(feature = "parquet")]
