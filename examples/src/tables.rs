@@ -178,6 +178,7 @@ impl TableFlags {
                 (Column::from(name), values.collect())
             }
         };
+        anyhow::ensure!(self.list.as_deref() != Some(""), "--list: the separator of the list is empty");
         let table = EventTable {
             files: self.events.clone(),
             format: format.clone(),
@@ -240,7 +241,12 @@ impl TableFlags {
             };
             Ok(FieldColumn { name: name.to_owned(), buckets: Some(buckets), ..FieldColumn::default() })
         });
-        names.chain(numbers).collect()
+        let fields: Vec<FieldColumn> = names.chain(numbers).collect::<anyhow::Result<_>>()?;
+        let twice = (1..fields.len()).find(|&at| fields[..at].iter().any(|other| other.name == fields[at].name));
+        if let Some(at) = twice {
+            anyhow::bail!("--fields, --number-fields: `{}` is named twice", fields[at].name);
+        }
+        Ok(fields)
     }
 }
 
@@ -286,6 +292,13 @@ mod tests {
         assert_eq!(schema.events[0].kind.as_ref().unwrap().search, "search");
         assert_eq!(schema.events[0].actions, ["view", "buy"]);
         assert!(kind("source").is_err());
+        let refused = |change: fn(&mut TableFlags)| {
+            let mut flags = TableFlags { events: vec!["a.csv".into()], ..TableFlags::default() };
+            change(&mut flags);
+            flags.schema().unwrap_err().to_string()
+        };
+        assert!(refused(|flags| flags.fields = vec!["brand,genres:|,brand".into()]).contains("`brand`"));
+        assert!(refused(|flags| flags.list = Some(String::new())).contains("--list"));
         let none = TableFlags::default().schema().unwrap_err().to_string();
         assert!(none.contains("--events"), "{none}");
     }

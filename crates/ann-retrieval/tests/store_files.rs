@@ -129,6 +129,40 @@ fn damaged_files_with_rows_give_errors_or_the_same_answers() {
 }
 
 #[test]
+fn damage_at_one_user_stops_no_other_and_ends_with_erasing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, rows) = (folder.path().join("users"), clustered(40, M * D, 3));
+    let store = HistoryStore::create(&path, codec(), M, Kept::Codes).unwrap();
+    let names: Vec<(u64, u64)> = (0..40).map(|event| (event % 4, event)).collect();
+    store.append_many(&names, rows.as_slice()).unwrap();
+    store.compact().unwrap();
+    drop(store);
+    let segment = path.join("00000002.segment");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    // The runs follow the header of 64 bytes, each with its user first.
+    let run = (64..bytes.len()).step_by(8).find(|&at| bytes[at..at + 8] == 2u64.to_le_bytes()).unwrap();
+    bytes[run + 40] ^= 1;
+    std::fs::remove_file(&segment).unwrap();
+    std::fs::write(&segment, bytes).unwrap();
+
+    let limits = StoreLimits { log_bytes: 100, segments: 1 };
+    let store = HistoryStore::<ByteCodes>::open(&path).unwrap().with_limits(limits);
+    for event in 100..110 {
+        store.append(event % 2, event, rows.row(0)).unwrap();
+    }
+    assert!(store.sizes().segments > 1, "merges cannot end");
+    for error in [store.get(2).unwrap_err(), store.compact().unwrap_err()] {
+        assert!(error.to_string().contains("user 2: ") && error.to_string().contains("erase"), "{error}");
+    }
+    assert_eq!(store.get(1).unwrap().len(), 15);
+    store.erase(2).unwrap();
+    assert!(store.get(2).unwrap().is_empty());
+    store.compact().unwrap();
+    assert_eq!(store.sizes().segments, 1);
+    assert_eq!([0, 1, 2, 3].map(|user| store.get(user).unwrap().len()), [15, 15, 0, 10]);
+}
+
+#[test]
 fn an_unfinished_frame_is_cut_off_and_damage_before_it_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users");

@@ -135,7 +135,8 @@ impl Statistics {
             events,
             user_events: Range::of(lengths()),
             item_events: Range::of(used()),
-            sparsity: 100.0 * (1.0 - events as f64 / (users as f64 * items as f64)),
+            // Events that repeat may outnumber the pairs.
+            sparsity: (100.0 * (1.0 - events as f64 / (users as f64 * items as f64))).max(0.0),
             queries: corpus.word_count() as u64,
             events_with_query,
             attributes: corpus.attribute_count() as u64,

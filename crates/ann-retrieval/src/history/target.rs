@@ -93,14 +93,6 @@ fn ensure_finite_scores(query: &[f32]) -> Result<()> {
     Err(Error::Config { field: "weights", message: message.into() })
 }
 
-/// Refuses behaviours `[n, width]` of finite numbers whose squared lengths are not.
-pub(super) fn ensure_short(events: &[f32], width: usize) -> Result<()> {
-    match events.chunks_exact(width).position(|row| !squared_length_is_finite(row)) {
-        Some(row) => Err(Error::TooLarge { row }),
-        None => Ok(()),
-    }
-}
-
 fn squared_length_is_finite(row: &[f32]) -> bool {
     row.iter().map(|x| x * x).sum::<f32>().is_finite()
 }

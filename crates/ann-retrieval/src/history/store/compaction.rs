@@ -19,7 +19,7 @@ impl<C: Codec> HistoryStore<C> {
     ///
     /// # Errors
     /// If a file is damaged, or the file system refuses. What the store holds is unchanged then, though the log may have become a
-    /// segment.
+    /// segment. [`HistoryStore::erase`] of the user that the message names lets the next call pass.
     pub fn compact(&self) -> Result<()> {
         let _one = self.merging.lock().unwrap_or_else(PoisonError::into_inner);
         self.flush(&mut self.writing())?;
@@ -44,7 +44,11 @@ impl<C: Codec> HistoryStore<C> {
             }
             self.flush(&mut writing)?;
             drop(writing);
-            self.merge_some()?;
+            match self.merge_some() {
+                // Damage at one user must not stop the others' writing; reading that user and `compact` name it.
+                Err(Error::Damaged { .. }) | Ok(()) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 

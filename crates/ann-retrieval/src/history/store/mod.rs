@@ -31,9 +31,8 @@ pub use view::UserHistory;
 
 use crate::coded::{Codec, StoredCodec, encode_all};
 use crate::error::{Error, Result};
-use crate::history::target::ensure_short;
 use crate::history::{History, HistoryIndex};
-use crate::index::check;
+use crate::index::{check, check_lengths_of};
 use crate::metric::Metric;
 use layout::Layout;
 use log::Log;
@@ -237,7 +236,7 @@ impl<C: Codec> HistoryStore<C> {
     pub fn append_many(&self, names: &[(u64, u64)], rows: &[f32]) -> Result<()> {
         let width = self.layout.codec.dim();
         check("the behaviours", rows, names.len().saturating_mul(width))?;
-        ensure_short(rows, width)?;
+        check_lengths_of(Metric::InnerProduct, rows, width)?;
         if names.is_empty() {
             return Ok(());
         }
@@ -290,19 +289,23 @@ impl<C: Codec> HistoryStore<C> {
     /// be given again.
     ///
     /// From then on no call finds them, whatever happens. Their bytes leave the disk with the next
-    /// [`HistoryStore::compact`].
+    /// [`HistoryStore::compact`]. A user whose behaviours are damaged is erased too, and counts as none.
     ///
     /// # Errors
-    /// If a file is damaged, or the file system refuses.
+    /// If the file system refuses.
     pub fn erase(&self, user: u64) -> Result<usize> {
         let mut writing = self.room_for(1)?;
         let state = self.state();
-        let held = UserHistory::gather(&self.layout, &state.segments, &state.tail, user)?.len();
-        if held > 0 {
+        let held = match UserHistory::gather(&self.layout, &state.segments, &state.tail, user) {
+            Ok(history) => Some(history.len()),
+            Err(Error::Damaged { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        if held != Some(0) {
             writing.log.write([Change::Erase { user }].into_iter())?;
             self.note(&state, [Change::Erase { user }].into_iter());
         }
-        Ok(held)
+        Ok(held.unwrap_or(0))
     }
 
     fn state(&self) -> State {

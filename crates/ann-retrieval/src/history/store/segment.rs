@@ -93,7 +93,7 @@ impl Segment {
             return Err(damaged(
                 &path,
                 56,
-                "the checksum of header and index is wrong: the file was altered",
+                "the checksum of header and index is wrong: the file was altered; restore it from a copy",
             ));
         }
         let segment = Self { number, path, map: Arc::new(map), users, index, gone };
@@ -158,7 +158,9 @@ impl Segment {
     }
 
     fn damaged(&self, run: &Run, message: &str) -> Error {
-        damaged(&self.path, run.offset as u64, message)
+        let user = word(&self.map, run.offset);
+        let advice = "restore the file from a copy, or erase this user";
+        damaged(&self.path, run.offset as u64, format_args!("user {user}: {message}; {advice}"))
     }
 
     fn part(&self, run: &Run, part: Range<usize>) -> &[u8] {
