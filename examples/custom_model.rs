@@ -49,7 +49,7 @@ impl LastEvents {
 
     fn pairs<'a>(&self, history: &'a Events, candidates: &'a Events) -> Pairs<'a> {
         let (events, targets) = (self.fuse(&history.unique), self.fuse(&candidates.unique));
-        Pairs { history, candidates, events, targets }
+        Pairs::new(history, candidates, events, targets)
     }
 }
 

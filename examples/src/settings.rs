@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, ValueEnum};
 use seminar_dataset::{BatchConfig, Corpus, TestMode};
-use seminar_models::{AnyConfig, ModalityKind, ModelConfig, ModelKind, SoftSearch};
+use seminar_models::parts::ShortTermConfig;
+use seminar_models::{AnyConfig, GateKind, LossKind, ModalityKind, ModelConfig, ModelKind, SoftSearch};
 use seminar_trainer::{AdamConfig, Decay, Description, Schedule, TrainConfig};
 use strum::VariantArray;
 
@@ -18,19 +19,23 @@ pub struct Settings {
     /// Repaired models, or the published ones with their defects.
     #[arg(long, default_value = "default")]
     pub mode: Mode,
-    /// Passes over the training examples; 1 by default.
+    /// Where defaults come from: what learns most on data of any kind (default), or the publication (published). Tables of the
+    /// publication take published, `train` takes default.
+    #[arg(long)]
+    pub preset: Option<Preset>,
+    /// Passes over the training examples at most. By default 100, published 1.
     #[arg(long)]
     pub epochs: Option<u64>,
-    /// Epochs of pretraining before training. By default 1 for seminar; the other models have no pretraining.
+    /// Epochs of pretraining before training. By default none, published 1 for seminar; the other models have no pretraining.
     #[arg(long)]
     pub pretrain_epochs: Option<u64>,
     /// Weights of the three pretraining losses: next pair, alignment, relevance. 0 switches a loss off.
     #[arg(long, default_value = "1,1,1", value_parser = parse_weights)]
     pub pretrain_weights: [f64; 3],
     /// Early stopping: epochs without a better validation metric before training stops. The best epoch is kept. 0: no early
-    /// stopping.
-    #[arg(long, default_value_t = 0)]
-    pub patience: u64,
+    /// stopping. By default 5, published 0.
+    #[arg(long)]
+    pub patience: Option<u64>,
     /// Validation metric that early stopping compares.
     #[arg(long, default_value = "MRR")]
     pub watch: String,
@@ -53,18 +58,46 @@ pub struct Settings {
     /// Weight of the query in a pair of query and item, from 0 to 1.
     #[arg(long, default_value_t = 0.5)]
     pub query_weight: f64,
-    /// Dropout rate of event and target vectors in training, from 0 to 1.
+    /// Dropout rate of event and target vectors of the search in training, from 0 to 1.
     #[arg(long, default_value_t = 0.0)]
     pub dropout: f64,
+    /// Newest events that the short-term tower beside the search reads; 0: no tower. By default 50, published 0.
+    #[arg(long)]
+    pub short_term: Option<usize>,
+    /// Dropout rate of the short-term tower, from 0 to 1.
+    #[arg(long, default_value_t = 0.5)]
+    pub tower_dropout: f64,
+    /// Layers of the short-term tower.
+    #[arg(long, default_value_t = 2)]
+    pub tower_layers: usize,
+    /// Weight of the short-term tower's own loss over what follows each event. 0: it learns from the candidates alone.
+    #[arg(long, default_value_t = 1.0)]
+    pub tower_weight: f64,
+    /// How the modalities of an item become one vector: added with a weight each (sum), or weighed by a gate that is one for all
+    /// (global) or looks at the item (per_event). By default sum, published global.
+    #[arg(long, value_parser = one_of(GateKind::VARIANTS))]
+    pub gate: Option<GateKind>,
+    /// What a target's candidates are compared by in training: each alone (bce), or among all of them (softmax). By default
+    /// softmax, published bce.
+    #[arg(long, value_parser = one_of(LossKind::VARIANTS))]
+    pub loss: Option<LossKind>,
     /// Rows of the keyword table. 0: as many as the corpus needs.
     #[arg(long, default_value_t = 0)]
     pub keyword_vocab: usize,
-    /// Targets per user and epoch.
-    #[arg(long, default_value_t = 1)]
-    pub targets_per_user: usize,
-    /// Negatives per target.
-    #[arg(long, default_value_t = 1)]
-    pub training_negatives: usize,
+    /// Targets per user and epoch; in one pass, targets of a training example. By default 50, published 1.
+    #[arg(long)]
+    pub targets_per_user: Option<usize>,
+    /// Whether training examples hold all targets of a user, each of which sees the events before it. By default true, published
+    /// false.
+    #[arg(long)]
+    pub one_pass: Option<bool>,
+    /// Negatives per target. By default 4, published 1.
+    #[arg(long)]
+    pub training_negatives: Option<usize>,
+    /// Negatives that all targets of a batch share, for the short-term tower; as many as there are items takes them all. By default
+    /// 512, published 0.
+    #[arg(long)]
+    pub shared_negatives: Option<usize>,
     /// Share of training examples whose candidates lose their queries, from 0 to 1. By default 0.5; 0 with `--mode reference`.
     #[arg(long)]
     pub hide_query: Option<f64>,
@@ -163,6 +196,15 @@ pub const FLAGS: &[(&str, &str)] = &[
     ("seed", "--seed"),
 ];
 
+/// Where defaults come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Preset {
+    /// What learns most on data of any kind.
+    Default,
+    /// The publication.
+    Published,
+}
+
 /// Repaired models, or the published ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
@@ -181,18 +223,33 @@ fn parse_weights(text: &str) -> anyhow::Result<[f64; 3]> {
 }
 
 impl Settings {
-    fn published(&self) -> bool {
+    fn reference(&self) -> bool {
         self.mode == Mode::Reference
+    }
+
+    /// Whether defaults are those of the publication.
+    fn published(&self) -> bool {
+        self.reference() || self.preset == Some(Preset::Published)
+    }
+
+    fn patience_or_preset(&self) -> u64 {
+        self.patience.unwrap_or(if self.published() { 0 } else { TrainConfig::tuned().patience })
     }
 
     /// The batch settings of a run with this seed and this test mode.
     pub fn batches(&self, seed: u64, test_mode: TestMode) -> BatchConfig {
-        let base = if self.published() { BatchConfig::published() } else { BatchConfig::default() };
+        let base = match (self.reference(), self.published()) {
+            (true, _) => BatchConfig::published(),
+            (false, true) => BatchConfig::default(),
+            (false, false) => BatchConfig::tuned(),
+        };
         BatchConfig {
             batch_size: self.batch_size,
             history_length: self.max_seq_length,
-            targets_per_user: self.targets_per_user,
-            training_negatives: self.training_negatives,
+            targets_per_user: self.targets_per_user.unwrap_or(base.targets_per_user),
+            one_pass: self.one_pass.unwrap_or(base.one_pass),
+            training_negatives: self.training_negatives.unwrap_or(base.training_negatives),
+            shared_negatives: self.shared_negatives.unwrap_or(base.shared_negatives),
             hide_query: self.hide_query.unwrap_or(base.hide_query),
             seed,
             test_mode,
@@ -257,13 +314,13 @@ impl Settings {
     pub fn without_effect(&self, kinds: &[ModelKind]) -> Vec<&'static str> {
         let (seminar, qin) = (kinds.contains(&ModelKind::Seminar), kinds.contains(&ModelKind::Qin));
         let trained = !kinds.is_empty();
-        let pretrained = seminar && self.pretrain_epochs != Some(0);
+        let pretrained = seminar && self.pretrain_epochs.unwrap_or(u64::from(self.published())) > 0;
         let given = [
             ("--epochs", self.epochs.is_some(), trained),
             ("--pretrain-epochs", self.pretrain_epochs.is_some_and(|epochs| epochs > 0), seminar),
             ("--pretrain-weights", self.pretrain_weights != [1.0; 3], pretrained),
-            ("--patience", self.patience > 0, trained),
-            ("--watch", self.watch != "MRR", trained && self.patience > 0),
+            ("--patience", self.patience.is_some(), trained),
+            ("--watch", self.watch != "MRR", trained && self.patience_or_preset() > 0),
             ("--stage1-topk", self.stage1_topk.is_some(), qin),
             ("--soft-search", self.soft_search != SoftSearch::Mhta, seminar),
             ("--dropout", self.dropout > 0.0, trained),
@@ -299,7 +356,7 @@ impl Settings {
         }
         let mut train = saved.train;
         train.epochs = self.epochs.unwrap_or(1);
-        train.patience = self.patience;
+        train.patience = self.patience.unwrap_or(0);
         train.watch = self.watch.clone();
         train.table_folder = self.temp_dir.clone();
         if given.iter().any(|flag| flag == "--learning-rate") {
@@ -328,7 +385,19 @@ impl Settings {
         dataset: &str,
         batches: BatchConfig,
     ) -> Experiment {
-        let deviation = if self.published() { 0.02 } else { 0.1 };
+        let deviation = if self.reference() { 0.02 } else { 0.1 };
+        let base = match (self.reference(), self.published()) {
+            (true, _) => ModelConfig::reference(),
+            (false, true) => ModelConfig::default(),
+            (false, false) => ModelConfig::tuned(),
+        };
+        let tower = |events: usize| ShortTermConfig {
+            events,
+            layers: self.tower_layers,
+            dropout: self.tower_dropout,
+            ..ShortTermConfig::default()
+        };
+        let events = self.short_term.unwrap_or(base.short_term.as_ref().map_or(0, |tower| tower.events));
         Experiment {
             config: AnyConfig {
                 kind,
@@ -342,18 +411,22 @@ impl Settings {
                     freeze_projections: !self.train_projections,
                     freeze_modal_projections: self.freeze_modal_projections,
                     soft_search: self.soft_search,
+                    short_term: (events > 0).then(|| tower(events)),
+                    tower_weight: self.tower_weight,
+                    gate: self.gate.unwrap_or(base.gate),
+                    loss: self.loss.unwrap_or(base.loss),
                     seed: batches.seed,
-                    ..if self.published() { ModelConfig::reference() } else { ModelConfig::default() }
+                    ..base
                 },
             },
             train: TrainConfig {
-                epochs: self.epochs.unwrap_or(1),
-                patience: self.patience,
+                epochs: self.epochs.unwrap_or(if self.published() { 1 } else { TrainConfig::tuned().epochs }),
+                patience: self.patience_or_preset(),
                 watch: self.watch.clone(),
                 freeze_tables: self.freeze_tables,
                 batches,
                 keyword_rows: self.keyword_vocab,
-                published_tables: self.published(),
+                published_tables: self.reference(),
                 initial_deviation: self.initial_deviation.unwrap_or(deviation),
                 table_folder: self.temp_dir.clone(),
                 adam: AdamConfig {
@@ -366,7 +439,7 @@ impl Settings {
                 },
                 ..TrainConfig::default()
             },
-            pretrain_epochs: self.pretrain_epochs.unwrap_or(u64::from(kind == ModelKind::Seminar)),
+            pretrain_epochs: self.pretrain_epochs.unwrap_or(u64::from(kind == ModelKind::Seminar && self.published())),
             dataset: dataset.to_owned(),
         }
     }

@@ -205,3 +205,66 @@ fn as_published_training_shows_the_negatives_of_pretraining_again() {
     assert!(same(BatchConfig::published()), "two runs from one seed draw the same");
     assert!(!same(BatchConfig::default()));
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// One pass holds each target of separate examples once, with the same candidates and the events before it.
+    #[test]
+    fn one_pass_holds_the_targets_of_separate_examples(
+        sequences in sequences(), length in 1usize..9, most in 1usize..12, epoch in 0u64..3,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = Arc::new(support::corpus_of(&sequences, folder.path()));
+        let alone = BatchConfig {
+            batch_size: 3, history_length: length, targets_per_user: 100, training_negatives: 2, ..BatchConfig::default()
+        };
+        let together = BatchConfig { one_pass: true, targets_per_user: most, shared_negatives: 4, ..alone.clone() };
+        let Ok(batches) = Batches::new(corpus.clone(), Split::Train, alone) else { return Ok(()) };
+        let mut separate: Vec<(u32, Vec<u32>, Vec<u32>)> = Vec::new();
+        for batch in batches.epoch(epoch).prefetch(0) {
+            for (row, &user) in batch.users.iter().enumerate() {
+                let history = batch.history.row(row).iter().copied().filter(|&item| item != 0).collect();
+                separate.push((user, history, batch.candidates.row(row).to_vec()));
+            }
+        }
+        let batches = Batches::new(corpus.clone(), Split::Train, together).unwrap();
+        let mut found = Vec::new();
+        for batch in batches.epoch(epoch).prefetch(0) {
+            prop_assert!(batch.shared.windows(2).all(|pair| pair[0] < pair[1]));
+            prop_assert!(batch.shared.iter().all(|&item| (1..=corpus.item_count() as u32).contains(&item)));
+            let width = batch.candidates.width;
+            prop_assert_eq!(width % 3, 0);
+            let targets: Vec<usize> = (0..batch.users.len())
+                .map(|row| batch.candidates.row(row).chunks(3).filter(|group| group[0] != 0).count())
+                .collect();
+            prop_assert_eq!(targets.iter().max(), Some(&(width / 3)), "no column is padding alone");
+            for (row, &user) in batch.users.iter().enumerate() {
+                for (at, group) in batch.candidates.row(row).chunks(3).enumerate().take(targets[row]) {
+                    let sees = &batch.sees[row * width + 3 * at..][..3];
+                    prop_assert!(sees[0] == sees[1] && sees[1] == sees[2]);
+                    let seen = &batch.history.row(row)[..sees[0] as usize];
+                    let history: Vec<u32> = seen.iter().copied().filter(|&item| item != 0).collect();
+                    prop_assert!(!history.is_empty());
+                    found.push((user, history, group.to_vec()));
+                }
+            }
+        }
+        // A later target of the example takes the place of the oldest events: what is seen is the end of what an example alone sees.
+        separate.sort();
+        found.sort_by_key(|(user, history, group)| (*user, history.clone(), group.clone()));
+        prop_assert_eq!(separate.len(), found.len());
+        let mut left = separate.clone();
+        for (user, history, group) in &found {
+            let same = left.iter().position(|(u, h, g)| u == user && g == group && h.ends_with(history));
+            prop_assert!(same.is_some(), "{user}: {history:?} then {group:?}");
+            left.swap_remove(same.unwrap());
+        }
+        // The order depends on the seed and the epoch alone.
+        let again: Vec<_> = batches.epoch(epoch).prefetch(0).collect();
+        let mut scratch = NegativeSampler::scratch(&corpus);
+        let epoch = batches.epoch(epoch);
+        let direct: Vec<_> = (0..epoch.len()).rev().map(|index| epoch.batch(index, &mut scratch)).collect();
+        prop_assert!(again.iter().eq(direct.iter().rev()));
+    }
+}

@@ -10,11 +10,12 @@ use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::eta::Eta;
 use crate::events::{Events, UniqueEvents};
-use crate::kinds::ModalityKind;
-use crate::model::{PretrainBatch, PretrainLosses, Scores, SequenceModel};
+use crate::kinds::{LossKind, ModalityKind};
+use crate::model::{PretrainBatch, PretrainLosses, Scores, SequenceModel, Successors};
 use crate::needs::Needs;
 use crate::qin::Qin;
 use crate::seminar::Seminar;
+use crate::sasrec::SasRec;
 use crate::sim::Sim;
 use crate::twin::Twin;
 
@@ -39,6 +40,10 @@ use crate::twin::Twin;
 pub enum ModelKind {
     /// The last K events.
     Base,
+    /// A transformer over the newest events.
+    #[serde(rename = "sasrec")]
+    #[strum(serialize = "sasrec")]
+    SasRec,
     /// Inner product.
     Sim,
     /// Hash bits.
@@ -92,6 +97,8 @@ pub struct AnyConfig {
 pub enum AnyModel {
     /// [`Base`].
     Base(Base),
+    /// [`SasRec`].
+    SasRec(SasRec),
     /// [`Sim`].
     Sim(Sim),
     /// [`Eta`].
@@ -108,6 +115,7 @@ macro_rules! each {
     ($self:ident, $model:ident => $body:expr) => {
         match $self {
             Self::Base($model) => $body,
+            Self::SasRec($model) => $body,
             Self::Sim($model) => $body,
             Self::Eta($model) => $body,
             Self::Qin($model) => $body,
@@ -122,6 +130,7 @@ macro_rules! each_into {
     ($self:ident, $model:ident => $body:expr) => {
         match $self {
             Self::Base($model) => Self::Base($body),
+            Self::SasRec($model) => Self::SasRec($body),
             Self::Sim($model) => Self::Sim($body),
             Self::Eta($model) => Self::Eta($body),
             Self::Qin($model) => Self::Qin($body),
@@ -136,6 +145,7 @@ impl AnyModel {
     pub fn kind(&self) -> ModelKind {
         match self {
             Self::Base(_) => ModelKind::Base,
+            Self::SasRec(_) => ModelKind::SasRec,
             Self::Sim(_) => ModelKind::Sim,
             Self::Eta(_) => ModelKind::Eta,
             Self::Qin(_) => ModelKind::Qin,
@@ -152,6 +162,7 @@ impl SequenceModel for AnyModel {
         let AnyConfig { kind, model } = config;
         Ok(match kind {
             ModelKind::Base => Self::Base(Base::init(model, device)?),
+            ModelKind::SasRec => Self::SasRec(SasRec::init(model, device)?),
             ModelKind::Sim => Self::Sim(Sim::init(model, device)?),
             ModelKind::Eta => Self::Eta(Eta::init(model, device)?),
             ModelKind::Qin => Self::Qin(Qin::init(model, device)?),
@@ -182,6 +193,18 @@ impl SequenceModel for AnyModel {
 
     fn item_vectors(&self, items: &UniqueEvents) -> Tensor<2> {
         each!(self, model => model.item_vectors(items))
+    }
+
+    fn target_vectors(&self, items: &UniqueEvents) -> Tensor<2> {
+        each!(self, model => model.target_vectors(items))
+    }
+
+    fn loss_kind(&self) -> LossKind {
+        each!(self, model => model.loss_kind())
+    }
+
+    fn successor_loss(&self, scores: &Scores, batch: &Successors<'_>) -> Option<Tensor<1>> {
+        each!(self, model => model.successor_loss(scores, batch))
     }
 
     fn project(&self, kind: ModalityKind, rows: Tensor<2>) -> Option<Tensor<2>> {

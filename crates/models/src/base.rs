@@ -21,10 +21,10 @@ use crate::error::Result;
 use crate::events::{Events, UniqueEvents};
 use crate::gsu::Recent;
 use crate::init::Init;
-use crate::kinds::ModalityKind;
-use crate::model::{Scores, SequenceModel};
+use crate::kinds::{LossKind, ModalityKind};
+use crate::model::{Scores, SequenceModel, Successors};
 use crate::needs::Needs;
-use crate::parts::{Head, PairEncoder, TargetAttention};
+use crate::parts::{Head, PairEncoder, ShortTerm, TargetAttention};
 
 /// Embedding → last K → exact search unit → head.
 #[derive(Module, Debug)]
@@ -33,6 +33,8 @@ pub struct Base {
     pub pair: PairEncoder,
     /// The exact search unit.
     pub attention: TargetAttention,
+    /// The short-term tower, if any.
+    pub short_term: Option<ShortTerm>,
     /// The output.
     pub head: Head,
     #[module(skip)]
@@ -49,17 +51,19 @@ impl SequenceModel for Base {
             pair: config.pair().draw(init),
             attention: config.attention().draw(init),
             head: config.head().draw(init),
+            short_term: config.short_term(init),
             config: config.clone(),
         })
     }
 
-    shared_methods!();
+    shared_methods!(self, items => self.pair.recommended(self.pair.items(items)));
 
     fn score(&self, history: &Events, candidates: &Events) -> Scores {
         let pairs = self.pair.encode(history, candidates);
         let retrieval = self.attention.attend_top_k(&Recent, &pairs, self.config.top_k);
-        let logits = self.head.forward(retrieval.attended.clone(), pairs.placed_targets());
-        Scores { logits, gsu_logits: None, retrieval: Some(retrieval) }
+        let states = ShortTerm::read(&self.short_term, &pairs);
+        let logits = self.head.answer(retrieval.attended.clone(), states.as_ref(), &pairs);
+        Scores { logits, gsu_logits: None, retrieval: Some(retrieval), states }
     }
 
     fn attention_weights(&self, history: &Events, candidates: &Events) -> Option<Tensor<3>> {

@@ -3,9 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::kinds::{FusionKind, GateKind, ModalityKind, SoftSearch};
+use crate::kinds::{FusionKind, GateKind, LossKind, ModalityKind, SoftSearch};
 use crate::needs::Needs;
-use crate::parts::{HashBitsConfig, HeadConfig, PairEncoderConfig, TargetAttentionConfig};
+use crate::init::Init;
+use crate::parts::{
+    HashBitsConfig, HeadConfig, PairEncoderConfig, ShortTerm, ShortTermConfig, TargetAttentionConfig,
+};
 
 /// Which repairs of the published code are on. Each field names what `true` does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +114,12 @@ pub struct ModelConfig {
     pub freeze_projections: bool,
     /// SEMINAR's projections of text and image are trained in pretraining only.
     pub freeze_modal_projections: bool,
+    /// The short-term tower beside the search, if any.
+    pub short_term: Option<ShortTermConfig>,
+    /// What the candidates of a target are compared by in training.
+    pub loss: LossKind,
+    /// Weight of the tower's own loss over what follows each event.
+    pub tower_weight: f64,
     /// Seed of the initial weights.
     pub seed: u64,
     /// Repairs of the published code.
@@ -143,6 +152,9 @@ impl Default for ModelConfig {
             pretrain_weights: [1.0; 3],
             freeze_projections: true,
             freeze_modal_projections: false,
+            short_term: None,
+            loss: LossKind::Bce,
+            tower_weight: 1.0,
             seed: 42,
             switches: Switches::default(),
         }
@@ -159,11 +171,24 @@ impl ModelConfig {
         "pretrain_weights",
         "freeze_projections",
         "freeze_modal_projections",
+        "loss",
+        "tower_weight",
     ];
 
     /// The published models, bug for bug.
     pub fn reference() -> Self {
         Self { hash_bits: 16, centroids: 512, switches: Switches::reference(), ..Self::default() }
+    }
+
+    /// The settings that learn most on data of any kind: a short-term tower beside the search, side information summed into items, and
+    /// a softmax over the candidates.
+    pub fn tuned() -> Self {
+        Self {
+            gate: GateKind::Sum,
+            short_term: Some(ShortTermConfig::default()),
+            loss: LossKind::Softmax,
+            ..Self::default()
+        }
     }
 
     /// Whether events are seen through this modality.
@@ -209,8 +234,18 @@ impl ModelConfig {
         }
     }
 
+    /// The head of a search alone.
+    pub(crate) fn search_head(&self) -> HeadConfig {
+        HeadConfig { dim: self.width, interaction: self.switches.interaction, short_term: false, seed: self.seed }
+    }
+
+    /// The head of the model's output.
     pub(crate) fn head(&self) -> HeadConfig {
-        HeadConfig { dim: self.width, interaction: self.switches.interaction, seed: self.seed }
+        HeadConfig { short_term: self.short_term.is_some(), ..self.search_head() }
+    }
+
+    pub(crate) fn short_term(&self, init: &mut Init) -> Option<ShortTerm> {
+        self.short_term.as_ref().map(|tower| tower.draw(self.width, init))
     }
 
     pub(crate) fn hash(&self) -> HashBitsConfig {
@@ -266,8 +301,9 @@ impl ModelConfig {
             SoftSearch::MultiPq => self.centroids * (1 + self.modalities.len()),
             SoftSearch::Mhta | SoftSearch::Lsh => 0,
         };
+        let tower = self.short_term.as_ref().map_or(0, |tower| tower.layers * (12 * width + tower.heads * tower.events));
         // Projections and heads: a dozen layers of D×D.
-        attention + width * (inputs + self.hash_bits + codes + 12 * width)
+        attention + width * (inputs + self.hash_bits + codes + tower + 14 * width)
     }
 
     /// Checks the settings against each other and against the history's length L.
@@ -337,6 +373,12 @@ impl ModelConfig {
         }
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
             return fail("temperature", format!("{} is not above 0 and finite", self.temperature));
+        }
+        if let Some(tower) = &self.short_term {
+            tower.validate(self.width)?;
+        }
+        if !(self.tower_weight.is_finite() && self.tower_weight >= 0.0) {
+            return fail("tower_weight", format!("{} is negative or not finite", self.tower_weight));
         }
         if self.pretrain_weights.iter().any(|w| !(w.is_finite() && *w >= 0.0)) {
             return fail("pretrain_weights", "weights are finite and not negative".into());

@@ -2,6 +2,8 @@
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
+use crate::parts::{NOT_SELECTED, Selection};
+
 /// The events of a batch, histories or candidates: `U` unique ones, and which of them stands at each position.
 ///
 /// Users repeat each other's items, and most positions of a short history are padding: whatever depends on the
@@ -14,6 +16,8 @@ pub struct Events {
     pub inverse: Tensor<2, Int>,
     /// Padding mask, `[B, L]`: true at events, false at padding.
     pub mask: Tensor<2, Bool>,
+    /// Of candidates for several targets of a user: how many positions of the history each one sees, `[B, C]`. None: all of them.
+    pub sees: Option<Tensor<2, Int>>,
 }
 
 /// Unique events, embedded.
@@ -42,6 +46,8 @@ pub struct Modality {
     pub projected: bool,
     /// 1 where the item has this modality, else 0, `[U, 1]`.
     pub present: Tensor<2>,
+    /// How many vectors a row is the mean of, `[U, 1]`; None: one.
+    pub count: Option<Tensor<2>>,
 }
 
 impl Events {
@@ -57,6 +63,20 @@ impl Events {
         self.inverse.dims()
     }
 
+    /// The events of a history that candidates see, where that differs from candidate to candidate.
+    pub(crate) fn seen_by(&self, candidates: &Self) -> Option<Selection> {
+        let sees: Vec<u32> = host_integers(candidates.sees.as_ref()?);
+        let ([batch, length], [_, count]) = (self.dims(), candidates.dims());
+        let mask = host_bools(&self.mask);
+        let mut bias = vec![NOT_SELECTED; batch * count * length];
+        for (at, row) in bias.chunks_exact_mut(length).enumerate() {
+            let (mask, sees) = (&mask[at / count * length..][..length], length.min(sees[at] as usize));
+            row[..sees].iter_mut().zip(mask).filter(|(_, event)| **event).for_each(|(bias, _)| *bias = 0.0);
+        }
+        let data = TensorData::new(bias, [batch, count, 1, length]);
+        Some(Selection { bias: Tensor::from_data(data, &self.inverse.device()) })
+    }
+
     /// The padding mask as numbers: 1 at events, 0 at padding, `[B, L]`.
     pub fn float_mask(&self) -> Tensor<2> {
         self.mask.clone().float()
@@ -66,7 +86,7 @@ impl Events {
 impl Modality {
     /// Embeddings as they come.
     pub fn new(rows: Tensor<2>, present: Tensor<2>) -> Self {
-        Self { rows, projected: false, present }
+        Self { rows, projected: false, present, count: None }
     }
 }
 
@@ -83,4 +103,15 @@ impl UniqueEvents {
 pub fn integers<const D: usize>(shape: [usize; D], values: &[u32], device: &Device) -> Tensor<D, Int> {
     let values: Vec<i64> = values.iter().map(|&v| i64::from(v)).collect();
     Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// Row numbers on the host.
+pub(crate) fn host_integers<const D: usize>(tensor: &Tensor<D, Int>) -> Vec<u32> {
+    let values = tensor.to_data_as::<i64>().try_into_vec::<i64>().expect("the data was converted to i64");
+    values.into_iter().map(|value| value as u32).collect()
+}
+
+/// A mask on the host.
+pub(crate) fn host_bools(tensor: &Tensor<2, Bool>) -> Vec<bool> {
+    tensor.to_data_as::<bool>().try_into_vec().expect("the data was converted to bool")
 }

@@ -1,7 +1,7 @@
 //! Initial weights from a seed alone, the same on every device.
 
 use burn::module::Param;
-use burn::nn::Linear;
+use burn::nn::{LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -70,6 +70,25 @@ impl Init {
         let bound = 1.0 / (width as f32).sqrt();
         let data = self.draw(&[1, width], |rng| bound * (2.0 * rng.random::<f32>() - 1.0));
         Param::from_data(data, &self.device)
+    }
+
+    /// The same number everywhere.
+    pub fn constant<const R: usize>(&self, value: f32, shape: [usize; R]) -> Param<Tensor<R>> {
+        let values = vec![value; shape.iter().product()];
+        Param::from_data(TensorData::new(values, shape), &self.device)
+    }
+
+    /// A layer norm that scales by 1 and shifts by 0.
+    pub fn norm(&self, width: usize) -> LayerNorm {
+        let mut norm = LayerNormConfig::new(width).init(&self.device);
+        norm.gamma = self.constant(1.0, [width]);
+        norm.beta = Some(self.constant(0.0, [width]));
+        norm
+    }
+
+    /// Weights and bias zero: a layer that adds nothing until it is trained.
+    pub fn zero(&self, inputs: usize, outputs: usize) -> Linear {
+        Linear { weight: self.constant(0.0, [inputs, outputs]), bias: Some(self.constant(0.0, [outputs])) }
     }
 
     /// Standard normal numbers.

@@ -72,6 +72,9 @@ pub enum GateKind {
     Global,
     /// The event's own modalities.
     PerEvent,
+    /// No gate: what an item has is added to its id's vector, each modality with a trained weight. Attributes enter as the sum of
+    /// their vectors, and text and images from zero, so that training starts from ids.
+    Sum,
 }
 
 /// How SEMINAR's general search unit compares events.
@@ -98,4 +101,28 @@ pub enum SoftSearch {
     Lsh,
     /// Multi-modal product quantisation.
     MultiPq,
+}
+
+/// What the candidates of a target are compared by in training.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum LossKind {
+    /// Binary cross-entropy: each candidate alone, as published.
+    #[default]
+    Bce,
+    /// Cross-entropy of a softmax over the target and its negatives.
+    Softmax,
 }

@@ -24,6 +24,7 @@
 //!     unique: unique(),
 //!     inverse: integers([2, width], index, &device),
 //!     mask: Tensor::<2, Bool>::from_data([[true; 3]; 2], &device).narrow(1, 0, width),
+//!     sees: None,
 //! };
 //! let scores = model.score(&events(3, &[0, 1, 2, 3, 1, 0]), &events(2, &[0, 1, 2, 3]));
 //! assert_eq!(scores.logits.dims(), [2, 2]);
@@ -58,6 +59,7 @@ mod needs;
 pub mod parts;
 mod pooling;
 mod qin;
+mod sasrec;
 mod seminar;
 mod sim;
 mod twin;
@@ -70,10 +72,11 @@ pub use config::{ModelConfig, Switches};
 pub use error::{Error, Result};
 pub use eta::Eta;
 pub use events::{Events, Modality, UniqueEvents, integers};
-pub use kinds::{FusionKind, GateKind, ModalityKind, SoftSearch};
-pub use model::{PretrainBatch, PretrainLosses, Retrieval, Scores, SequenceModel};
+pub use kinds::{FusionKind, GateKind, LossKind, ModalityKind, SoftSearch};
+pub use model::{PretrainBatch, PretrainLosses, Retrieval, Scores, SequenceModel, Successors};
 pub use needs::Needs;
 pub use qin::Qin;
+pub use sasrec::SasRec;
 pub use seminar::{Codebooks, CodebooksConfig, Projection, ProjectionConfig, Seminar};
 pub use sim::Sim;
 pub use twin::Twin;

@@ -7,10 +7,10 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Result;
 use crate::events::{Events, UniqueEvents};
-use crate::kinds::ModalityKind;
+use crate::kinds::{LossKind, ModalityKind};
 use crate::losses;
 use crate::needs::Needs;
-use crate::parts::Selection;
+use crate::parts::{Selection, States};
 
 /// A model that scores candidates against histories.
 ///
@@ -71,6 +71,22 @@ pub trait SequenceModel: Module {
         true
     }
 
+    /// Vectors of items as candidates of a recommendation, `[U, D]`, which a user's vector is compared with: by default those of
+    /// [`SequenceModel::item_vectors`].
+    fn target_vectors(&self, items: &UniqueEvents) -> Tensor<2> {
+        self.item_vectors(items)
+    }
+
+    /// What the candidates of a target are compared by in training.
+    fn loss_kind(&self) -> LossKind {
+        LossKind::Bce
+    }
+
+    /// The loss of the short-term tower over what follows each event, weighted; `None` for models without a tower.
+    fn successor_loss(&self, _scores: &Scores, _batch: &Successors<'_>) -> Option<Tensor<1>> {
+        None
+    }
+
     /// A further objective: by default the cross-entropy of the GSU's logits, where the model has any. `labels` and `mask`
     /// are `[B, C]`.
     fn auxiliary_loss(
@@ -85,9 +101,14 @@ pub trait SequenceModel: Module {
 
     /// What training minimises: cross-entropy of the logits, and the auxiliary loss where there is one.
     ///
-    /// `labels` and `mask` are `[B, C]`; candidates that `mask` leaves out are padding and count for nothing.
+    /// `labels` and `mask` are `[B, C]`; candidates that `mask` leaves out are padding and count for nothing. A user may have several
+    /// targets, each with as many candidates, the target first.
     fn loss(&self, scores: &Scores, labels: &Tensor<2>, mask: &Tensor<2, Bool>) -> Tensor<1> {
-        let loss = losses::cross_entropy(scores.logits.clone(), labels, mask, self.logits_loss());
+        let logits = scores.logits.clone();
+        let loss = match self.loss_kind() {
+            LossKind::Bce => losses::cross_entropy(logits, labels, mask, self.logits_loss()),
+            LossKind::Softmax => losses::grouped_softmax(logits, mask, losses::group_size(labels)),
+        };
         match self.auxiliary_loss(scores, labels, mask) {
             Some(auxiliary) => loss + auxiliary,
             None => loss,
@@ -124,12 +145,14 @@ pub struct Scores {
     pub gsu_logits: Option<Tensor<2>>,
     /// What the search found, for tests and recall reports.
     pub retrieval: Option<Retrieval>,
+    /// The states of the short-term tower, where the model has one.
+    pub states: Option<States>,
 }
 
 impl Scores {
     /// Logits `[B, C]` alone.
     pub fn of_logits(logits: Tensor<2>) -> Self {
-        Self { logits, gsu_logits: None, retrieval: None }
+        Self { logits, gsu_logits: None, retrieval: None, states: None }
     }
 }
 
@@ -143,6 +166,21 @@ pub struct Retrieval {
     pub relevance: Option<Tensor<4>>,
     /// Which events were kept; likewise.
     pub selection: Option<Selection>,
+}
+
+/// What follows the events of a batch, and what they are compared with.
+#[derive(Debug)]
+pub struct Successors<'a> {
+    /// Histories `[B, L]`.
+    pub history: &'a Events,
+    /// Candidates, of which the first of each user follows the newest event.
+    pub candidates: &'a Events,
+    /// Items that serve as negatives of all events.
+    pub negatives: &'a UniqueEvents,
+    /// For each unique event of histories and of candidates the negative that is the same item.
+    pub same: [Vec<Option<u32>>; 2],
+    /// The loss looks at so many positions of each history, the newest ones.
+    pub newest: usize,
 }
 
 /// A batch for pretraining.

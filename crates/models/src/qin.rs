@@ -31,10 +31,10 @@ use crate::error::Result;
 use crate::events::{Events, UniqueEvents};
 use crate::gsu::{Product, QueryThenItem};
 use crate::init::Init;
-use crate::kinds::ModalityKind;
-use crate::model::{Scores, SequenceModel};
+use crate::kinds::{LossKind, ModalityKind};
+use crate::model::{Scores, SequenceModel, Successors};
 use crate::needs::Needs;
-use crate::parts::{Head, PairEncoder, Pairs, TargetAttention};
+use crate::parts::{Head, PairEncoder, Pairs, ShortTerm, TargetAttention};
 use crate::pooling::{pooled, presence};
 
 /// Embedding → query stage → item stage → exact search unit → head.
@@ -48,6 +48,8 @@ pub struct Qin {
     pub search_key: Linear,
     /// The exact search unit.
     pub attention: TargetAttention,
+    /// The short-term tower, if any.
+    pub short_term: Option<ShortTerm>,
     /// The output.
     pub head: Head,
     /// The output of the search alone; not used as published.
@@ -71,7 +73,7 @@ impl Qin {
             true => self.pair.encode(history, candidates),
             false => {
                 let (events, targets) = (history.unique.item.clone(), candidates.unique.item.clone());
-                Pairs { history, candidates, events, targets }
+                Pairs::new(history, candidates, events, targets)
             }
         }
     }
@@ -107,7 +109,7 @@ impl Qin {
         let Pairs { history, candidates, events, .. } = pairs;
         let [batch, count] = candidates.dims();
         let has_query = candidates.place(gsu.has_query.clone()?).reshape([batch, count, 1, 1]);
-        let (any, padding) = presence(history);
+        let (any, padding) = presence(pairs);
         let scale = (self.config.width as f64).sqrt();
         let scores = gsu.by_query.relevance(history, candidates) * has_query + by_item;
         let weights = softmax(scores / scale + padding, 3) * any;
@@ -128,12 +130,13 @@ impl SequenceModel for Qin {
             search_key: init.search_layer(dim, identity),
             attention: config.attention().draw(init),
             head: config.head().draw(init),
-            search_head: config.head().draw(init),
+            search_head: config.search_head().draw(init),
+            short_term: config.short_term(init),
             config: config.clone(),
         })
     }
 
-    shared_methods!();
+    shared_methods!(self, items => self.pair.recommended(self.items(items)));
 
     fn score(&self, history: &Events, candidates: &Events) -> Scores {
         let pairs = self.encode(history, candidates);
@@ -143,8 +146,9 @@ impl SequenceModel for Qin {
         let relevance = retrieval.relevance.clone();
         let gsu_logits =
             relevance.and_then(|by_item| self.gsu_logits(&gsu, by_item, &pairs, targets.clone()));
-        let logits = self.head.forward(retrieval.attended.clone(), targets);
-        Scores { logits, gsu_logits, retrieval: Some(retrieval) }
+        let states = ShortTerm::read(&self.short_term, &pairs);
+        let logits = self.head.answer(retrieval.attended.clone(), states.as_ref(), &pairs);
+        Scores { logits, gsu_logits, retrieval: Some(retrieval), states }
     }
 
     fn attention_weights(&self, history: &Events, candidates: &Events) -> Option<Tensor<3>> {

@@ -1,9 +1,9 @@
 //! The trait methods that all models of this crate answer in the same way.
 
 /// For a model with a `pair: PairEncoder` and a `config: ModelConfig`: configuration, needs, item vectors, projections of frozen
-/// embeddings, and the form of the loss.
+/// embeddings, and the losses. The argument says how items become candidates: `self, items => vectors`.
 macro_rules! shared_methods {
-    () => {
+    ($own:ident, $items:ident => $vectors:expr) => {
         fn config(&self) -> ModelConfig {
             self.config.clone()
         }
@@ -20,12 +20,25 @@ macro_rules! shared_methods {
             self.pair.items(items)
         }
 
+        fn target_vectors(&$own, $items: &UniqueEvents) -> Tensor<2> {
+            $vectors
+        }
+
         fn project(&self, kind: ModalityKind, rows: Tensor<2>) -> Option<Tensor<2>> {
             self.pair.project(kind, rows)
         }
 
         fn logits_loss(&self) -> bool {
             self.config.switches.logits_loss
+        }
+
+        fn loss_kind(&self) -> LossKind {
+            self.config.loss
+        }
+
+        fn successor_loss(&self, scores: &Scores, batch: &Successors<'_>) -> Option<Tensor<1>> {
+            let loss = scores.states.as_ref()?.successor_loss(batch, |items| self.target_vectors(items));
+            Some(loss * self.config.tower_weight)
         }
     };
 }

@@ -28,10 +28,10 @@ use crate::error::Result;
 use crate::events::{Events, UniqueEvents};
 use crate::gsu::Product;
 use crate::init::Init;
-use crate::kinds::ModalityKind;
-use crate::model::{Scores, SequenceModel};
+use crate::kinds::{LossKind, ModalityKind};
+use crate::model::{Scores, SequenceModel, Successors};
 use crate::needs::Needs;
-use crate::parts::{Head, PairEncoder, Pairs, TargetAttention};
+use crate::parts::{Head, PairEncoder, Pairs, ShortTerm, TargetAttention};
 use crate::pooling::{pooled, presence};
 
 /// Embedding → inner product, top K → exact search unit → head; and a head on the search itself.
@@ -45,6 +45,8 @@ pub struct Sim {
     pub search_key: Linear,
     /// The exact search unit.
     pub attention: TargetAttention,
+    /// The short-term tower, if any.
+    pub short_term: Option<ShortTerm>,
     /// The output.
     pub head: Head,
     /// The output of the search alone.
@@ -63,7 +65,7 @@ impl Sim {
     /// Logits of the search alone, `[B, C]`: a head on the events weighted by their relevance `[B, C, 1, L]`.
     fn gsu_logits(&self, relevance: Tensor<4>, pairs: &Pairs<'_>, targets: Tensor<3>) -> Tensor<2> {
         let weights = if self.config.switches.normalised_stage_one {
-            let (any, padding) = presence(pairs.history);
+            let (any, padding) = presence(pairs);
             softmax(relevance / (self.config.width as f64).sqrt() + padding, 3) * any
         } else {
             relevance
@@ -85,12 +87,13 @@ impl SequenceModel for Sim {
             search_key: init.search_layer(dim, identity),
             attention: config.attention().draw(init),
             head: config.head().draw(init),
-            search_head: config.head().draw(init),
+            search_head: config.search_head().draw(init),
+            short_term: config.short_term(init),
             config: config.clone(),
         })
     }
 
-    shared_methods!();
+    shared_methods!(self, items => self.pair.recommended(self.pair.items(items)));
 
     fn score(&self, history: &Events, candidates: &Events) -> Scores {
         let pairs = self.pair.encode(history, candidates);
@@ -98,8 +101,9 @@ impl SequenceModel for Sim {
         let targets = pairs.placed_targets();
         let relevance = retrieval.relevance.clone();
         let gsu_logits = relevance.map(|scores| self.gsu_logits(scores, &pairs, targets.clone()));
-        let logits = self.head.forward(retrieval.attended.clone(), targets);
-        Scores { logits, gsu_logits, retrieval: Some(retrieval) }
+        let states = ShortTerm::read(&self.short_term, &pairs);
+        let logits = self.head.answer(retrieval.attended.clone(), states.as_ref(), &pairs);
+        Scores { logits, gsu_logits, retrieval: Some(retrieval), states }
     }
 
     fn attention_weights(&self, history: &Events, candidates: &Events) -> Option<Tensor<3>> {

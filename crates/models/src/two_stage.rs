@@ -17,8 +17,10 @@ impl TargetAttention {
             let attended = scan(self, gsu, pairs, top_k, false).attended;
             return Retrieval { attended, relevance: None, selection: None };
         }
-        let Retained { projected, scores, relevance, selection } = self.retain(gsu, pairs, top_k);
-        let attended = self.attend(projected, scores, &selection, pairs.history);
+        let seen = pairs.seen();
+        let Retained { projected, scores, relevance, selection } =
+            self.retain(gsu, pairs, top_k, seen.as_ref());
+        let attended = self.attend(projected, scores, &selection, pairs.any(seen.as_ref()));
         Retrieval { attended, relevance: Some(relevance), selection: Some(selection) }
     }
 
@@ -29,22 +31,29 @@ impl TargetAttention {
             let weights = scan(self, gsu, pairs, top_k, true).weights;
             return weights.expect("the weights were asked for");
         }
-        let Retained { projected, scores, selection, .. } = self.retain(gsu, pairs, top_k);
+        let seen = pairs.seen();
+        let Retained { projected, scores, selection, .. } = self.retain(gsu, pairs, top_k, seen.as_ref());
         let width = pairs.events.dims()[1];
         let weights = attention_weights(scores.unwrap_or_else(|| projected.relevance()), width, &selection);
         let weights = weights.mean_dim(2).squeeze_dim::<3>(2);
         if !self.masks_padding() {
             return weights;
         }
-        let any: Tensor<3> = pairs.history.float_mask().max_dim(1).unsqueeze_dim(2);
-        weights * any
+        weights * pairs.any(seen.as_ref())
     }
 
     /// The search with a tape.
-    fn retain<G: Gsu>(&self, gsu: &G, pairs: &Pairs<'_>, top_k: usize) -> Retained {
-        let Pairs { history, candidates, events, targets } = pairs;
+    fn retain<G: Gsu>(
+        &self,
+        gsu: &G,
+        pairs: &Pairs<'_>,
+        top_k: usize,
+        seen: Option<&Selection>,
+    ) -> Retained {
+        let Pairs { history, candidates, events, targets, .. } = pairs;
         let mut projected = self.project(history, events.clone(), candidates, targets.clone());
-        let scene = Scene { history, candidates, projected: &projected, mask_padding: self.masks_padding() };
+        let mask_padding = self.masks_padding();
+        let scene = Scene { history, candidates, projected: &projected, mask_padding, seen };
         let (relevance, selection) = gsu.select(&scene, top_k);
         let zero_rows = !self.masks_padding() && G::PADDING_IS_ZERO;
         if zero_rows {

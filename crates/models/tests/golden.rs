@@ -179,7 +179,8 @@ fn eta() {
         let bias = Tensor::from_data(TensorData::new(bias, [batch, count, 1, length]), &golden.device);
         let projected = model.attention.project(&history, pairs, &candidates, targets.clone());
         let projected = projected.with_zero_rows(&history);
-        let attended = model.attention.attend(projected, None, &Selection { bias }, &history);
+        let any = history.float_mask().max_dim(1).unsqueeze_dim(2);
+        let attended = model.attention.attend(projected, None, &Selection { bias }, any);
         let logits = model.head.forward(attended.clone(), candidates.place(targets));
         check_attended(&golden, &attended);
         let (labels, real) = golden.labels();
@@ -200,7 +201,7 @@ fn qin() {
         let gsu = model.gsu(&history.unique, &candidates.unique);
         let by_query = gsu.by_query.relevance(&history, &candidates);
         let by_item = gsu.by_item.relevance(&history, &candidates);
-        let first = gsu.query_stage(&history, &candidates, false);
+        let first = gsu.query_stage(&history, &candidates, false, None);
         golden.check("mid.pos.gsu_scores.0", by_query.clone().narrow(1, 0, 1), STAGE);
         let [_, count, _, length] = by_item.dims();
         let ids = golden.integers("in.input_ids").1;

@@ -63,6 +63,11 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    /// The settings that learn most on data of any kind: all targets in one pass, until validation stops improving.
+    pub fn tuned() -> Self {
+        Self { epochs: 100, patience: 5, batches: BatchConfig::tuned(), ..Self::default() }
+    }
+
     /// Checks the settings.
     ///
     /// # Errors

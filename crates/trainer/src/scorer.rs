@@ -90,6 +90,7 @@ impl<'a> Scorer<'a> {
             unique: events.unique,
             inverse: integers([histories.rows, width], &inverse.repeat(histories.rows), &self.device),
             mask: events.mask.repeat_dim(0, histories.rows),
+            sees: None,
         }
     }
 }

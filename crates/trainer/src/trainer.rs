@@ -7,12 +7,12 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use seminar_dataset::rng::Stream;
 use seminar_dataset::{Batch, Corpus};
-use seminar_models::{ModalityKind, SequenceModel};
+use seminar_models::{ModalityKind, Scores, SequenceModel, Successors};
 
 use crate::checkpoint::{CheckpointConfig, Fingerprints, State};
 use crate::clip;
 use crate::config::TrainConfig;
-use crate::embed::{EmbeddedBatch, Eos, Tables};
+use crate::embed::{EmbeddedBatch, Eos, Shared, Tables};
 use crate::error::{Error, Result};
 use crate::optimizer::dense_optimizer;
 use crate::progress::{Phase, Progress};
@@ -165,8 +165,24 @@ impl<M: SequenceModel> Trainer<M> {
         self.seed_noise();
         let embedded = self.embed(batch)?;
         let scores = self.model.score(&embedded.history, &embedded.candidates);
-        let loss = self.model.loss(&scores, &embedded.labels, &embedded.candidates.mask);
+        let mut loss = self.model.loss(&scores, &embedded.labels, &embedded.candidates.mask);
+        if let Some(successors) = self.successor_loss(&scores, &embedded) {
+            loss = loss + successors;
+        }
         self.apply(embedded, loss)
+    }
+
+    /// The loss over what follows the events whose followers are targets of the batch: in one pass the newest ones, else the newest.
+    fn successor_loss(&self, scores: &Scores, embedded: &EmbeddedBatch) -> Option<Tensor<1>> {
+        let Shared { items, same } = embedded.shared.as_ref()?;
+        let batch = Successors {
+            history: &embedded.history,
+            candidates: &embedded.candidates,
+            negatives: items,
+            same: same.clone(),
+            newest: if self.config.batches.one_pass { self.config.batches.targets_per_user } else { 1 },
+        };
+        self.model.successor_loss(scores, &batch)
     }
 
     /// Lets the model look at a batch before an epoch, for codebooks.

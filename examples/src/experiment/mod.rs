@@ -31,7 +31,7 @@ use crate::device::DeviceKind;
 use crate::encode::Encoding;
 use crate::prepare::write_corpus;
 use crate::run::parse_modalities;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::{program, say};
 
 /// Format of the raw files.
@@ -138,7 +138,8 @@ pub fn run(preset: &Preset) -> ExitCode {
     for &(flag, value) in preset.defaults {
         command = command.mut_arg(flag, |arg| arg.required(false).default_value(value));
     }
-    let flags = Flags::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    let mut flags = Flags::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    flags.settings.preset.get_or_insert(settings::Preset::Published);
     program::report(work(preset, &flags))
 }
 

@@ -83,8 +83,13 @@ pub struct Batch {
     pub users: Vec<u32>,
     /// `[B, L]`, oldest first.
     pub history: IdBlock,
-    /// `[B, C]`; from a corpus, column 0 is the target.
+    /// `[B, C]`; from a corpus, column 0 is the target. In one pass, the candidates of each of the user's targets, newest target
+    /// first: `[B, T · (1 + negatives)]`.
     pub candidates: IdBlock,
+    /// In one pass, how many positions of the history each candidate sees, `[B, C]`: those before its target. Empty: all of them.
+    pub sees: Vec<u32>,
+    /// Items that all targets of the batch share as negatives.
+    pub shared: Vec<u32>,
 }
 
 impl Batch {
@@ -127,7 +132,7 @@ impl Batch {
                 block.set(row, column, item, query);
             }
         }
-        Self { users: (0..rows as u32).collect(), history, candidates: block }
+        Self { users: (0..rows as u32).collect(), history, candidates: block, ..Self::default() }
     }
 }
 

@@ -11,9 +11,9 @@ const BORROW: u64 = 0x626f_7272;
 const EOS_QUERY: u32 = u32::MAX;
 
 /// The candidates of an example: items, the target first, and a row of the query table for each.
-struct Candidates {
-    items: Vec<u32>,
-    queries: Vec<u32>,
+pub(super) struct Candidates {
+    pub items: Vec<u32>,
+    pub queries: Vec<u32>,
 }
 
 impl Epoch {
@@ -37,7 +37,7 @@ impl Epoch {
         block
     }
 
-    fn candidates_of(&self, example: Example, scratch: &mut Scratch) -> Candidates {
+    pub(super) fn candidates_of(&self, example: Example, scratch: &mut Scratch) -> Candidates {
         let Batches { corpus, config, split, .. } = &self.batches;
         let history = corpus.history(example.user as usize);
         let target = example.target as usize;

@@ -43,8 +43,14 @@ pub struct BatchConfig {
     pub history_length: usize,
     /// N: keywords of a query that are kept.
     pub query_length: usize,
-    /// Targets per user and epoch in training.
+    /// Targets per user and epoch in training. In one pass, targets of an example: all of a user's targets are in some example.
     pub targets_per_user: usize,
+    /// Training examples are users with all their targets, each of which sees the events before it, in place of one target each.
+    /// Examples of a batch then have similar numbers of targets.
+    pub one_pass: bool,
+    /// Items drawn uniformly that all targets of a training batch share as negatives; at least as many as there are items takes
+    /// them all.
+    pub shared_negatives: usize,
     /// Negatives per training example.
     pub training_negatives: usize,
     /// Negatives per user in evaluation.
@@ -73,6 +79,8 @@ impl Default for BatchConfig {
             history_length: 100,
             query_length: 5,
             targets_per_user: 1,
+            one_pass: false,
+            shared_negatives: 0,
             training_negatives: 1,
             evaluation_negatives: 99,
             sampling: Sampling::Uniform,
@@ -88,6 +96,22 @@ impl BatchConfig {
     /// The published loader, its defects included.
     pub fn published() -> Self {
         Self { hide_query: 0.0, published: true, ..Self::default() }
+    }
+
+    /// The settings that learn most on data of any kind: all targets of a user in one pass, and shared negatives.
+    pub fn tuned() -> Self {
+        Self {
+            one_pass: true,
+            targets_per_user: 50,
+            training_negatives: 4,
+            shared_negatives: 512,
+            ..Self::default()
+        }
+    }
+
+    /// Targets of an example in one pass at most: each sees at least one event.
+    pub(super) fn targets_in_one_pass(&self) -> usize {
+        self.targets_per_user.min(self.history_length)
     }
 
     /// Checks the settings.
@@ -107,28 +131,35 @@ impl BatchConfig {
                 return Err(Error::Config { field, message: "must be at least 1".into() });
             }
         }
-        let bounds: [(&'static str, usize, usize); 6] = [
+        let bounds: [(&'static str, usize, usize); 7] = [
             ("batch_size", self.batch_size, 1 << 24),
             ("history_length", self.history_length, 1 << 24),
             ("query_length", self.query_length, 1 << 16),
             ("targets_per_user", self.targets_per_user, 1 << 24),
             ("training_negatives", self.training_negatives, 1 << 24),
             ("evaluation_negatives", self.evaluation_negatives, 1 << 31),
+            ("shared_negatives", self.shared_negatives, 1 << 24),
         ];
         for (field, value, most) in bounds {
             if value > most {
                 return Err(Error::Config { field, message: format!("{value} is over {most}") });
             }
         }
-        // Each keyword slot of a batch is a number; the bounds above keep the product within 64 bits.
-        let slots = self.batch_size * (self.history_length + self.training_negatives + 1);
-        let ids = slots as u128 * self.query_length as u128;
+        // Each keyword slot of a batch is a number; the bounds above keep the product within 128 bits.
+        let targets = if self.one_pass { self.targets_in_one_pass() } else { 1 };
+        let candidates = targets as u128 * (self.training_negatives as u128 + 1);
+        let slots = self.batch_size as u128 * (self.history_length as u128 + candidates);
+        let ids = slots * self.query_length as u128;
         if ids > MOST_IDS {
             let message = format!(
                 "{} users with {} events and {} negatives of {} keywords are {ids} ids in a batch; {MOST_IDS} are the most",
                 self.batch_size, self.history_length, self.training_negatives, self.query_length
             );
             return Err(Error::Config { field: "batch_size", message });
+        }
+        if self.one_pass && self.published {
+            let message = "the published loader makes one example of each target".into();
+            return Err(Error::Config { field: "one_pass", message });
         }
         if !(0.0..=1.0).contains(&self.hide_query) {
             let message = format!("{} is no probability", self.hide_query);

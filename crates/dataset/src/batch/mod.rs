@@ -3,6 +3,7 @@
 mod block;
 mod candidates;
 mod config;
+mod one_pass;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -44,7 +45,10 @@ impl Batches {
     /// Settings that cannot work, or a split in which no user has enough events.
     pub fn new(corpus: Arc<Corpus>, split: Split, config: BatchConfig) -> Result<Self> {
         config.validate()?;
-        let examples = split.examples(&corpus, config.targets_per_user);
+        let examples = match config.one_pass && split == Split::Train {
+            true => one_pass::examples(&corpus, config.targets_in_one_pass()),
+            false => split.examples(&corpus, config.targets_per_user),
+        };
         if examples.is_empty() {
             let before = format!("{} users, none with enough events for {split:?}", corpus.user_count());
             return Err(Error::Empty { step: "splitting", before });
@@ -108,7 +112,12 @@ impl Batches {
         let mut order: Vec<u32> = (0..self.examples.len() as u32).collect();
         if matches!(self.split, Split::Train | Split::Pretrain) {
             let split = if self.config.published { Split::Train } else { self.split };
-            Stream::new(&[self.config.seed, SHUFFLE, split as u64, epoch]).shuffle(&mut order);
+            let mut stream = Stream::new(&[self.config.seed, SHUFFLE, split as u64, epoch]);
+            stream.shuffle(&mut order);
+            if self.in_one_pass() {
+                let targets = |index: u32| self.targets_of(self.examples[index as usize]);
+                one_pass::sort_within(&mut order, self.config.batch_size, targets, &mut stream);
+            }
         }
         Epoch { batches: self.clone(), epoch, order: Arc::new(order) }
     }
@@ -134,11 +143,15 @@ impl Epoch {
         let size = all.config.batch_size;
         let chosen = &self.order[index * size..((index + 1) * size).min(self.order.len())];
         let examples: Vec<Example> = chosen.iter().map(|&i| all.examples[i as usize]).collect();
-        Batch {
-            users: examples.iter().map(|e| e.user).collect(),
-            history: self.history(&examples),
-            candidates: self.candidates(&examples, scratch),
+        let (users, shared) = (examples.iter().map(|e| e.user).collect(), self.shared_negatives(index));
+        if all.in_one_pass() {
+            let length = examples.iter().map(|e| e.target as usize).max().unwrap_or(1);
+            let history = self.history(&examples, length.min(all.config.history_length));
+            let (candidates, sees) = self.candidates_in_one_pass(&examples, history.width, scratch);
+            return Batch { users, history, candidates, sees, shared };
         }
+        let history = self.history(&examples, all.config.history_length);
+        Batch { users, history, candidates: self.candidates(&examples, scratch), sees: Vec::new(), shared }
     }
 
     /// The batches from `first` on, made on a background thread while earlier ones are used.
@@ -148,12 +161,13 @@ impl Epoch {
         Prefetch::new((first..epoch.len()).map(move |index| epoch.batch(index, &mut scratch)))
     }
 
-    fn history(&self, examples: &[Example]) -> IdBlock {
+    /// The newest `length` events before each target.
+    fn history(&self, examples: &[Example], length: usize) -> IdBlock {
         let Batches { corpus, config, split, .. } = &self.batches;
-        let mut block = IdBlock::new(examples.len(), config.history_length, config.query_length);
+        let mut block = IdBlock::new(examples.len(), length, config.query_length);
         let (eos, eos_query) = (corpus.item_count() as u32 + 1, self.eos_query());
         for (row, example) in examples.iter().enumerate() {
-            let mut end = config.history_length;
+            let mut end = length;
             if *split == Split::Pretrain {
                 end -= 1;
                 block.set(row, end, eos, &eos_query);

@@ -31,7 +31,7 @@ impl Gsu for Bits {
         let place = |events: &Events, bits: &Tensor<2>| events.place(bits.clone());
         let (targets, keys) = (place(scene.candidates, &self.targets), place(scene.history, &self.keys));
         let relevance = HashBits::equal_bits(targets, keys);
-        let selection = select_top_k(&relevance, scene.history, k, scene.mask_padding, None);
+        let selection = select_top_k(&relevance, scene.history, k, scene.mask_padding, scene.seen);
         (relevance, selection)
     }
 

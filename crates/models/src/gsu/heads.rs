@@ -17,7 +17,7 @@ impl Gsu for Heads {
 
     fn select(&self, scene: &Scene<'_>, k: usize) -> (Tensor<4>, Selection) {
         let relevance = scene.projected.relevance();
-        let selection = select_top_k(&relevance, scene.history, k, scene.mask_padding, None);
+        let selection = select_top_k(&relevance, scene.history, k, scene.mask_padding, scene.seen);
         (relevance, selection)
     }
 

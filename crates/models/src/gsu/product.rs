@@ -41,7 +41,7 @@ impl Gsu for Product {
 
     fn select(&self, scene: &Scene<'_>, k: usize) -> (Tensor<4>, Selection) {
         let relevance = self.relevance(scene.history, scene.candidates);
-        let selection = select_top_k(&relevance, scene.history, k, scene.mask_padding, None);
+        let selection = select_top_k(&relevance, scene.history, k, scene.mask_padding, scene.seen);
         (relevance, selection)
     }
 

@@ -23,14 +23,20 @@ pub struct QueryThenItem {
 }
 
 impl QueryThenItem {
-    /// What stage 1 keeps; candidates without a query keep every event.
-    pub fn query_stage(&self, history: &Events, candidates: &Events, mask_padding: bool) -> Selection {
+    /// What stage 1 keeps; candidates without a query keep every event. `seen` as in [`Scene`].
+    pub fn query_stage(
+        &self,
+        history: &Events,
+        candidates: &Events,
+        mask_padding: bool,
+        seen: Option<&Selection>,
+    ) -> Selection {
         let relevance = self.by_query.relevance(history, candidates);
-        let kept = select_top_k(&relevance, history, self.keep, mask_padding, None);
+        let kept = select_top_k(&relevance, history, self.keep, mask_padding, seen);
         let Some(has_query) = &self.has_query else { return kept };
         let [batch, count] = candidates.dims();
         let has_query = candidates.place(has_query.clone()).reshape([batch, count, 1, 1]);
-        let everything = Selection::events(history).bias;
+        let everything = seen.map_or_else(|| Selection::events(history).bias, |seen| seen.bias.clone());
         Selection { bias: kept.bias * has_query.clone() + everything * (has_query.neg() + 1.0) }
     }
 }
@@ -40,7 +46,7 @@ impl Gsu for QueryThenItem {
 
     fn select(&self, scene: &Scene<'_>, k: usize) -> (Tensor<4>, Selection) {
         let relevance = self.by_item.relevance(scene.history, scene.candidates);
-        let first = self.query_stage(scene.history, scene.candidates, scene.mask_padding);
+        let first = self.query_stage(scene.history, scene.candidates, scene.mask_padding, scene.seen);
         let selection = select_top_k(&relevance, scene.history, k, scene.mask_padding, Some(&first));
         (relevance, selection)
     }

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use pulp::Simd;
 
 use super::unit::{Candidate, Gsu, HostGsu, Scene, Seen};
-use crate::parts::{Selection, select_last_k};
+use crate::parts::{Selection, select_last_k, select_top_k};
 
 /// The last K positions.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,16 @@ impl Gsu for Recent {
     type Host = Self;
 
     fn select(&self, scene: &Scene<'_>, k: usize) -> (Tensor<4>, Selection) {
-        (scene.projected.relevance(), select_last_k(scene.history, k, scene.mask_padding))
+        let selection = match scene.seen {
+            None => select_last_k(scene.history, k, scene.mask_padding),
+            Some(seen) => {
+                let [batch, count, _, length] = seen.bias.dims();
+                let order = Tensor::arange(0..length as i64, &scene.history.inverse.device()).float();
+                let order = order.reshape([1, 1, 1, length]).expand([batch, count, 1, length]);
+                select_top_k(&order, scene.history, k, scene.mask_padding, Some(seen))
+            }
+        };
+        (scene.projected.relevance(), selection)
     }
 
     fn host(&self) -> Self {

@@ -33,6 +33,8 @@ pub struct Scene<'a> {
     pub projected: &'a Projected,
     /// Padding is never selected.
     pub mask_padding: bool,
+    /// The events that each candidate sees, where that differs from candidate to candidate; others are never selected.
+    pub seen: Option<&'a Selection>,
 }
 
 /// The host form of a [`Gsu`], for one pass over each user's events.

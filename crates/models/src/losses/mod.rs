@@ -3,7 +3,9 @@
 mod alignment;
 mod cross_entropy;
 mod relevance;
+mod softmax;
 
 pub use alignment::{alignment, published_alignment};
 pub use cross_entropy::cross_entropy;
+pub use softmax::{group_size, grouped_softmax, sampled_softmax};
 pub use relevance::{published_relevance, relevance};

@@ -154,7 +154,8 @@ impl TargetAttention {
         }
     }
 
-    /// Attends to the selected events: `[B, C, D]`. Users without any event get a zero vector.
+    /// Attends to the selected events: `[B, C, D]`. `any` is 1 for users with an event, `[B, 1, 1]`, or for candidates that see one,
+    /// `[B, C, 1]`; the others get a zero vector.
     ///
     /// `relevance` saves computing [`Projected::relevance`] again.
     pub fn attend(
@@ -162,7 +163,7 @@ impl TargetAttention {
         projected: Projected,
         relevance: Option<Tensor<4>>,
         selection: &Selection,
-        history: &Events,
+        any: Tensor<3>,
     ) -> Tensor<3> {
         let [batch, length, width] = projected.history.dims();
         let scores = relevance.unwrap_or_else(|| projected.relevance());
@@ -170,21 +171,17 @@ impl TargetAttention {
         let means = weights(scores, width, selection)
             .reshape([batch, candidates * heads, length])
             .matmul(projected.history);
-        self.combine(means.reshape([batch * candidates, heads * width]), history)
+        self.combine(means.reshape([batch * candidates, heads * width]), any)
     }
 
-    /// From the heads' weighted means of events, `[B·C, H·D]`, to the unit's output, `[B, C, D]`.
-    pub(crate) fn combine(&self, means: Tensor<2>, history: &Events) -> Tensor<3> {
+    /// From the heads' weighted means of events, `[B·C, H·D]`, to the unit's output, `[B, C, D]`; `any` as for [`Self::attend`].
+    pub(crate) fn combine(&self, means: Tensor<2>, any: Tensor<3>) -> Tensor<3> {
         let [rows, columns] = means.dims();
         let width = columns / self.query.len();
-        let [batch, _] = history.dims();
+        let [batch, ..] = any.dims();
         let (weight, offset) = self.values_and_output(width);
         let output = (means.matmul(weight) + offset).reshape([batch, rows / batch, width]);
-        if !self.mask_padding {
-            return output;
-        }
-        let any: Tensor<3> = history.float_mask().max_dim(1).unsqueeze_dim(2);
-        output * any
+        if self.mask_padding { output * any } else { output }
     }
 
     /// `W_V W_O` of all heads, `[H·D, D]`, and what their biases add up to, `[1, D]`.

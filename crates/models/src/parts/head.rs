@@ -3,7 +3,8 @@
 //! In formulas:
 //!
 //! ```text
-//! head(u, t) = final_deep_layers.2(relu(final_deep_layers.0([u; t]))) + u · t
+//! head(u, t)    = final_deep_layers.2(relu(final_deep_layers.0([u; t]))) + u · t
+//! head(u, s, t) = final_deep_layers.2(relu(final_deep_layers.0([u; t; s; s ⊙ t]))) + u · t + s · t, s the state of a short-term tower
 //! ```
 
 use burn::module::Module;
@@ -13,6 +14,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::init::Init;
+use crate::parts::{Pairs, States};
 
 /// The settings of a [`Head`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,13 +24,15 @@ pub struct HeadConfig {
     pub dim: usize,
     /// Adds the inner product of user vector and target to the logit; true. Published: the layers alone.
     pub interaction: bool,
+    /// The head reads the state of a short-term tower, too; false.
+    pub short_term: bool,
     /// Seed of the initial weights; 42.
     pub seed: u64,
 }
 
 impl Default for HeadConfig {
     fn default() -> Self {
-        Self { dim: 64, interaction: true, seed: 42 }
+        Self { dim: 64, interaction: true, short_term: false, seed: 42 }
     }
 }
 
@@ -39,8 +43,9 @@ impl HeadConfig {
     }
 
     pub(crate) fn draw(&self, init: &mut Init) -> Head {
+        let inputs = if self.short_term { 4 } else { 2 };
         Head {
-            hidden: init.uniform(2 * self.dim, self.dim, true),
+            hidden: init.uniform(inputs * self.dim, self.dim, true),
             output: init.uniform(self.dim, 1, true),
             interaction: self.interaction,
         }
@@ -50,7 +55,7 @@ impl HeadConfig {
 /// `logit = W₂ relu(W₁ [u ; t] + b₁) + b₂`, and `⟨u, t⟩` with interaction.
 #[derive(Module, Debug)]
 pub struct Head {
-    /// 2D to D.
+    /// 2D to D; 4D to D with a short-term tower.
     pub hidden: Linear,
     /// D to 1.
     pub output: Linear,
@@ -58,11 +63,31 @@ pub struct Head {
 }
 
 impl Head {
+    /// Logits `[B, C]` of what was attended to, `[B, C, D]`, and of the states of a short-term tower where the head was made for one.
+    pub(crate) fn answer(&self, attended: Tensor<3>, states: Option<&States>, pairs: &Pairs<'_>) -> Tensor<2> {
+        let short = states.map(|states| states.users(pairs.candidates));
+        self.forward_with(attended, short, pairs.placed_targets())
+    }
+
     /// Logits `[B, C]` of user vectors and targets, both `[B, C, D]`.
     pub fn forward(&self, user: Tensor<3>, target: Tensor<3>) -> Tensor<2> {
-        let both = Tensor::cat(vec![user.clone(), target.clone()], 2);
-        let logits = self.output.forward(relu(self.hidden.forward(both)));
+        self.forward_with(user, None, target)
+    }
+
+    /// The same where a short-term tower says `short`, `[B, C, D]`, of the user as well.
+    pub fn forward_with(&self, user: Tensor<3>, short: Option<Tensor<3>>, target: Tensor<3>) -> Tensor<2> {
+        let mut inputs = vec![user.clone(), target.clone()];
+        let product = short.map(|short| {
+            let product = short.clone() * target.clone();
+            inputs.extend([short, product.clone()]);
+            product.sum_dim(2)
+        });
+        let logits = self.output.forward(relu(self.hidden.forward(Tensor::cat(inputs, 2))));
         let logits = if self.interaction { logits + (user * target).sum_dim(2) } else { logits };
+        let logits = match product {
+            Some(product) => logits + product,
+            None => logits,
+        };
         logits.squeeze_dim(2)
     }
 }

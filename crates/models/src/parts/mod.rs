@@ -17,6 +17,8 @@ mod hash;
 mod head;
 mod pair;
 mod select;
+mod short_term;
+mod sum;
 
 pub(crate) use attention::weights as attention_weights;
 pub use attention::{Projected, TargetAttention, TargetAttentionConfig};
@@ -25,4 +27,7 @@ pub use gate::{ModalityGate, ModalityGateConfig};
 pub use hash::{HashBits, HashBitsConfig};
 pub use head::{Head, HeadConfig};
 pub use pair::{ModalityRows, PairEncoder, PairEncoderConfig, Pairs};
+pub(crate) use select::NOT_SELECTED;
 pub use select::{Selection, select_last_k, select_top_k};
+pub use short_term::{ShortTerm, ShortTermConfig, States};
+pub use sum::{ModalitySum, ModalitySumConfig};

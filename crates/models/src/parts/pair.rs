@@ -8,7 +8,7 @@
 //! e_image     = image_emb_proj(image of the item), 0 without one
 //! e_attribute = mean of attribute_embeddings[a] over the item's first 32 attributes a
 //! q           = mean of query_keywords_embeddings[w] over the words w of the query, 0 without one
-//! i           = gate(e_id, e_image, e_text, e_attribute): those of the configuration; one alone as it is
+//! i           = gate(e_id, e_image, e_text, e_attribute), or their sum: those of the configuration; one alone as it is
 //! x           = fusion(q, i), and i in a model without the modality query
 //! ```
 
@@ -20,7 +20,9 @@ use serde::{Deserialize, Serialize};
 use crate::events::{Events, Modality, UniqueEvents};
 use crate::init::Init;
 use crate::kinds::{FusionKind, GateKind, ModalityKind};
-use crate::parts::{ModalityGate, ModalityGateConfig, PairFusion, PairFusionConfig};
+use crate::parts::{
+    ModalityGate, ModalityGateConfig, ModalitySum, ModalitySumConfig, PairFusion, PairFusionConfig, Selection,
+};
 
 /// The settings of a [`PairEncoder`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,10 +81,15 @@ impl PairEncoderConfig {
         let gate =
             ModalityGateConfig { dim, modalities: modalities.len(), kind: self.gate, mask_missing, seed };
         let fusion = PairFusionConfig { dim, kind: self.fusion, query_weight: self.query_weight, seed };
+        let summed = self.gate == GateKind::Sum;
+        let frozen = |init: &mut Init, width: usize| {
+            if summed { init.zero(width, dim) } else { init.normal(width, dim) }
+        };
         PairEncoder {
-            text: has(ModalityKind::Text).then(|| init.normal(self.text_dim, dim)),
-            image: has(ModalityKind::Image).then(|| init.normal(self.image_dim, dim)),
-            gate: (modalities.len() > 1).then(|| gate.draw(init)),
+            text: has(ModalityKind::Text).then(|| frozen(init, self.text_dim)),
+            image: has(ModalityKind::Image).then(|| frozen(init, self.image_dim)),
+            gate: (modalities.len() > 1 && !summed).then(|| gate.draw(init)),
+            sum: summed.then(|| ModalitySumConfig { modalities: modalities.len() }.draw(init)),
             fusion: fusion.draw(init),
             dropout: DropoutConfig::new(self.dropout).init(),
             with_query: has(ModalityKind::Query),
@@ -101,11 +108,33 @@ pub struct Pairs<'a> {
     pub candidates: &'a Events,
     /// Vectors of the history's unique events, `[U, D]`.
     pub events: Tensor<2>,
+    /// The same without dropout.
+    pub plain: Tensor<2>,
     /// Vectors of the unique candidates, `[V, D]`.
     pub targets: Tensor<2>,
 }
 
+impl<'a> Pairs<'a> {
+    /// Pairs of vectors without dropout: of the history's unique events `[U, D]`, and of the unique candidates `[V, D]`.
+    pub fn new(history: &'a Events, candidates: &'a Events, events: Tensor<2>, targets: Tensor<2>) -> Self {
+        Self { history, candidates, plain: events.clone(), events, targets }
+    }
+}
+
 impl Pairs<'_> {
+    /// The events that each candidate sees, where that differs from candidate to candidate.
+    pub(crate) fn seen(&self) -> Option<Selection> {
+        self.history.seen_by(self.candidates)
+    }
+
+    /// 1 for users with an event, `[B, 1, 1]`, or for candidates that see one of those `seen`, `[B, C, 1]`; else 0.
+    pub(crate) fn any(&self, seen: Option<&Selection>) -> Tensor<3> {
+        match seen {
+            None => self.history.float_mask().max_dim(1).unsqueeze_dim(2),
+            Some(seen) => seen.bias.clone().max_dim(3).equal_elem(0.0).float().squeeze_dim(2),
+        }
+    }
+
     /// The candidates' vectors at their positions, `[B, C, D]`.
     pub fn placed_targets(&self) -> Tensor<3> {
         self.candidates.place(self.targets.clone())
@@ -132,6 +161,8 @@ pub struct PairEncoder {
     pub image: Option<Linear>,
     /// Present with two item modalities or more.
     pub gate: Option<ModalityGate>,
+    /// In place of a gate, where modalities are summed.
+    pub sum: Option<ModalitySum>,
     /// Query and item.
     pub fusion: PairFusion,
     /// On pair vectors, in training only.
@@ -151,7 +182,7 @@ impl PairEncoder {
         let missing = "the events carry every configured modality";
         let rows_of = |&kind: &ModalityKind| {
             let projected = |layer: &Option<Linear>, modality: &Option<Modality>| {
-                let Modality { rows, projected, present } = modality.clone().expect(missing);
+                let Modality { rows, projected, present, .. } = modality.clone().expect(missing);
                 let rows = if projected { rows } else { layer.as_ref().expect(missing).forward(rows) };
                 // A missing picture is not the projection's bias.
                 (if self.mask_missing { rows * present.clone() } else { rows }, present)
@@ -160,8 +191,9 @@ impl PairEncoder {
                 ModalityKind::Text => projected(&self.text, &unique.text),
                 ModalityKind::Image => projected(&self.image, &unique.image),
                 ModalityKind::Attribute => {
-                    let Modality { rows, present, .. } = unique.attribute.clone().expect(missing);
-                    (rows, present)
+                    let Modality { rows, present, count, .. } = unique.attribute.clone().expect(missing);
+                    let count = count.filter(|_| self.sum.is_some());
+                    (count.map_or(rows.clone(), |count| rows * count), present)
                 }
                 ModalityKind::Id | ModalityKind::Query => (unique.item.clone(), unique.has_query.ones_like()),
             };
@@ -175,8 +207,9 @@ impl PairEncoder {
     /// # Panics
     /// If the events lack a modality that the configuration names.
     pub fn encode<'a>(&self, history: &'a Events, candidates: &'a Events) -> Pairs<'a> {
-        let (events, targets) = (self.pairs(&history.unique), self.pairs(&candidates.unique));
-        Pairs { history, candidates, events, targets }
+        let plain = self.plain(&history.unique);
+        let (events, targets) = (self.dropout.forward(plain.clone()), self.pairs(&candidates.unique));
+        Pairs { history, candidates, events, plain, targets }
     }
 
     /// Frozen embeddings `[n, width]` projected to `[n, D]`, before those of missing items are masked; `None` for modalities
@@ -192,21 +225,30 @@ impl PairEncoder {
 
     /// One item vector of its modalities, `[U, D]`.
     pub fn mix(&self, modalities: &[ModalityRows]) -> Tensor<2> {
-        match &self.gate {
-            Some(gate) => gate.forward(modalities),
-            None => modalities[0].rows.clone(),
+        match (&self.gate, &self.sum) {
+            (Some(gate), _) => gate.forward(modalities),
+            (None, Some(sum)) => sum.forward(modalities),
+            (None, None) => modalities[0].rows.clone(),
         }
     }
 
     /// The pair vector of queries and items, `[U, D]`; the item alone in a model without queries.
     pub fn fuse(&self, query: Tensor<2>, item: Tensor<2>) -> Tensor<2> {
-        self.dropout.forward(if self.with_query { self.fusion.forward(query, item) } else { item })
+        self.dropout.forward(self.fuse_all(query, item))
+    }
+
+    /// The same without dropout.
+    pub fn fuse_all(&self, query: Tensor<2>, item: Tensor<2>) -> Tensor<2> {
+        if self.with_query { self.fusion.forward(query, item) } else { item }
     }
 
     /// What pair vectors are the sum of, `[U, D]` each: the query, in a model with queries, then each item modality, all
     /// as the gate and a weighted average weigh them.
     pub fn terms(&self, query: Tensor<2>, modalities: &[ModalityRows]) -> Vec<Tensor<2>> {
-        let weights = self.gate.as_ref().map(|gate| gate.weights(modalities));
+        let weights = match (&self.gate, &self.sum) {
+            (Some(gate), _) => Some(gate.weights(modalities)),
+            (None, sum) => sum.as_ref().map(|sum| sum.weights(modalities)),
+        };
         let nothing = query.zeros_like();
         let mut terms = Vec::with_capacity(1 + modalities.len());
         if self.with_query {
@@ -233,6 +275,16 @@ impl PairEncoder {
 
     /// Pair vectors of unique events, `[U, D]`.
     pub fn pairs(&self, unique: &UniqueEvents) -> Tensor<2> {
-        self.fuse(unique.query.clone(), self.items(unique))
+        self.dropout.forward(self.plain(unique))
+    }
+
+    /// The same without dropout.
+    fn plain(&self, unique: &UniqueEvents) -> Tensor<2> {
+        self.fuse_all(unique.query.clone(), self.items(unique))
+    }
+
+    /// Items as candidates of a recommendation: without a query, without dropout.
+    pub(crate) fn recommended(&self, items: Tensor<2>) -> Tensor<2> {
+        self.fuse_all(items.zeros_like(), items)
     }
 }

@@ -3,10 +3,10 @@
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use rayon::prelude::*;
 
-use crate::events::Events;
+use crate::events::{Events, host_bools};
 
 /// Additive mask outside the top K: the softmax weight is then exactly 0.
-const NOT_SELECTED: f32 = -1e9;
+pub(crate) const NOT_SELECTED: f32 = -1e9;
 
 /// The selected events.
 #[derive(Clone, Debug)]
@@ -49,13 +49,11 @@ pub fn select_top_k(
 ) -> Selection {
     let [batch, candidates, heads, length] = relevance.dims();
     let device = relevance.device();
-    if within.is_none() {
-        if k >= length && !mask_padding {
-            return Selection::everything(length, &device);
-        }
-        if mask_padding && longest(&history.mask) <= k {
-            return Selection::events(history);
-        }
+    if within.is_none() && k >= length && !mask_padding {
+        return Selection::everything(length, &device);
+    }
+    if mask_padding && longest(&history.mask) <= k {
+        return within.cloned().unwrap_or_else(|| Selection::events(history));
     }
     let relevance = match within {
         Some(outer) => relevance.clone().detach() + outer.bias.clone(),
@@ -108,8 +106,4 @@ fn longest(mask: &Tensor<2, Bool>) -> usize {
 
 fn host<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
     tensor.to_data_as::<f32>().try_into_vec().expect("the data was converted to f32")
-}
-
-fn host_bools(tensor: &Tensor<2, Bool>) -> Vec<bool> {
-    tensor.to_data_as::<bool>().try_into_vec().expect("the data was converted to bool")
 }

@@ -33,10 +33,10 @@ use crate::error::Result;
 use crate::events::{Events, UniqueEvents};
 use crate::gsu::{Bits, Heads, Product};
 use crate::init::Init;
-use crate::kinds::{ModalityKind, SoftSearch};
-use crate::model::{PretrainBatch, PretrainLosses, Retrieval, Scores, SequenceModel};
+use crate::kinds::{LossKind, ModalityKind, SoftSearch};
+use crate::model::{PretrainBatch, PretrainLosses, Retrieval, Scores, SequenceModel, Successors};
 use crate::needs::Needs;
-use crate::parts::{HashBits, Head, ModalityRows, PairEncoder, Pairs, TargetAttention};
+use crate::parts::{HashBits, Head, ModalityRows, PairEncoder, Pairs, ShortTerm, TargetAttention};
 
 /// The model of the publication.
 #[derive(Module, Debug)]
@@ -51,6 +51,8 @@ pub struct Seminar {
     pub codebooks: Option<Codebooks>,
     /// Search and attention.
     pub attention: TargetAttention,
+    /// The short-term tower, if any.
+    pub short_term: Option<ShortTerm>,
     /// The output.
     pub head: Head,
     #[module(skip)]
@@ -62,6 +64,8 @@ struct Encoded {
     query: Tensor<2>,
     modalities: Vec<ModalityRows>,
     pairs: Tensor<2>,
+    /// Pairs without dropout.
+    plain: Tensor<2>,
 }
 
 impl Seminar {
@@ -71,11 +75,17 @@ impl Seminar {
         let query = self.projection.query.forward(events.unique.query.clone());
         let item = self.pair.mix(&modalities);
         // As published, fine-tuning takes the weighted average whatever kind of fusion is set.
-        let pairs = match self.config.switches.mask_padding {
-            true => self.pair.fuse(query.clone(), item),
-            false => self.pair.fusion.weighted_average(query.clone(), item),
+        let (plain, pairs) = match self.config.switches.mask_padding {
+            true => {
+                let plain = self.pair.fuse_all(query.clone(), item);
+                (plain.clone(), self.pair.dropout.forward(plain))
+            }
+            false => {
+                let plain = self.pair.fusion.weighted_average(query.clone(), item);
+                (plain.clone(), plain)
+            }
         };
-        Encoded { query, modalities, pairs }
+        Encoded { query, modalities, pairs, plain }
     }
 
     /// Pair vectors of unique events as the search units see them, `[U, D]`.
@@ -165,25 +175,29 @@ impl SequenceModel for Seminar {
             head: config.head().draw(init),
             hash: lsh.then(|| config.hash().draw(init)),
             codebooks: pq.then(|| CodebooksConfig::of(config).draw(init)),
+            short_term: config.short_term(init),
             config: config.clone(),
         })
     }
 
-    shared_methods!();
+    shared_methods!(self, items => self.pair.recommended(self.pair.mix(&self.projection.modalities(self.pair.modalities(items)))));
 
     fn score(&self, history: &Events, candidates: &Events) -> Scores {
         let (past, targets) = (self.encode(history), self.encode(candidates));
         let gsu = self.gsu(&past, &targets);
-        let pairs = Pairs { history, candidates, events: past.pairs, targets: targets.pairs };
+        let pairs =
+            Pairs { history, candidates, events: past.pairs, plain: past.plain, targets: targets.pairs };
         let retrieval = gsu.attend_top_k(&self.attention, &pairs, self.config.top_k);
-        let logits = self.head.forward(retrieval.attended.clone(), pairs.placed_targets());
-        Scores { logits, gsu_logits: None, retrieval: Some(retrieval) }
+        let states = ShortTerm::read(&self.short_term, &pairs);
+        let logits = self.head.answer(retrieval.attended.clone(), states.as_ref(), &pairs);
+        Scores { logits, gsu_logits: None, retrieval: Some(retrieval), states }
     }
 
     fn attention_weights(&self, history: &Events, candidates: &Events) -> Option<Tensor<3>> {
         let (past, targets) = (self.encode(history), self.encode(candidates));
         let gsu = self.gsu(&past, &targets);
-        let pairs = Pairs { history, candidates, events: past.pairs, targets: targets.pairs };
+        let pairs =
+            Pairs { history, candidates, events: past.pairs, plain: past.plain, targets: targets.pairs };
         Some(gsu.weights_top_k(&self.attention, &pairs, self.config.top_k))
     }
 

@@ -53,9 +53,11 @@ impl Seminar {
     fn next_pair(&self, batch: &PretrainBatch) -> Tensor<1> {
         let PretrainBatch { history, candidates, .. } = batch;
         let (events, targets) = (self.encode_early(history), self.encode_early(candidates));
-        let pairs = Pairs { history, candidates, events, targets };
+        let pairs = Pairs::new(history, candidates, events, targets);
         let retrieval = self.attention.attend_top_k(&Heads, &pairs, self.config.top_k);
-        let logits = self.head.forward(retrieval.attended, pairs.placed_targets());
+        // Histories end in EOS here, which the short-term tower never meets later: it is trained afterwards.
+        let short = self.short_term.as_ref().map(|_| retrieval.attended.zeros_like());
+        let logits = self.head.forward_with(retrieval.attended, short, pairs.placed_targets());
         let from_logits = self.config.switches.logits_loss;
         losses::cross_entropy(logits, &batch.labels, &batch.candidates.mask, from_logits)
     }

@@ -1,5 +1,7 @@
 //! A golden file: inputs, weights and what the published code made of them.
 
+pub mod world;
+
 use std::path::PathBuf;
 
 use burn::module::{Module, ModuleVisitor, Param};
@@ -195,6 +197,7 @@ impl Golden {
             unique,
             inverse: integers([batch, width], &positions, device),
             mask: Tensor::<2, Bool>::from_data(TensorData::new(mask, [batch, width]), device),
+            sees: None,
         }
     }
 

@@ -17,9 +17,20 @@ pub struct EmbeddedBatch {
     pub history: Events,
     /// Candidates, `[B, C]`, the positive first.
     pub candidates: Events,
-    /// 1 in column 0, else 0, `[B, C]`.
+    /// 1 at targets, which are in column 0, or in one pass at the first candidate of each group; else 0, `[B, C]`.
     pub labels: Tensor<2>,
+    /// The negatives that all targets share, if there are any.
+    pub shared: Option<Shared>,
     leaves: Leaves,
+}
+
+/// Negatives that all targets of a batch share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The items.
+    pub items: UniqueEvents,
+    /// For each unique event of histories and of candidates the negative that is the same item.
+    pub same: [Vec<Option<u32>>; 2],
 }
 
 /// The rows of each trained table that the batch uses, as leaf tensors.
@@ -119,6 +130,11 @@ impl<'a> Unique<'a> {
         unique
     }
 
+    /// Those of histories, of candidates and of shared negatives.
+    pub fn of_batch(batch: &'a Batch) -> [Self; 3] {
+        [Self::new(&batch.history), Self::new(&batch.candidates), Self::of_items(&batch.shared)]
+    }
+
     /// Every position an event of its own: the numbers of rows, and so the bits of their products, depend on the block's size
     /// alone.
     fn as_they_are(block: &'a IdBlock) -> Self {
@@ -136,14 +152,29 @@ impl<'a> Unique<'a> {
             unique: embedded,
             inverse: integers(shape, &self.inverse, device),
             mask: Tensor::<2, Bool>::from_data(TensorData::new(mask, shape), device),
+            sees: None,
         }
+    }
+
+    /// Items alone, without queries.
+    pub fn of_items(items: &'a [u32]) -> Self {
+        Self {
+            items: items.to_vec(),
+            queries: vec![&[PAD]; items.len()],
+            inverse: (0..items.len() as u32).collect(),
+        }
+    }
+
+    /// For each event the place of its item among `ascending` ones.
+    fn among(&self, ascending: &[u32]) -> Vec<Option<u32>> {
+        self.items.iter().map(|item| ascending.binary_search(item).ok().map(|at| at as u32)).collect()
     }
 }
 
 /// Embeds a batch whose rows are all up to date: for scoring several batches side by side.
 pub(crate) fn embed(sources: &Sources<'_>, batch: &Batch, device: &Device) -> EmbeddedBatch {
-    let unique = [&batch.history, &batch.candidates].map(Unique::new);
-    let leaves = Leaves::read(Needs::of([&unique[0], &unique[1]], sources), sources, device);
+    let unique = Unique::of_batch(batch);
+    let leaves = Leaves::read(Needs::of(unique.each_ref(), sources), sources, device);
     assemble(sources, batch, unique, leaves, device)
 }
 
@@ -157,7 +188,7 @@ pub(crate) fn unique_events(sources: &Sources<'_>, block: &IdBlock, device: &Dev
 pub(super) fn assemble(
     sources: &Sources<'_>,
     batch: &Batch,
-    [history, candidates]: [Unique<'_>; 2],
+    [history, candidates, shared]: [Unique<'_>; 3],
     leaves: Leaves,
     device: &Device,
 ) -> EmbeddedBatch {
@@ -165,13 +196,27 @@ pub(super) fn assemble(
         unique.events(block, embed_unique(sources, &unique, &leaves, device), device)
     };
     let (rows, width) = (batch.candidates.rows, batch.candidates.width);
-    let labels: Vec<f32> = (0..rows * width).map(|at| if at % width == 0 { 1.0 } else { 0.0 }).collect();
+    let group = if batch.sees.is_empty() { width } else { group(batch) };
+    let labels: Vec<f32> =
+        (0..rows * width).map(|at| if (at % width).is_multiple_of(group) { 1.0 } else { 0.0 }).collect();
+    let shared = (!batch.shared.is_empty()).then(|| Shared {
+        items: embed_unique(sources, &shared, &leaves, device),
+        same: [history.among(&batch.shared), candidates.among(&batch.shared)],
+    });
+    let sees = (!batch.sees.is_empty()).then(|| integers([rows, width], &batch.sees, device));
     EmbeddedBatch {
+        shared,
         history: events(&batch.history, history),
-        candidates: events(&batch.candidates, candidates),
+        candidates: Events { sees, ..events(&batch.candidates, candidates) },
         labels: Tensor::from_data(TensorData::new(labels, [rows, width]), device),
         leaves,
     }
+}
+
+/// Candidates of each target in one pass: those that see as much as the first one. All users have groups of one size.
+fn group(batch: &Batch) -> usize {
+    let first = &batch.sees[..batch.candidates.width];
+    first.iter().take_while(|&&sees| sees == first[0]).count()
 }
 
 /// Unique events from the gathered rows.
@@ -248,7 +293,9 @@ fn attributes(
         }
         _ => Tensor::zeros([lists.len(), table.width()], device),
     };
-    Modality::new(rows, Tensor::from_data(TensorData::new(present, [lists.len(), 1]), device))
+    let column = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, [lists.len(), 1]), device);
+    let count = lists.iter().map(|list| list.len() as f32).collect();
+    Modality { count: Some(column(count)), ..Modality::new(rows, column(present)) }
 }
 
 /// The mean of some rows of a table for each of `U` bags: `[R, D]` to `[U, D]`.

@@ -143,6 +143,7 @@ pub(super) fn read(rows: &dyn FrozenRows, items: &[u32], device: &Device) -> Mod
     Modality {
         rows: Tensor::from_data(TensorData::new(values, [count, width]), device),
         projected: rows.projected(),
+        count: None,
         present: Tensor::from_data(TensorData::new(present, [count, 1]), device),
     }
 }

@@ -9,7 +9,7 @@ mod known;
 mod sources;
 mod tables;
 
-pub use batch::{EmbeddedBatch, RowGradients};
+pub use batch::{EmbeddedBatch, RowGradients, Shared};
 pub(crate) use batch::{embed, unique_events};
 pub(crate) use frozen::{Projected, ProjectedCatalogue, Stored};
 pub(crate) use known::Eos;

@@ -128,8 +128,8 @@ impl Tables {
         device: &Device,
     ) -> Result<EmbeddedBatch> {
         self.known.check(batch, eos)?;
-        let unique = [&batch.history, &batch.candidates].map(Unique::new);
-        let needs = Needs::of([&unique[0], &unique[1]], &self.sources());
+        let unique = Unique::of_batch(batch);
+        let needs = Needs::of(unique.each_ref(), &self.sources());
         let leaves = Leaves {
             items: Leaf::new(needs.items, device, |ids| self.items.gather(ids, step)),
             keywords: Leaf::new(needs.keywords, device, |ids| self.keywords.gather(ids, step)),

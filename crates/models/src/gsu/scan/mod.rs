@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 pub(super) use self::kernel::{PANEL, pack, products};
 use super::unit::{Candidate, Gsu, HostGsu, Seen};
-use crate::events::Events;
+use crate::events::{Events, host_integers};
 use crate::parts::{Pairs, TargetAttention};
 
 /// What a scan gives.
@@ -60,7 +60,7 @@ pub(crate) fn scan<G: Gsu>(
     let means = Tensor::from_data(TensorData::new(means, [batch * count, heads * task.width]), &device);
     let weights =
         weights.map(|weights| Tensor::from_data(TensorData::new(weights, [batch, count, length]), &device));
-    Scanned { attended: attention.combine(means, pairs.history), weights }
+    Scanned { attended: attention.combine(means, pairs.any(None)), weights }
 }
 
 /// A batch on the host.
@@ -277,9 +277,7 @@ pub(super) fn host_rows(tensor: &Tensor<2>) -> Vec<f32> {
 }
 
 fn positions(events: &Events) -> Vec<u32> {
-    let inverse: Vec<i64> =
-        events.inverse.to_data_as::<i64>().try_into_vec().expect("the data was converted to i64");
-    inverse.into_iter().map(|row| row as u32).collect()
+    host_integers(&events.inverse)
 }
 
 #[cfg(test)]
