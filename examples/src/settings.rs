@@ -1,5 +1,6 @@
 //! Everything about a run that a command line can change: the flags of `train` and of the experiments.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
@@ -26,7 +27,8 @@ pub struct Settings {
     /// Passes over the training examples at most. By default 100, published 1.
     #[arg(long)]
     pub epochs: Option<u64>,
-    /// Epochs of pretraining before training. By default none, published 1 for seminar; the other models have no pretraining.
+    /// Epochs of pretraining before training. By default none, but 1 for seminar where its losses are weighed and with published; the other
+    /// models have no pretraining.
     #[arg(long)]
     pub pretrain_epochs: Option<u64>,
     /// Weights of the three pretraining losses: next pair, alignment, relevance. 0 switches a loss off.
@@ -91,6 +93,9 @@ pub struct Settings {
     /// false.
     #[arg(long)]
     pub one_pass: Option<bool>,
+    /// In one pass, targets of an example that get negatives of their own, drawn anew in each epoch; the shared ones serve all. 0: all.
+    #[arg(long, default_value_t = 8)]
+    pub compared_targets: usize,
     /// Negatives per target. By default 4, published 1.
     #[arg(long)]
     pub training_negatives: Option<usize>,
@@ -214,6 +219,15 @@ pub enum Mode {
     Reference,
 }
 
+/// Whether no user leaves an item untouched.
+fn everybody_knows_all(corpus: &Corpus) -> bool {
+    let items = corpus.item_count();
+    (0..corpus.user_count()).all(|user| {
+        let events = corpus.history(user).items;
+        events.len() >= items && events.iter().collect::<HashSet<_>>().len() == items
+    })
+}
+
 fn parse_weights(text: &str) -> anyhow::Result<[f64; 3]> {
     let numbers = text.split(',').map(|number| number.trim().parse::<f64>());
     let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
@@ -236,6 +250,12 @@ impl Settings {
         self.patience.unwrap_or(if self.published() { 0 } else { TrainConfig::tuned().patience })
     }
 
+    /// Epochs of SEMINAR's pretraining. Whoever weighs its losses wants one.
+    fn pretrain_epochs_or_preset(&self) -> u64 {
+        let wanted = self.published() || self.pretrain_weights != [1.0; 3];
+        self.pretrain_epochs.unwrap_or(u64::from(wanted))
+    }
+
     /// The batch settings of a run with this seed and this test mode.
     pub fn batches(&self, seed: u64, test_mode: TestMode) -> BatchConfig {
         let base = match (self.reference(), self.published()) {
@@ -248,6 +268,7 @@ impl Settings {
             history_length: self.max_seq_length,
             targets_per_user: self.targets_per_user.unwrap_or(base.targets_per_user),
             one_pass: self.one_pass.unwrap_or(base.one_pass),
+            compared_targets: self.compared_targets,
             training_negatives: self.training_negatives.unwrap_or(base.training_negatives),
             shared_negatives: self.shared_negatives.unwrap_or(base.shared_negatives),
             hide_query: self.hide_query.unwrap_or(base.hide_query),
@@ -272,7 +293,14 @@ impl Settings {
             Some(names) => parse_modalities(names)?,
             None => available(corpus, data),
         };
-        let run = self.run(kind, modalities, dataset, batches);
+        let mut run = self.run(kind, modalities, dataset, batches);
+        if self.patience.is_none() && run.train.patience > 0 && everybody_knows_all(corpus) {
+            tracing::warn!(
+                "everybody knows every item, so no epoch can be validated: training is one epoch, if --epochs does not say more"
+            );
+            run.train.patience = 0;
+            run.train.epochs = self.epochs.unwrap_or(1);
+        }
         if run.pretrain_epochs > 0 {
             run.config.model.validate_pretraining()?;
         }
@@ -314,7 +342,7 @@ impl Settings {
     pub fn without_effect(&self, kinds: &[ModelKind]) -> Vec<&'static str> {
         let (seminar, qin) = (kinds.contains(&ModelKind::Seminar), kinds.contains(&ModelKind::Qin));
         let trained = !kinds.is_empty();
-        let pretrained = seminar && self.pretrain_epochs.unwrap_or(u64::from(self.published())) > 0;
+        let pretrained = seminar && self.pretrain_epochs_or_preset() > 0;
         let given = [
             ("--epochs", self.epochs.is_some(), trained),
             ("--pretrain-epochs", self.pretrain_epochs.is_some_and(|epochs| epochs > 0), seminar),
@@ -439,7 +467,11 @@ impl Settings {
                 },
                 ..TrainConfig::default()
             },
-            pretrain_epochs: self.pretrain_epochs.unwrap_or(u64::from(kind == ModelKind::Seminar && self.published())),
+            pretrain_epochs: if kind == ModelKind::Seminar {
+                self.pretrain_epochs_or_preset()
+            } else {
+                self.pretrain_epochs.unwrap_or(0)
+            },
             dataset: dataset.to_owned(),
         }
     }

@@ -242,7 +242,8 @@ impl TableFlags {
             Ok(FieldColumn { name: name.to_owned(), buckets: Some(buckets), ..FieldColumn::default() })
         });
         let fields: Vec<FieldColumn> = names.chain(numbers).collect::<anyhow::Result<_>>()?;
-        let twice = (1..fields.len()).find(|&at| fields[..at].iter().any(|other| other.name == fields[at].name));
+        let twice =
+            (1..fields.len()).find(|&at| fields[..at].iter().any(|other| other.name == fields[at].name));
         if let Some(at) = twice {
             anyhow::bail!("--fields, --number-fields: `{}` is named twice", fields[at].name);
         }

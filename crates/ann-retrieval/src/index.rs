@@ -205,12 +205,7 @@ fn is_short(metric: Metric, row: &[f32]) -> bool {
 
 /// Refuses rows that are too long for scores that are numbers.
 pub(crate) fn check_lengths(metric: Metric, rows: &Vectors) -> Result<()> {
-    check_lengths_of(metric, rows.as_slice(), rows.dim())
-}
-
-/// The same of rows `[n, width]`.
-pub(crate) fn check_lengths_of(metric: Metric, rows: &[f32], width: usize) -> Result<()> {
-    match rows.chunks_exact(width).position(|row| !is_short(metric, row)) {
+    match rows.as_slice().chunks_exact(rows.dim()).position(|row| !is_short(metric, row)) {
         Some(row) => Err(Error::TooLarge { row }),
         None => Ok(()),
     }

@@ -206,7 +206,10 @@ impl Reader {
             return Err(bad(format!("a table of {} parts does not fit", word(20))));
         };
         if digest(&map[..end], |hash| hash.update(&map[end..])) != long(CHECKSUM.start) {
-            return Err(bad("the checksum is wrong: the file was altered; restore it from a copy, or build it again".into()));
+            return Err(bad(
+                "the checksum is wrong: the file was altered; restore it from a copy, or build it again"
+                    .into(),
+            ));
         }
         let mut parts = Vec::new();
         for entry in (HEADER..end).step_by(ENTRY) {

@@ -212,14 +212,16 @@ proptest! {
     /// One pass holds each target of separate examples once, with the same candidates and the events before it.
     #[test]
     fn one_pass_holds_the_targets_of_separate_examples(
-        sequences in sequences(), length in 1usize..9, most in 1usize..12, epoch in 0u64..3,
+        sequences in sequences(), length in 1usize..9, most in 1usize..12, compared in 0usize..4, epoch in 0u64..3,
     ) {
         let folder = tempfile::tempdir().unwrap();
         let corpus = Arc::new(support::corpus_of(&sequences, folder.path()));
         let alone = BatchConfig {
             batch_size: 3, history_length: length, targets_per_user: 100, training_negatives: 2, ..BatchConfig::default()
         };
-        let together = BatchConfig { one_pass: true, targets_per_user: most, shared_negatives: 4, ..alone.clone() };
+        let together = BatchConfig {
+            one_pass: true, compared_targets: compared, targets_per_user: most, shared_negatives: 4, ..alone.clone()
+        };
         let Ok(batches) = Batches::new(corpus.clone(), Split::Train, alone) else { return Ok(()) };
         let mut separate: Vec<(u32, Vec<u32>, Vec<u32>)> = Vec::new();
         for batch in batches.epoch(epoch).prefetch(0) {
@@ -230,7 +232,11 @@ proptest! {
         }
         let batches = Batches::new(corpus.clone(), Split::Train, together).unwrap();
         let mut found = Vec::new();
+        let mut newest = 0;
         for batch in batches.epoch(epoch).prefetch(0) {
+            newest += batch.users.len();
+            prop_assert!(compared == 0 || batch.candidates.width <= 3 * compared);
+            prop_assert!((0..batch.users.len()).all(|row| batch.sees[row * batch.candidates.width] as usize == batch.history.width));
             prop_assert!(batch.shared.windows(2).all(|pair| pair[0] < pair[1]));
             prop_assert!(batch.shared.iter().all(|&item| (1..=corpus.item_count() as u32).contains(&item)));
             let width = batch.candidates.width;
@@ -253,13 +259,16 @@ proptest! {
         // A later target of the example takes the place of the oldest events: what is seen is the end of what an example alone sees.
         separate.sort();
         found.sort_by_key(|(user, history, group)| (*user, history.clone(), group.clone()));
-        prop_assert_eq!(separate.len(), found.len());
+        if compared == 0 {
+            prop_assert_eq!(separate.len(), found.len());
+        }
         let mut left = separate.clone();
         for (user, history, group) in &found {
             let same = left.iter().position(|(u, h, g)| u == user && g == group && h.ends_with(history));
             prop_assert!(same.is_some(), "{user}: {history:?} then {group:?}");
             left.swap_remove(same.unwrap());
         }
+        prop_assert_eq!(newest, batches.example_count());
         // The order depends on the seed and the epoch alone.
         let again: Vec<_> = batches.epoch(epoch).prefetch(0).collect();
         let mut scratch = NegativeSampler::scratch(&corpus);

@@ -14,8 +14,8 @@ use crate::kinds::{LossKind, ModalityKind};
 use crate::model::{PretrainBatch, PretrainLosses, Scores, SequenceModel, Successors};
 use crate::needs::Needs;
 use crate::qin::Qin;
-use crate::seminar::Seminar;
 use crate::sasrec::SasRec;
+use crate::seminar::Seminar;
 use crate::sim::Sim;
 use crate::twin::Twin;
 

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::init::Init;
 use crate::kinds::{FusionKind, GateKind, LossKind, ModalityKind, SoftSearch};
 use crate::needs::Needs;
-use crate::init::Init;
 use crate::parts::{
     HashBitsConfig, HeadConfig, PairEncoderConfig, ShortTerm, ShortTermConfig, TargetAttentionConfig,
 };
@@ -236,7 +236,12 @@ impl ModelConfig {
 
     /// The head of a search alone.
     pub(crate) fn search_head(&self) -> HeadConfig {
-        HeadConfig { dim: self.width, interaction: self.switches.interaction, short_term: false, seed: self.seed }
+        HeadConfig {
+            dim: self.width,
+            interaction: self.switches.interaction,
+            short_term: false,
+            seed: self.seed,
+        }
     }
 
     /// The head of the model's output.
@@ -301,7 +306,10 @@ impl ModelConfig {
             SoftSearch::MultiPq => self.centroids * (1 + self.modalities.len()),
             SoftSearch::Mhta | SoftSearch::Lsh => 0,
         };
-        let tower = self.short_term.as_ref().map_or(0, |tower| tower.layers * (12 * width + tower.heads * tower.events));
+        let tower = self
+            .short_term
+            .as_ref()
+            .map_or(0, |tower| tower.layers * (12 * width + tower.heads * tower.events));
         // Projections and heads: a dozen layers of D×D.
         attention + width * (inputs + self.hash_bits + codes + tower + 14 * width)
     }

@@ -43,13 +43,7 @@ impl TargetAttention {
     }
 
     /// The search with a tape.
-    fn retain<G: Gsu>(
-        &self,
-        gsu: &G,
-        pairs: &Pairs<'_>,
-        top_k: usize,
-        seen: Option<&Selection>,
-    ) -> Retained {
+    fn retain<G: Gsu>(&self, gsu: &G, pairs: &Pairs<'_>, top_k: usize, seen: Option<&Selection>) -> Retained {
         let Pairs { history, candidates, events, targets, .. } = pairs;
         let mut projected = self.project(history, events.clone(), candidates, targets.clone());
         let mask_padding = self.masks_padding();

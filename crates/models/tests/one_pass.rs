@@ -2,13 +2,14 @@
 
 #[allow(dead_code, reason = "the golden tests use the rest of it")]
 mod support;
+mod world;
 
 use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
 use seminar_models::losses::{grouped_softmax, sampled_softmax};
 use seminar_models::weights::StateDict;
 use seminar_models::{AnyModel, Events, ModelConfig, ModelKind, SequenceModel, Successors, integers};
-use support::world::{ITEMS, World, build, config, variants};
+use world::{ITEMS, World, build, config, variants};
 
 /// Length of histories.
 const L: usize = 7;
@@ -89,9 +90,19 @@ fn learned(
         item: all.item.select(0, rows.clone()),
         query: all.query.zeros_like().select(0, rows.clone()),
         has_query: all.has_query.zeros_like().select(0, rows.clone()),
-        text: all.text.map(|text| seminar_models::Modality::new(text.rows.select(0, rows.clone()), text.present.select(0, rows.clone()))),
+        text: all.text.map(|text| {
+            seminar_models::Modality::new(
+                text.rows.select(0, rows.clone()),
+                text.present.select(0, rows.clone()),
+            )
+        }),
         image: None,
-        attribute: all.attribute.map(|own| seminar_models::Modality::new(own.rows.select(0, rows.clone()), own.present.select(0, rows.clone()))),
+        attribute: all.attribute.map(|own| {
+            seminar_models::Modality::new(
+                own.rows.select(0, rows.clone()),
+                own.present.select(0, rows.clone()),
+            )
+        }),
     };
     let same: Vec<Option<u32>> = (0..ITEMS as u32).map(|item| item.checked_sub(5)).collect();
     let batch = Successors { history, candidates, negatives: &negatives, same: [same.clone(), same], newest };

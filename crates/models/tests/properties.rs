@@ -2,6 +2,7 @@
 
 #[allow(dead_code, reason = "the golden tests use the rest of it")]
 mod support;
+mod world;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -10,7 +11,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use seminar_models::weights::{load_state_dict, state_dict};
 use seminar_models::{AnyModel, ModelConfig, ModelKind, SequenceModel, Switches};
-use support::world::{ITEMS, WIDTH, World, build, config, variants};
+use world::{ITEMS, WIDTH, World, build, config, variants};
 
 fn logits(model: &AnyModel, world: &World, history: &[Vec<u32>], candidates: &[Vec<u32>]) -> Vec<Vec<f32>> {
     let device = Device::flex();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use proptest::prelude::*;
 use seminar_dataset::{Batch, BatchConfig, Corpus, EmbeddingTable, Embeddings, Numbered, Precision};
+use seminar_models::parts::ShortTermConfig;
 use seminar_models::weights::StateDict;
 use seminar_models::{FusionKind, GateKind, ModalityKind, ModelConfig, ModelKind, SequenceModel, SoftSearch};
 use seminar_trainer::{Modalities, Tables, TrainConfig, Trainer};
@@ -91,7 +92,9 @@ impl Naive<'_> {
                 ModalityKind::Image => frozen(self.image, "image_emb_proj"),
                 ModalityKind::Attribute => {
                     let list = self.corpus.attributes(item).unwrap_or_default();
-                    (self.mean("attribute_embeddings", list), !list.is_empty())
+                    let mean = self.mean("attribute_embeddings", list);
+                    let count = if self.config.gate == GateKind::Sum { list.len() } else { 1 };
+                    (times(&mean, count as f64), !list.is_empty())
                 }
                 ModalityKind::Id | ModalityKind::Query => (self.row("item_embeddings", item as usize), true),
             };
@@ -116,10 +119,16 @@ impl Naive<'_> {
     }
 
     fn gate(&self, modalities: &[(ModalityKind, Row, bool)]) -> Row {
-        if modalities.len() == 1 {
+        if modalities.len() == 1 && self.config.gate != GateKind::Sum {
             return modalities[0].1.clone();
         }
+        if self.config.gate == GateKind::Sum {
+            let weights = &self.state["modality_sum"].values;
+            let parts = modalities.iter().zip(weights);
+            return parts.fold(vec![0.0; D], |sum, ((_, row, _), &w)| plus(&sum, &times(row, f64::from(w))));
+        }
         let context = match self.config.gate {
+            GateKind::Sum => unreachable!("returned above"),
             GateKind::Global => {
                 self.state["multi_modal_fusion_channel_emb"].values.iter().map(|&x| f64::from(x)).collect()
             }
@@ -201,6 +210,7 @@ impl Naive<'_> {
             vec![x.iter().map(count).collect()]
         };
         match self.kind {
+            ModelKind::SasRec => unreachable!("it does not search"),
             ModelKind::Base => vec![(0..events.len()).map(|at| at as f64).collect()],
             ModelKind::Sim => {
                 let query = self.layer("wQ", t);
@@ -226,9 +236,59 @@ impl Naive<'_> {
         events.iter().map(|event| dot(&key(event), &query)).collect()
     }
 
+    fn norm(&self, name: &str, x: &[f64]) -> Row {
+        let mean = x.iter().sum::<f64>() / x.len() as f64;
+        let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / x.len() as f64;
+        let values = |part: &str| &self.state[&format!("{name}.{part}")].values;
+        let scaled = x.iter().map(|x| (x - mean) / (variance + 1e-5).sqrt());
+        let parts = scaled.zip(values("gamma")).zip(values("beta"));
+        parts.map(|((x, &gamma), &beta)| x * f64::from(gamma) + f64::from(beta)).collect()
+    }
+
+    /// The state of the short-term tower at the newest event.
+    fn tower(&self, x: &[Row], tower: &ShortTermConfig) -> Row {
+        let mut x = x[x.len().saturating_sub(tower.events)..].to_vec();
+        let size = D / tower.heads;
+        for layer in 0..tower.layers {
+            let name = |part: &str| format!("short_term.layers.{layer}.{part}");
+            let normed: Vec<Row> = x.iter().map(|x| self.norm(&name("before_attention"), x)).collect();
+            let all =
+                |part: &str| -> Vec<Row> { normed.iter().map(|n| self.layer(&name(part), n)).collect() };
+            let (queries, keys, values) = (all("query"), all("key"), all("value"));
+            let distances = &self.state[&name("distance")];
+            for i in 0..x.len() {
+                let mut joined = Vec::new();
+                for head in 0..tower.heads {
+                    let own = head * size..(head + 1) * size;
+                    let bias = |j: usize| f64::from(distances.values[head * distances.shape[1] + i - j]);
+                    let score = |j: usize| {
+                        dot(&queries[i][own.clone()], &keys[j][own.clone()]) / (size as f64).sqrt() + bias(j)
+                    };
+                    let weights = softmax(&(0..=i).map(score).collect::<Row>());
+                    joined.extend(weights.iter().enumerate().fold(vec![0.0; size], |sum, (j, &weight)| {
+                        plus(&sum, &times(&values[j][own.clone()], weight))
+                    }));
+                }
+                x[i] = plus(&x[i], &self.layer(&name("output"), &joined));
+                let hidden = self.layer(&name("expand"), &self.norm(&name("before_expansion"), &x[i]));
+                let hidden: Row = hidden.into_iter().map(|x| x.max(0.0)).collect();
+                x[i] = plus(&x[i], &self.layer(&name("contract"), &hidden));
+            }
+        }
+        x.last().map_or_else(|| vec![0.0; D], |x| self.norm("short_term.norm", x))
+    }
+
     fn logit(&self, events: &[Event], target: &Event) -> f64 {
         let x: Vec<Row> = events.iter().map(|event| self.pair(event)).collect();
         let t = self.pair(target);
+        let state = match (&self.config.short_term, self.kind) {
+            (Some(tower), _) => Some(self.tower(&x, tower)),
+            (None, ModelKind::SasRec) => Some(self.tower(&x, &ShortTermConfig::default())),
+            (None, _) => None,
+        };
+        if self.kind == ModelKind::SasRec {
+            return dot(&state.unwrap(), &t);
+        }
         let mut among: Vec<usize> = (0..events.len()).collect();
         if self.kind == ModelKind::Qin && !target.1.is_empty() {
             let first = self.keyed(events, &self.query(&target.1));
@@ -248,9 +308,15 @@ impl Naive<'_> {
             );
         }
         let u = if events.is_empty() { vec![0.0; D] } else { self.layer("wO", &heads) };
-        let hidden = self.layer("final_deep_layers.0", &[u.clone(), t.clone()].concat());
+        let mut inputs = [u.clone(), t.clone()].concat();
+        let mut product = dot(&u, &t);
+        if let Some(state) = &state {
+            inputs.extend(state.iter().copied().chain(state.iter().zip(&t).map(|(s, t)| s * t)));
+            product += dot(state, &t);
+        }
+        let hidden = self.layer("final_deep_layers.0", &inputs);
         let hidden: Row = hidden.into_iter().map(|x| x.max(0.0)).collect();
-        self.layer("final_deep_layers.2", &hidden)[0] + dot(&u, &t)
+        self.layer("final_deep_layers.2", &hidden)[0] + product
     }
 }
 
@@ -283,9 +349,11 @@ fn configs() -> impl Strategy<Value = ModelConfig> {
     );
     let fusion =
         prop::sample::select(vec![FusionKind::WeightedAverage, FusionKind::Add, FusionKind::SoftmaxGate]);
-    let gate = prop::sample::select(vec![GateKind::Global, GateKind::PerEvent]);
-    (extra, fusion, gate, 1usize..4, 1usize..4, 0u64..1000).prop_map(
-        |(extra, fusion, gate, heads, top_k, seed)| {
+    let gate = prop::sample::select(vec![GateKind::Global, GateKind::PerEvent, GateKind::Sum]);
+    let tower = ShortTermConfig { events: 5, layers: 2, heads: 2, dropout: 0.5 };
+    let short_term = prop::sample::select(vec![None, Some(tower)]);
+    (extra, fusion, gate, short_term, 1usize..4, 1usize..4, 0u64..1000).prop_map(
+        |(extra, fusion, gate, short_term, heads, top_k, seed)| {
             let modalities = std::iter::once(ModalityKind::Id).chain(extra).collect();
             ModelConfig {
                 width: D,
@@ -301,6 +369,7 @@ fn configs() -> impl Strategy<Value = ModelConfig> {
                 modalities,
                 fusion,
                 gate,
+                short_term,
                 seed,
                 ..ModelConfig::default()
             }

@@ -93,6 +93,15 @@ fn ensure_finite_scores(query: &[f32]) -> Result<()> {
     Err(Error::Config { field: "weights", message: message.into() })
 }
 
+/// Refuses behaviours `[n, width]` of finite numbers whose squared lengths are not. Histories know inner products alone, so no room is
+/// needed for the distances of other indexes.
+pub(super) fn ensure_short(events: &[f32], width: usize) -> Result<()> {
+    match events.chunks_exact(width).position(|row| !squared_length_is_finite(row)) {
+        Some(row) => Err(Error::TooLarge { row }),
+        None => Ok(()),
+    }
+}
+
 fn squared_length_is_finite(row: &[f32]) -> bool {
     row.iter().map(|x| x * x).sum::<f32>().is_finite()
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::coded::{CodeList, Codec, encode_all};
 use crate::error::{Error, Result};
 use crate::flat::Whole;
+use crate::history::target::ensure_short;
 use crate::history::{HistoryIndex, HistoryTarget, check_shape, finite};
-use crate::index::{Neighbor, check, check_lengths_of};
+use crate::index::{Neighbor, check};
 use crate::metric::Metric;
 use crate::pq::{ByteCodes, NibbleCodes, ProductQuantizer};
 use crate::top_k::TopK;
@@ -82,7 +83,7 @@ impl<C: Codec> History<C> {
     /// As [`HistoryIndex::append`]; nothing is appended then.
     pub fn extend(&mut self, events: &[f32]) -> Result<u64> {
         check("the behaviours", events, events.len().next_multiple_of(self.codec.dim()))?;
-        check_lengths_of(Metric::InnerProduct, events, self.codec.dim())?;
+        ensure_short(events, self.codec.dim())?;
         let first = self.next;
         let codes = encode_all(&*self.codec, Metric::InnerProduct, events);
         let ids = first..first + (events.len() / self.codec.dim()) as u64;
@@ -135,7 +136,7 @@ impl<C: Codec> HistoryIndex for History<C> {
 
     fn append(&mut self, event: &[f32]) -> Result<u64> {
         check("the behaviour", event, self.codec.dim())?;
-        check_lengths_of(Metric::InnerProduct, event, self.codec.dim())?;
+        ensure_short(event, self.codec.dim())?;
         let mut code = vec![0; self.codec.code_len()];
         self.codec.encode(event, &mut code);
         let id = self.next;

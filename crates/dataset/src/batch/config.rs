@@ -46,8 +46,10 @@ pub struct BatchConfig {
     /// Targets per user and epoch in training. In one pass, targets of an example: all of a user's targets are in some example.
     pub targets_per_user: usize,
     /// Training examples are users with all their targets, each of which sees the events before it, in place of one target each.
-    /// Examples of a batch then have similar numbers of targets.
     pub one_pass: bool,
+    /// In one pass, targets of an example that get candidates with negatives of their own: the newest, and others drawn anew in each
+    /// epoch. The shared negatives serve all targets. 0: all.
+    pub compared_targets: usize,
     /// Items drawn uniformly that all targets of a training batch share as negatives; at least as many as there are items takes
     /// them all.
     pub shared_negatives: usize,
@@ -80,6 +82,7 @@ impl Default for BatchConfig {
             query_length: 5,
             targets_per_user: 1,
             one_pass: false,
+            compared_targets: 0,
             shared_negatives: 0,
             training_negatives: 1,
             evaluation_negatives: 99,
@@ -102,6 +105,7 @@ impl BatchConfig {
     pub fn tuned() -> Self {
         Self {
             one_pass: true,
+            compared_targets: 8,
             targets_per_user: 50,
             training_negatives: 4,
             shared_negatives: 512,
@@ -146,7 +150,11 @@ impl BatchConfig {
             }
         }
         // Each keyword slot of a batch is a number; the bounds above keep the product within 128 bits.
-        let targets = if self.one_pass { self.targets_in_one_pass() } else { 1 };
+        let targets = match (self.one_pass, self.compared_targets) {
+            (false, _) => 1,
+            (true, 0) => self.targets_in_one_pass(),
+            (true, most) => most.min(self.targets_in_one_pass()),
+        };
         let candidates = targets as u128 * (self.training_negatives as u128 + 1);
         let slots = self.batch_size as u128 * (self.history_length as u128 + candidates);
         let ids = slots * self.query_length as u128;

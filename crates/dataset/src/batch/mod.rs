@@ -112,12 +112,7 @@ impl Batches {
         let mut order: Vec<u32> = (0..self.examples.len() as u32).collect();
         if matches!(self.split, Split::Train | Split::Pretrain) {
             let split = if self.config.published { Split::Train } else { self.split };
-            let mut stream = Stream::new(&[self.config.seed, SHUFFLE, split as u64, epoch]);
-            stream.shuffle(&mut order);
-            if self.in_one_pass() {
-                let targets = |index: u32| self.targets_of(self.examples[index as usize]);
-                one_pass::sort_within(&mut order, self.config.batch_size, targets, &mut stream);
-            }
+            Stream::new(&[self.config.seed, SHUFFLE, split as u64, epoch]).shuffle(&mut order);
         }
         Epoch { batches: self.clone(), epoch, order: Arc::new(order) }
     }

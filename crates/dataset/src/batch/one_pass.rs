@@ -6,8 +6,7 @@ use crate::negatives::Scratch;
 use crate::rng::Stream;
 use crate::split::{Example, Split};
 
-/// Batches within which examples are sorted by their numbers of targets.
-const SORTED: usize = 32;
+const CHOICE: u64 = 0x6368_6f69;
 const SHARED: u64 = 0x7368_6172;
 
 /// An example for each `targets` targets of a user, by the newest of them, newest first.
@@ -18,19 +17,6 @@ pub(super) fn examples(corpus: &Corpus, targets: usize) -> Vec<Example> {
         ends.map(move |target| Example { user: user as u32, target: target as u32 })
     };
     (0..corpus.user_count()).flat_map(of).collect()
-}
-
-/// Sorts stretches of a shuffled order by the number of targets, so that little of a batch is padding, and shuffles the batches.
-pub(super) fn sort_within(order: &mut [u32], size: usize, targets: impl Fn(u32) -> usize, stream: &mut Stream) {
-    for stretch in order.chunks_mut(SORTED * size) {
-        stretch.sort_by_key(|&index| targets(index));
-    }
-    let whole = order.len() / size;
-    let mut batches: Vec<u32> = (0..whole as u32).collect();
-    stream.shuffle(&mut batches);
-    let moved: Vec<u32> =
-        batches.iter().flat_map(|&batch| &order[batch as usize * size..][..size]).copied().collect();
-    order[..moved.len()].copy_from_slice(&moved);
 }
 
 impl Batches {
@@ -55,21 +41,38 @@ impl Epoch {
     ) -> (IdBlock, Vec<u32>) {
         let Batches { corpus, config, .. } = &self.batches;
         let group = 1 + config.training_negatives;
-        let most = examples.iter().map(|&example| self.batches.targets_of(example)).max().unwrap_or(0);
-        let mut block = IdBlock::new(examples.len(), most * group, config.query_length);
-        let mut sees = vec![0; examples.len() * most * group];
-        for (row, &example) in examples.iter().enumerate() {
-            for back in 0..self.batches.targets_of(example) {
-                let one = Example { target: example.target - back as u32, ..example };
+        let chosen: Vec<Vec<u32>> = examples.iter().map(|&example| self.chosen(example)).collect();
+        let width = group * chosen.iter().map(Vec::len).max().unwrap_or(0);
+        let mut block = IdBlock::new(examples.len(), width, config.query_length);
+        let mut sees = vec![0; examples.len() * width];
+        for (row, (&example, chosen)) in examples.iter().zip(&chosen).enumerate() {
+            for (at, &back) in chosen.iter().enumerate() {
+                let one = Example { target: example.target - back, ..example };
                 let candidates = self.candidates_of(one, scratch);
-                let columns = back * group..(back + 1) * group;
-                sees[row * most * group..][columns.clone()].fill((length - back) as u32);
-                for (column, (&item, &query)) in columns.zip(candidates.items.iter().zip(&candidates.queries)) {
+                let columns = at * group..(at + 1) * group;
+                sees[row * width..][columns.clone()].fill(length as u32 - back);
+                for (column, (&item, &query)) in columns.zip(candidates.items.iter().zip(&candidates.queries))
+                {
                     block.set(row, column, item, corpus.query(query));
                 }
             }
         }
         (block, sees)
+    }
+
+    /// The targets of an example that get candidates, by how many events follow them within it, ascending: the newest, and others
+    /// drawn anew in each epoch.
+    fn chosen(&self, example: Example) -> Vec<u32> {
+        let config = &self.batches.config;
+        let mut chosen: Vec<u32> = (0..self.batches.targets_of(example) as u32).collect();
+        let most = config.compared_targets;
+        if most > 0 && chosen.len() > most {
+            let key = [config.seed, CHOICE, self.epoch, u64::from(example.user), u64::from(example.target)];
+            Stream::new(&key).shuffle(&mut chosen[1..]);
+            chosen.truncate(most);
+            chosen.sort_unstable();
+        }
+        chosen
     }
 
     /// The negatives that all targets of batch `index` share: none outside of training.

@@ -7,5 +7,5 @@ mod softmax;
 
 pub use alignment::{alignment, published_alignment};
 pub use cross_entropy::cross_entropy;
-pub use softmax::{group_size, grouped_softmax, sampled_softmax};
 pub use relevance::{published_relevance, relevance};
+pub use softmax::{group_size, grouped_softmax, sampled_softmax};

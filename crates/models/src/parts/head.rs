@@ -64,7 +64,12 @@ pub struct Head {
 
 impl Head {
     /// Logits `[B, C]` of what was attended to, `[B, C, D]`, and of the states of a short-term tower where the head was made for one.
-    pub(crate) fn answer(&self, attended: Tensor<3>, states: Option<&States>, pairs: &Pairs<'_>) -> Tensor<2> {
+    pub(crate) fn answer(
+        &self,
+        attended: Tensor<3>,
+        states: Option<&States>,
+        pairs: &Pairs<'_>,
+    ) -> Tensor<2> {
         let short = states.map(|states| states.users(pairs.candidates));
         self.forward_with(attended, short, pairs.placed_targets())
     }

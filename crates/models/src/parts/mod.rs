@@ -11,6 +11,7 @@
 //! ```
 
 mod attention;
+mod dropout;
 mod fusion;
 mod gate;
 mod hash;
@@ -22,6 +23,7 @@ mod sum;
 
 pub(crate) use attention::weights as attention_weights;
 pub use attention::{Projected, TargetAttention, TargetAttentionConfig};
+pub use dropout::Dropout;
 pub use fusion::{PairFusion, PairFusionConfig};
 pub use gate::{ModalityGate, ModalityGateConfig};
 pub use hash::{HashBits, HashBitsConfig};

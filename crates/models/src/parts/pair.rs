@@ -13,7 +13,7 @@
 //! ```
 
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, Linear};
+use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,8 @@ use crate::events::{Events, Modality, UniqueEvents};
 use crate::init::Init;
 use crate::kinds::{FusionKind, GateKind, ModalityKind};
 use crate::parts::{
-    ModalityGate, ModalityGateConfig, ModalitySum, ModalitySumConfig, PairFusion, PairFusionConfig, Selection,
+    Dropout, ModalityGate, ModalityGateConfig, ModalitySum, ModalitySumConfig, PairFusion, PairFusionConfig,
+    Selection,
 };
 
 /// The settings of a [`PairEncoder`].
@@ -91,7 +92,7 @@ impl PairEncoderConfig {
             gate: (modalities.len() > 1 && !summed).then(|| gate.draw(init)),
             sum: summed.then(|| ModalitySumConfig { modalities: modalities.len() }.draw(init)),
             fusion: fusion.draw(init),
-            dropout: DropoutConfig::new(self.dropout).init(),
+            dropout: Dropout::new(self.dropout),
             with_query: has(ModalityKind::Query),
             mask_missing,
             modalities,

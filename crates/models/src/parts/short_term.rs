@@ -15,7 +15,7 @@
 //! a history gives the states that a pass over each of its beginnings would give.
 
 use burn::module::{Module, Param};
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear};
+use burn::nn::{LayerNorm, Linear};
 use burn::tensor::activation::{relu, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ use crate::events::{Events, UniqueEvents, host_bools, host_integers, integers};
 use crate::init::Init;
 use crate::losses::sampled_softmax;
 use crate::model::Successors;
-use crate::parts::{NOT_SELECTED, Pairs};
+use crate::parts::{Dropout, NOT_SELECTED, Pairs};
 
 /// A product of fewer rows adds in another order; with so many the bits of a state do not depend on the other users of a batch.
 const LEAST_ROWS: usize = 288;
@@ -97,7 +97,7 @@ impl ShortTermConfig {
         ShortTerm {
             layers: (0..self.layers).map(|_| layer(init)).collect(),
             norm: init.norm(dim),
-            dropout: DropoutConfig::new(self.dropout).init(),
+            dropout: Dropout::new(self.dropout),
             events: self.events,
         }
     }
@@ -189,7 +189,8 @@ impl States {
         vectors: impl Fn(&UniqueEvents) -> Tensor<2>,
     ) -> Tensor<1> {
         let Successors { history, candidates, negatives, same, newest } = batch;
-        let (history_rows, candidate_rows) = (host_integers(&history.inverse), host_integers(&candidates.inverse));
+        let (history_rows, candidate_rows) =
+            (host_integers(&history.inverse), host_integers(&candidates.inverse));
         let [_, count] = candidates.dims();
         let unique = same[0].len();
         let (mut rows, mut followers, mut twins) = (Vec::new(), Vec::new(), Vec::new());
@@ -261,7 +262,9 @@ impl Layer {
         let scores = split(&self.query).matmul(split(&self.key).swap_dims(2, 3));
         let scores = scores / ((width / heads) as f64).sqrt() + self.order(span) + places.mask(&device);
         let mixed = softmax(scores, 3).matmul(split(&self.value)).swap_dims(1, 2);
-        let packed = mixed.reshape([users * span, width]).select(0, integers([places.pack.len()], &places.pack, &device));
+        let packed = mixed
+            .reshape([users * span, width])
+            .select(0, integers([places.pack.len()], &places.pack, &device));
         self.output.forward(packed)
     }
 

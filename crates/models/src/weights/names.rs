@@ -1,11 +1,12 @@
 //! Published names of our parameters.
 
 /// Our path to a part, and the published name of the same part.
-const NAMES: [(&str, &str); 17] = [
+const NAMES: [(&str, &str); 18] = [
     ("pair.text.", "text_emb_proj."),
     ("pair.image.", "image_emb_proj."),
     ("pair.gate.channel", "multi_modal_fusion_channel_emb"),
     ("pair.gate.gating.", "multi_modal_fusion_gating_projection."),
+    ("pair.sum.weight", "modality_sum"),
     ("pair.fusion.gate.", "pair_fusion_gate."),
     ("attention.query.", "wQ_list."),
     ("attention.key.", "wK_list."),

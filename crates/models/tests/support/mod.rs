@@ -1,7 +1,5 @@
 //! A golden file: inputs, weights and what the published code made of them.
 
-pub mod world;
-
 use std::path::PathBuf;
 
 use burn::module::{Module, ModuleVisitor, Param};

@@ -167,7 +167,11 @@ fn frame<'a>(path: &Path, bytes: &'a [u8], at: usize) -> Result<Option<&'a [u8]>
     if unwritten {
         Ok(None)
     } else {
-        Err(damaged(path, at as u64, "a frame's checksum is wrong: it was altered; restore the file from a copy"))
+        Err(damaged(
+            path,
+            at as u64,
+            "a frame's checksum is wrong: it was altered; restore the file from a copy",
+        ))
     }
 }
 

@@ -31,8 +31,9 @@ pub use view::UserHistory;
 
 use crate::coded::{Codec, StoredCodec, encode_all};
 use crate::error::{Error, Result};
+use crate::history::target::ensure_short;
 use crate::history::{History, HistoryIndex};
-use crate::index::{check, check_lengths_of};
+use crate::index::check;
 use crate::metric::Metric;
 use layout::Layout;
 use log::Log;
@@ -236,7 +237,7 @@ impl<C: Codec> HistoryStore<C> {
     pub fn append_many(&self, names: &[(u64, u64)], rows: &[f32]) -> Result<()> {
         let width = self.layout.codec.dim();
         check("the behaviours", rows, names.len().saturating_mul(width))?;
-        check_lengths_of(Metric::InnerProduct, rows, width)?;
+        ensure_short(rows, width)?;
         if names.is_empty() {
             return Ok(());
         }

@@ -85,9 +85,10 @@ fn exp(x: f32) -> f32 {
     if x > -87.0 { e * power } else { 0.0 }
 }
 
-/// Turns scores into weights that sum to 1: `softmax(scores · scale)`.
+/// Turns scores into weights that sum to 1: `softmax(scores · scale)`. Returns the largest score and the sum of `e^` by which scores
+/// were below it.
 #[inline(always)]
-pub fn softmax<S: Simd>(simd: S, scores: &mut [f32], scale: f32) {
+pub fn softmax<S: Simd>(simd: S, scores: &mut [f32], scale: f32) -> [f32; 2] {
     let [_, largest] = range(simd, scores);
     for s in scores.iter_mut() {
         *s = exp((*s - largest) * scale);
@@ -101,6 +102,7 @@ pub fn softmax<S: Simd>(simd: S, scores: &mut [f32], scale: f32) {
     let total = sums.iter().chain(rest).sum::<f32>();
     let factor = 1.0 / total;
     scores.iter_mut().for_each(|s| *s *= factor);
+    [largest, total]
 }
 
 /// `Σ weight · row` over the kept rows of `rows` `[·, stride]`, into `out` `[width]`. `stride` is a multiple of 16.

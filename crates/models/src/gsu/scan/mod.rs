@@ -12,6 +12,7 @@ use burn::tensor::{Tensor, TensorData};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+pub(crate) use self::kernel::softmax;
 pub(super) use self::kernel::{PANEL, pack, products};
 use super::unit::{Candidate, Gsu, HostGsu, Seen};
 use crate::events::{Events, host_integers};

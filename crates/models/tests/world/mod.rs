@@ -1,4 +1,5 @@
 //! Made items with queries, texts and attributes, and models of every kind over them.
+#![allow(dead_code, reason = "not every test that includes this uses all of it")]
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
@@ -42,7 +43,11 @@ pub fn variants() -> Vec<(String, ModelKind, ModelConfig)> {
     for &kind in ModelKind::ALL {
         let short_term = Some(ShortTermConfig { events: 5, dropout: 0.0, ..ShortTermConfig::default() });
         let (gate, loss) = (GateKind::Sum, LossKind::Softmax);
-        all.push((format!("{} tuned", kind.name()), kind, ModelConfig { short_term, gate, loss, ..config() }));
+        all.push((
+            format!("{} tuned", kind.name()),
+            kind,
+            ModelConfig { short_term, gate, loss, ..config() },
+        ));
     }
     all.push((
         "twin per-event gate".into(),
