@@ -152,7 +152,9 @@ fn work(args: Args) -> anyhow::Result<()> {
                     (Some(folder), args.settings.going_on(saved, &given, &name, chosen)?)
                 }
             };
-            train(&args, experiment, from.as_deref(), &corpus, &output)?
+            let (row, settings) = train(&args, experiment, from.as_deref(), &corpus, &output)?;
+            compare_with_popularity(&row, &corpus, &args)?;
+            (row, settings)
         }
     };
     write_text(&args.out.join("metrics.json"), &format!("{:#}\n", serde_json::to_value(&row)?))?;
@@ -167,6 +169,23 @@ fn work(args: Args) -> anyhow::Result<()> {
     };
     write_text(&args.out.join("report.html"), &report.html())?;
     say!("{table}");
+    Ok(())
+}
+
+/// Says so if the model is no better than the popularity of items.
+fn compare_with_popularity(row: &RunResult, corpus: &Arc<Corpus>, args: &Args) -> anyhow::Result<()> {
+    let batches = args.settings.batches(args.seed, args.test_mode);
+    let popular = popularity(corpus, Split::Test, &batches, args.ties)?;
+    let (own, popular) = (row.metrics.get("MRR"), popular.metrics.get("MRR"));
+    if let (Some(own), Some(popular)) = (own, popular)
+        && own <= popular
+    {
+        tracing::warn!(
+            "{} is not better than ranking by popularity: MRR {own:.4} against {popular:.4}. More epochs (--epochs, --patience) or other \
+             --modalities may help; too few events teach no model",
+            row.model
+        );
+    }
     Ok(())
 }
 

@@ -114,7 +114,7 @@ pub struct ModelConfig {
     pub freeze_projections: bool,
     /// SEMINAR's projections of text and image are trained in pretraining only.
     pub freeze_modal_projections: bool,
-    /// The short-term tower beside the search, if any.
+    /// The short-term tower beside the search, if any. SASRec without one takes the default tower with this configuration's dropout.
     pub short_term: Option<ShortTermConfig>,
     /// What the candidates of a target are compared by in training.
     pub loss: LossKind,
@@ -339,6 +339,9 @@ impl ModelConfig {
                 return fail(field, format!("{value} is over {most}"));
             }
         }
+        if let Some(tower) = &self.short_term {
+            tower.validate(self.width)?;
+        }
         let weights = self.most_weights();
         if weights > MOST_WEIGHTS {
             let message = format!(
@@ -381,9 +384,6 @@ impl ModelConfig {
         }
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
             return fail("temperature", format!("{} is not above 0 and finite", self.temperature));
-        }
-        if let Some(tower) = &self.short_term {
-            tower.validate(self.width)?;
         }
         if !(self.tower_weight.is_finite() && self.tower_weight >= 0.0) {
             return fail("tower_weight", format!("{} is negative or not finite", self.tower_weight));

@@ -25,7 +25,7 @@ use crate::init::Init;
 use crate::kinds::{LossKind, ModalityKind};
 use crate::model::{Scores, SequenceModel, Successors};
 use crate::needs::Needs;
-use crate::parts::{PairEncoder, ShortTerm};
+use crate::parts::{PairEncoder, ShortTerm, ShortTermConfig};
 
 /// Embedding → short-term tower → inner product.
 #[derive(Module, Debug)]
@@ -43,7 +43,8 @@ impl SequenceModel for SasRec {
 
     fn init(config: &ModelConfig, device: &Device) -> Result<Self> {
         config.validate(usize::MAX)?;
-        let tower = config.short_term.clone().unwrap_or_default();
+        let default = || ShortTermConfig { dropout: config.dropout, ..ShortTermConfig::default() };
+        let tower = config.short_term.clone().unwrap_or_else(default);
         tower.validate(config.width)?;
         let init = &mut Init::new(config.seed, device);
         Ok(Self {

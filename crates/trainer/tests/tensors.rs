@@ -13,11 +13,13 @@ use seminar_models::{FusionKind, ModalityKind, ModelConfig, ModelKind, SoftSearc
 use seminar_trainer::{Modalities, Tables, TrainConfig, Trainer};
 
 /// A size and how the page calls it. All are different, so that a size tells its name.
-const SIZES: [(usize, &str); 16] = [
+const SIZES: [(usize, &str); 18] = [
     (1, "1"),
     (2, "2"),
     (30, "D"),
     (60, "2·D"),
+    (120, "4·D"),
+    (50, "S"),
     (210, "H·D"),
     (41, "T"),
     (43, "I"),
@@ -76,8 +78,11 @@ fn sizes(shape: &[usize]) -> String {
     format!("[{}]", shape.iter().map(name).collect::<Vec<_>>().join(", "))
 }
 
-/// Heads are numbered: one line stands for all of them.
+/// Heads and layers are numbered: one line stands for all of them.
 fn of_all_heads(name: &str) -> String {
+    if let Some(part) = name.strip_prefix("short_term.layers.") {
+        return format!("short_term.layers.n.{}", part.split_once('.').map_or(part, |(_, part)| part));
+    }
     match name.split_once("_list.") {
         Some((list, rest)) => {
             format!("{list}_list.h.{}", rest.split_once('.').map_or(rest, |(_, rest)| rest))
@@ -187,9 +192,18 @@ fn the_page_of_tensors_is_that_of_the_code() {
     for (title, file) in [
         ("", "parts/pair.rs"),
         ("The gate:", "parts/gate.rs"),
+        (
+            "Or their sum, with the gate `sum`, whose weights are the tensor `modality_sum`, [M]:",
+            "parts/sum.rs",
+        ),
         ("Fusion:", "parts/fusion.rs"),
         ("The exact search unit:", "parts/attention.rs"),
         ("The hash, where there is one:", "parts/hash.rs"),
+        (
+            "The short-term tower, where there is one, with the tensors of SASREC below; Q, K and V of head h are rows of \
+             `query`, `key` and `value`, and `final_deep_layers.0.weight` is then [D, 4·D]:",
+            "parts/short_term.rs",
+        ),
         ("The head:", "parts/head.rs"),
     ] {
         if !title.is_empty() {

@@ -25,6 +25,7 @@ fn run(kind: ModelKind, tower: Option<ShortTermConfig>) -> Run<AnyConfig> {
         history_length: 12,
         shared_negatives: 20,
         compared_targets: 4,
+        evaluation_negatives: 30,
         ..BatchConfig::tuned()
     };
     let mut train = TrainConfig { width: 16, epochs: 12, patience: 0, batches, ..TrainConfig::tuned() };
@@ -42,7 +43,7 @@ fn tower() -> Option<ShortTermConfig> {
 }
 
 #[test]
-fn every_model_with_a_tower_learns_what_comes_next() {
+fn towers_learn_what_comes_next_and_the_number_of_threads_changes_no_bit() {
     let (_folder, corpus) = support::corpus();
     let mrr = |kind, tower| {
         let run = run(kind, tower);
@@ -55,11 +56,8 @@ fn every_model_with_a_tower_learns_what_comes_next() {
     }
     let without = mrr(ModelKind::Twin, None);
     assert!(without < 0.7, "attention alone knows no order: {without}");
-}
 
-#[test]
-fn the_number_of_threads_changes_no_bit() {
-    let (_folder, corpus) = support::corpus();
+    // Not beside other trainings of this process: the noise of dropout comes from the device's one stream.
     let mut run = run(ModelKind::Seminar, tower());
     run.train.epochs = 2;
     let weights = |threads| {

@@ -377,6 +377,8 @@ fn weights_score_alike_whatever_only_training_looks_at() {
                 pretrain_weights: [1.0, 0.5, 0.25],
                 freeze_projections: false,
                 freeze_modal_projections: true,
+                loss: seminar_models::LossKind::Softmax,
+                tower_weight: 0.5,
                 ..model()
             });
             let evaluate =
@@ -388,7 +390,7 @@ fn weights_score_alike_whatever_only_training_looks_at() {
     }
     let fields = serde_json::to_value(ModelConfig::default()).unwrap();
     let changed = AnyModel::training_only().iter().filter(|&&name| fields.get(name).is_some()).count();
-    assert_eq!(changed, 7, "a field above for each");
+    assert_eq!(changed, 9, "a field above for each");
 }
 
 /// A checkpoint with one number replaced by NaN, and a checksum that fits.
