@@ -1,8 +1,9 @@
 //! The short-term tower: a causal transformer over the newest events, whose state at an event says what comes next.
 //!
-//! In formulas, for the newest S events x of a user:
+//! In formulas:
 //!
 //! ```text
+//! x         = the vectors of a user's newest S events
 //! n         = norm(x)
 //! a_hij     = Q_h(n_i) · K_h(n_j) / √(D/H) + distance[h, i − j], j ≤ i
 //! y_i       = x_i + output([Σ_j softmax_j(a_1ij) V_1(n_j); …; Σ_j softmax_j(a_Hij) V_H(n_j)])
