@@ -83,7 +83,7 @@ fn learned(
     let scores = model.score(history, candidates);
     let mut loss = model.loss(&scores, labels, &candidates.mask);
     let shared: Vec<u32> = (5..ITEMS as u32).collect();
-    let negatives = world.events(&[shared.clone()], &device);
+    let negatives = world.events(std::slice::from_ref(&shared), &device);
     let rows = negatives.inverse.clone().flatten::<1>(0, 1);
     let all = negatives.unique;
     let negatives = seminar_models::UniqueEvents {
