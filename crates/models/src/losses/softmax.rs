@@ -2,11 +2,10 @@
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Tensor, TensorData};
-
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::gsu::scan::softmax;
+use crate::gsu::scan::{host_rows, softmax};
 use crate::parts::NOT_SELECTED;
 
 /// The mean over targets of `−log softmax(z)` at the target among its group of candidates.
@@ -48,8 +47,8 @@ pub fn sampled_softmax(
         [&states, &targets, &negatives].map(|t| t.clone().detach());
     let (count, device) = (states.dims()[0], states.device());
     let width = negatives.dims()[0];
-    let mut positive = host((states_now.clone() * targets_now.clone()).sum_dim(1));
-    let mut others = host(states_now.clone().matmul(negatives_now.clone().transpose()));
+    let mut positive = host_rows(&(states_now.clone() * targets_now.clone()).sum_dim(1));
+    let mut others = host_rows(&states_now.clone().matmul(negatives_now.clone().transpose()));
     let losses = slopes(&mut positive, &mut others, width, same);
     let tensor = |values: Vec<f32>, width: usize| {
         Tensor::<2>::from_data(TensorData::new(values, [count, width]), &device)
@@ -90,8 +89,4 @@ fn slopes(positive: &mut [f32], others: &mut [f32], width: usize, same: &[Option
         sum.ln() + largest - own
     };
     rows.map_init(Vec::new, row).collect()
-}
-
-fn host(tensor: Tensor<2>) -> Vec<f32> {
-    tensor.into_data_as::<f32>().try_into_vec().expect("the data was converted to f32")
 }

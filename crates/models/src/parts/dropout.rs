@@ -29,8 +29,9 @@ impl Dropout {
         let drawn = drawn.into_data_as::<f32>().try_into_vec::<f32>().expect("the data was converted to f32");
         // 24 bits of each number.
         let [high, low] = [0, 1].map(|at| (f64::from(drawn[at]) * f64::from(1 << 24)) as u64);
-        let mask = mask(high << 24 | low, input.dims().iter().product(), self.share);
-        input.clone() * Tensor::from_data(TensorData::new(mask, input.dims()), &device)
+        let shape = input.dims();
+        let mask = mask(high << 24 | low, shape.iter().product(), self.share);
+        input * Tensor::from_data(TensorData::new(mask, shape), &device)
     }
 }
 

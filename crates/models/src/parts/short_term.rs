@@ -26,7 +26,7 @@ use crate::events::{Events, UniqueEvents, host_bools, host_integers, integers};
 use crate::init::Init;
 use crate::losses::sampled_softmax;
 use crate::model::Successors;
-use crate::parts::{Dropout, NOT_SELECTED, Pairs};
+use crate::parts::{Dropout, NOT_SELECTED, Pairs, Selection};
 
 /// A product of fewer rows adds in another order; with so many the bits of a state do not depend on the other users of a batch.
 const LEAST_ROWS: usize = 288;
@@ -234,7 +234,7 @@ impl ShortTerm {
 
     /// The states of the newest events of histories, whose unique events have the vectors `rows` `[U, D]`.
     pub fn forward(&self, history: &Events, rows: Tensor<2>) -> States {
-        let places = Places::of(history, self.events);
+        let places = Places::of(history, self.events, &rows.device());
         let inverse = history.inverse.clone().flatten::<1>(0, 1).select(0, places.positions(&rows.device()));
         let mut x = self.dropout.forward(rows.select(0, inverse));
         for layer in &self.layers {
@@ -254,35 +254,25 @@ impl Layer {
     fn attend(&self, rows: Tensor<2>, places: &Places) -> Tensor<2> {
         let ([_, width], [heads, _]) = (rows.dims(), self.distance.dims());
         let Places { users, span, .. } = *places;
-        let device = rows.device();
-        let unpack = integers([users * span], &places.unpack, &device);
         let split = |layer: &Linear| {
-            let placed = layer.forward(rows.clone()).select(0, unpack.clone());
+            let placed = layer.forward(rows.clone()).select(0, places.unpack.clone());
             placed.reshape([users, span, heads, width / heads]).swap_dims(1, 2)
         };
         let scores = split(&self.query).matmul(split(&self.key).swap_dims(2, 3));
-        let scores = scores / ((width / heads) as f64).sqrt() + self.order(span) + places.mask(&device);
+        let scores = scores / ((width / heads) as f64).sqrt() + self.order(places) + places.padding.clone();
         let mixed = softmax(scores, 3).matmul(split(&self.value)).swap_dims(1, 2);
-        let packed = mixed
-            .reshape([users * span, width])
-            .select(0, integers([places.pack.len()], &places.pack, &device));
-        self.output.forward(packed)
+        self.output.forward(mixed.reshape([users * span, width]).select(0, places.pack.clone()))
     }
 
     /// What distances add to scores, and −10⁹ for what is later, `[1, H, span, span]`.
-    fn order(&self, span: usize) -> Tensor<4> {
-        let [heads, _] = self.distance.dims();
-        let device = self.distance.val().device();
-        let pairs = || (0..span).flat_map(|i| (0..span).map(move |j| (i, j)));
-        let distances: Vec<u32> = pairs().map(|(i, j)| i.saturating_sub(j) as u32).collect();
-        let later: Vec<f32> = pairs().map(|(i, j)| if j > i { NOT_SELECTED } else { 0.0 }).collect();
-        let later = Tensor::<4>::from_data(TensorData::new(later, [1, 1, span, span]), &device);
-        let bias = self.distance.val().select(1, integers([span * span], &distances, &device));
-        bias.reshape([1, heads, span, span]) + later
+    fn order(&self, places: &Places) -> Tensor<4> {
+        let ([heads, _], span) = (self.distance.dims(), places.span);
+        let bias = self.distance.val().select(1, places.distances.clone());
+        bias.reshape([1, heads, span, span]) + places.later.clone()
     }
 }
 
-/// Where the events of a batch lie: in packed rows, and in the newest `span` columns of each user.
+/// Where the events of a batch lie: in packed rows, and in the newest `span` columns of each user; and what all layers add to scores.
 struct Places {
     users: usize,
     /// Columns.
@@ -292,43 +282,52 @@ struct Places {
     /// Position in the history of each event, ascending.
     events: Vec<u32>,
     /// The column of each packed row, `b · span + s`; 0 for rows that fill up.
-    pack: Vec<u32>,
+    pack: Tensor<1, Int>,
     /// The packed row of each column; 0 for padding.
-    unpack: Vec<u32>,
-    /// Whether there is an event at a column.
-    there: Vec<bool>,
+    unpack: Tensor<1, Int>,
+    /// How far column j lies before column i, `[span · span]`; 0 for later ones.
+    distances: Tensor<1, Int>,
+    /// −10⁹ for later columns, `[1, 1, span, span]`.
+    later: Tensor<4>,
+    /// −10⁹ at padding, `[B, 1, 1, span]`.
+    padding: Tensor<4>,
 }
 
 impl Places {
-    fn of(history: &Events, most: usize) -> Self {
+    fn of(history: &Events, most: usize, device: &Device) -> Self {
         let [users, length] = history.dims();
         let span = most.min(length);
         let mask = host_bools(&history.mask);
-        let (mut events, mut pack) = (Vec::new(), Vec::new());
-        let (mut unpack, mut there) = (vec![0; users * span], vec![false; users * span]);
+        let (mut events, mut pack, mut unpack) = (Vec::new(), Vec::new(), vec![0; users * span]);
         for (user, row) in mask.chunks_exact(length).enumerate() {
             for (column, _) in row[length - span..].iter().enumerate().filter(|(_, event)| **event) {
                 let at = user * span + column;
                 unpack[at] = events.len() as u32;
-                there[at] = true;
                 pack.push(at as u32);
                 events.push((user * length + length - span + column) as u32);
             }
         }
         pack.resize(pack.len().max(LEAST_ROWS), 0);
-        Self { users, span, length, events, pack, unpack, there }
+        let pairs = || (0..span).flat_map(|i| (0..span).map(move |j| (i, j)));
+        let distances: Vec<u32> = pairs().map(|(i, j)| i.saturating_sub(j) as u32).collect();
+        let later: Vec<f32> = pairs().map(|(i, j)| if j > i { NOT_SELECTED } else { 0.0 }).collect();
+        Self {
+            users,
+            span,
+            length,
+            events,
+            pack: integers([pack.len()], &pack, device),
+            unpack: integers([unpack.len()], &unpack, device),
+            distances: integers([span * span], &distances, device),
+            later: Tensor::from_data(TensorData::new(later, [1, 1, span, span]), device),
+            padding: Selection::events(history).bias.narrow(3, length - span, span),
+        }
     }
 
     /// Positions of the packed rows.
     fn positions(&self, device: &Device) -> Tensor<1, Int> {
         let mut positions = self.events.clone();
-        positions.resize(self.pack.len(), 0);
+        positions.resize(positions.len().max(LEAST_ROWS), 0);
         integers([positions.len()], &positions, device)
-    }
-
-    /// −10⁹ at padding, `[B, 1, 1, span]`.
-    fn mask(&self, device: &Device) -> Tensor<4> {
-        let bias: Vec<f32> = self.there.iter().map(|&there| if there { 0.0 } else { NOT_SELECTED }).collect();
-        Tensor::from_data(TensorData::new(bias, [self.users, 1, 1, self.span]), device)
     }
 }

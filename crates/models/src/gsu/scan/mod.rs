@@ -273,7 +273,7 @@ pub(super) fn best_within<S: Simd>(
 }
 
 /// A matrix as plain numbers, row after row.
-pub(super) fn host_rows(tensor: &Tensor<2>) -> Vec<f32> {
+pub(crate) fn host_rows(tensor: &Tensor<2>) -> Vec<f32> {
     tensor.to_data_as::<f32>().try_into_vec().expect("the data was converted to f32")
 }
 
