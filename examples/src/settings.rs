@@ -35,15 +35,15 @@ pub struct Settings {
     #[arg(long, default_value = "1,1,1", value_parser = parse_weights)]
     pub pretrain_weights: [f64; 3],
     /// Early stopping: epochs without a better validation metric before training stops. The best epoch is kept. 0: no early
-    /// stopping. By default 5, published 0.
+    /// stopping. By default 3, published 0.
     #[arg(long)]
     pub patience: Option<u64>,
     /// Validation metric that early stopping compares.
     #[arg(long, default_value = "MRR")]
     pub watch: String,
-    /// Users (training examples) per batch.
-    #[arg(long, default_value_t = 256)]
-    pub batch_size: usize,
+    /// Users (training examples) per batch. By default 128, published 256.
+    #[arg(long)]
+    pub batch_size: Option<usize>,
     /// L: newest events of a history that the model sees.
     #[arg(long, default_value_t = 100)]
     pub max_seq_length: usize,
@@ -67,14 +67,15 @@ pub struct Settings {
     #[arg(long)]
     pub short_term: Option<usize>,
     /// Dropout rate of the short-term tower, from 0 to 1.
-    #[arg(long, default_value_t = 0.5)]
+    #[arg(long, default_value_t = 0.3)]
     pub tower_dropout: f64,
     /// Layers of the short-term tower.
     #[arg(long, default_value_t = 2)]
     pub tower_layers: usize,
-    /// Weight of the short-term tower's own loss over what follows each event. 0: it learns from the candidates alone.
-    #[arg(long, default_value_t = 1.0)]
-    pub tower_weight: f64,
+    /// Weight of the short-term tower's own loss over what follows each event. 0: it learns from the candidates alone. By default
+    /// 10, published 1.
+    #[arg(long)]
+    pub tower_weight: Option<f64>,
     /// How the modalities of an item become one vector: added with a weight each (sum), or weighed by a gate that is one for all
     /// (global) or looks at the item (per_event). By default sum, published global.
     #[arg(long, value_parser = one_of(GateKind::VARIANTS))]
@@ -94,13 +95,14 @@ pub struct Settings {
     #[arg(long)]
     pub one_pass: Option<bool>,
     /// In one pass, targets of an example that get negatives of their own, drawn anew in each epoch; the shared ones serve all. 0: all.
-    #[arg(long, default_value_t = 8)]
-    pub compared_targets: usize,
+    /// By default 4.
+    #[arg(long)]
+    pub compared_targets: Option<usize>,
     /// Negatives per target. By default 4, published 1.
     #[arg(long)]
     pub training_negatives: Option<usize>,
     /// Negatives that all targets of a batch share, for the short-term tower; as many as there are items takes them all. By default
-    /// 512, published 0.
+    /// 2048, published 0.
     #[arg(long)]
     pub shared_negatives: Option<usize>,
     /// Share of training examples whose candidates lose their queries, from 0 to 1. By default 0.5; 0 with `--mode reference`.
@@ -115,10 +117,11 @@ pub struct Settings {
     /// Steps over which the learning rate rises from zero.
     #[arg(long, default_value_t = 0)]
     pub warmup: u64,
-    /// How the learning rate falls after the warm-up, to reach zero at `--decay-steps`: not at all, in a straight line, or
-    /// along half a cosine.
-    #[arg(long, default_value = "constant", value_parser = one_of(Decay::VARIANTS))]
-    pub decay: Decay,
+    /// How the learning rate falls after the warm-up: not at all (constant), in a straight line or along half a cosine to zero at
+    /// `--decay-steps`, or to a fifth after each epoch without a better validation metric, which starts again from the best
+    /// (plateau). By default plateau, published constant.
+    #[arg(long, value_parser = one_of(Decay::VARIANTS))]
+    pub decay: Option<Decay>,
     /// Step at which the learning rate reaches zero. By default the last step of the run.
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub decay_steps: u64,
@@ -140,7 +143,7 @@ pub struct Settings {
     /// Freeze the projections of text and image after pretraining.
     #[arg(long)]
     pub freeze_modal_projections: bool,
-    /// Standard deviation of initial table rows. By default 0.1; 0.02 with `--mode reference`.
+    /// Standard deviation of initial table rows. By default 0.02; published 0.1, and 0.02 with `--mode reference`.
     #[arg(long)]
     pub initial_deviation: Option<f32>,
     /// Folder for tables of more than 8 GB, which lie in a file. By default the system's temporary folder.
@@ -249,8 +252,26 @@ impl Settings {
         self.reference() || self.preset == Some(Preset::Published)
     }
 
+    /// The settings that flags change: those of the preset.
+    fn base(&self) -> (ModelConfig, TrainConfig) {
+        let published = |batches, initial_deviation| {
+            let published_tables = self.reference();
+            TrainConfig { batches, initial_deviation, published_tables, ..TrainConfig::default() }
+        };
+        match (self.reference(), self.published()) {
+            (true, _) => (ModelConfig::reference(), published(BatchConfig::published(), 0.02)),
+            (false, true) => (ModelConfig::default(), published(BatchConfig::default(), 0.1)),
+            (false, false) => (ModelConfig::tuned(), TrainConfig::tuned()),
+        }
+    }
+
     fn patience_or_preset(&self) -> u64 {
-        self.patience.unwrap_or(if self.published() { 0 } else { TrainConfig::tuned().patience })
+        self.patience.unwrap_or(self.base().1.patience)
+    }
+
+    fn schedule(&self) -> Schedule {
+        let decay = self.decay.unwrap_or(self.base().1.adam.schedule.decay);
+        Schedule { warmup: self.warmup, decay, total: self.decay_steps }
     }
 
     /// Epochs of SEMINAR's pretraining. Whoever weighs its losses wants one.
@@ -261,17 +282,13 @@ impl Settings {
 
     /// The batch settings of a run with this seed and this test mode.
     pub fn batches(&self, seed: u64, test_mode: TestMode) -> BatchConfig {
-        let base = match (self.reference(), self.published()) {
-            (true, _) => BatchConfig::published(),
-            (false, true) => BatchConfig::default(),
-            (false, false) => BatchConfig::tuned(),
-        };
+        let base = self.base().1.batches;
         BatchConfig {
-            batch_size: self.batch_size,
+            batch_size: self.batch_size.unwrap_or(base.batch_size),
             history_length: self.max_seq_length,
             targets_per_user: self.targets_per_user.unwrap_or(base.targets_per_user),
             one_pass: self.one_pass.unwrap_or(base.one_pass),
-            compared_targets: self.compared_targets,
+            compared_targets: self.compared_targets.unwrap_or(base.compared_targets),
             training_negatives: self.training_negatives.unwrap_or(base.training_negatives),
             shared_negatives: self.shared_negatives.unwrap_or(base.shared_negatives),
             hide_query: self.hide_query.unwrap_or(base.hide_query),
@@ -357,8 +374,8 @@ impl Settings {
             ("--dropout", self.dropout > 0.0, trained),
             ("--modalities", self.modalities.is_some(), trained),
             ("--warmup", self.warmup > 0, trained),
-            ("--decay", self.decay != Decay::Constant, trained),
-            ("--decay-steps", self.decay_steps > 0, trained && self.decay != Decay::Constant),
+            ("--decay", self.decay.is_some_and(|decay| decay != Decay::Constant), trained),
+            ("--decay-steps", self.decay_steps > 0, trained && self.schedule().decay.has_end()),
             ("--weight-decay", self.weight_decay != 0.0, trained),
             ("--clip-norm", self.clip_norm != 0.0, trained),
             ("--lazy", self.lazy, trained),
@@ -393,7 +410,8 @@ impl Settings {
         if given.iter().any(|flag| flag == "--learning-rate") {
             train.adam.learning_rate = self.learning_rate;
         }
-        train.adam.schedule = Schedule { warmup: self.warmup, decay: self.decay, total: self.decay_steps };
+        let decay = self.decay.unwrap_or(Decay::Constant);
+        train.adam.schedule = Schedule { warmup: self.warmup, decay, total: self.decay_steps };
         (train.batches.seed, train.batches.test_mode) = (seed, test_mode);
         Ok(Experiment { config: saved.config, train, pretrain_epochs: 0, dataset: dataset.to_owned() })
     }
@@ -416,12 +434,7 @@ impl Settings {
         dataset: &str,
         batches: BatchConfig,
     ) -> Experiment {
-        let deviation = if self.reference() { 0.02 } else { 0.1 };
-        let base = match (self.reference(), self.published()) {
-            (true, _) => ModelConfig::reference(),
-            (false, true) => ModelConfig::default(),
-            (false, false) => ModelConfig::tuned(),
-        };
+        let (base, train) = self.base();
         let tower = |events: usize| ShortTermConfig {
             events,
             layers: self.tower_layers,
@@ -443,7 +456,7 @@ impl Settings {
                     freeze_modal_projections: self.freeze_modal_projections,
                     soft_search: self.soft_search,
                     short_term: (events > 0).then(|| tower(events)),
-                    tower_weight: self.tower_weight,
+                    tower_weight: self.tower_weight.unwrap_or(base.tower_weight),
                     gate: self.gate.unwrap_or(base.gate),
                     loss: self.loss.unwrap_or(base.loss),
                     seed: batches.seed,
@@ -451,24 +464,23 @@ impl Settings {
                 },
             },
             train: TrainConfig {
-                epochs: self.epochs.unwrap_or(if self.published() { 1 } else { TrainConfig::tuned().epochs }),
+                epochs: self.epochs.unwrap_or(train.epochs),
                 patience: self.patience_or_preset(),
                 watch: self.watch.clone(),
                 freeze_tables: self.freeze_tables,
                 batches,
                 keyword_rows: self.keyword_vocab,
-                published_tables: self.reference(),
-                initial_deviation: self.initial_deviation.unwrap_or(deviation),
+                initial_deviation: self.initial_deviation.unwrap_or(train.initial_deviation),
                 table_folder: self.temp_dir.clone(),
                 adam: AdamConfig {
                     learning_rate: self.learning_rate,
                     weight_decay: self.weight_decay,
-                    schedule: Schedule { warmup: self.warmup, decay: self.decay, total: self.decay_steps },
+                    schedule: self.schedule(),
                     clip_norm: self.clip_norm,
                     exact: !self.lazy,
-                    ..AdamConfig::default()
+                    ..train.adam
                 },
-                ..TrainConfig::default()
+                ..train
             },
             pretrain_epochs: if kind == ModelKind::Seminar {
                 self.pretrain_epochs_or_preset()

@@ -187,6 +187,7 @@ impl ModelConfig {
             gate: GateKind::Sum,
             short_term: Some(ShortTermConfig::default()),
             loss: LossKind::Softmax,
+            tower_weight: 10.0,
             ..Self::default()
         }
     }

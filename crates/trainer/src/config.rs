@@ -6,7 +6,7 @@ use seminar_dataset::BatchConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::schedule::Decay;
+use crate::schedule::{Decay, Schedule};
 use crate::table::AdamConfig;
 
 /// What [`Trainer`](crate::Trainer) does.
@@ -63,9 +63,18 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    /// The settings that learn most on data of any kind: all targets in one pass, until validation stops improving.
+    /// The settings that learn most on data of any kind: all targets in one pass, with a learning rate that falls whenever validation
+    /// does not improve, until that does not help either.
     pub fn tuned() -> Self {
-        Self { epochs: 100, patience: 5, batches: BatchConfig::tuned(), ..Self::default() }
+        let schedule = Schedule { decay: Decay::Plateau, ..Schedule::default() };
+        Self {
+            epochs: 100,
+            patience: 3,
+            initial_deviation: 0.02,
+            adam: AdamConfig { schedule, ..AdamConfig::default() },
+            batches: BatchConfig::tuned(),
+            ..Self::default()
+        }
     }
 
     /// Checks the settings.
@@ -92,7 +101,7 @@ impl TrainConfig {
             return fail(field, &format!("{value} is negative or not finite"));
         }
         let schedule = &self.adam.schedule;
-        if schedule.decay != Decay::Constant && schedule.total <= schedule.warmup {
+        if schedule.decay.has_end() && schedule.total <= schedule.warmup {
             let (end, warmup) = (schedule.total, schedule.warmup);
             let message = format!(
                 "the learning rate is 0 from step {end} on, and the warm-up ends at step {warmup}: nothing is trained; a decay has to end after the warm-up"

@@ -8,6 +8,7 @@ use seminar_models::SequenceModel;
 use crate::error::{Error, Result};
 use crate::observer::{EpochInfo, Observer, StepInfo};
 use crate::progress::{FitReport, Phase};
+use crate::schedule::{Decay, after_cuts};
 use crate::trainer::Trainer;
 
 impl<M: SequenceModel> Trainer<M> {
@@ -159,8 +160,21 @@ impl<M: SequenceModel> Trainer<M> {
             self.save_best()
         } else {
             self.progress.since_best += 1;
+            if self.config.adam.schedule.decay == Decay::Plateau {
+                self.cut_rate(best);
+            }
             Ok(())
         }
+    }
+
+    /// Goes on from the best epoch's weights with a smaller learning rate.
+    fn cut_rate(&mut self, best: &Option<Best<M>>) {
+        if let Some((model, tables)) = best {
+            self.model = model.clone();
+            self.tables.restore(tables, self.progress.step);
+        }
+        self.progress.cuts += 1;
+        self.tables.scale_rate(after_cuts(self.progress.cuts));
     }
 
     /// The best epoch's weights after a resumption: they are in a file of their own.

@@ -67,6 +67,9 @@ pub struct Progress {
     pub best: Option<f64>,
     /// Epochs since then.
     pub since_best: u64,
+    /// How often the learning rate was cut.
+    #[serde(default)]
+    pub cuts: u32,
     /// What pretraining did.
     pub pretrain: FitReport,
     /// What training did.

@@ -16,7 +16,6 @@ use crate::embed::{Modalities, Tables};
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::observer::{Both, Observer};
-use crate::schedule::Decay;
 use crate::step_log::StepLog;
 use crate::trainer::Trainer;
 
@@ -170,7 +169,7 @@ impl<C> Run<C> {
     fn settings(&self, corpus: &Arc<Corpus>) -> Result<TrainConfig> {
         let mut config = self.train.clone();
         let schedule = &mut config.adam.schedule;
-        if schedule.decay != Decay::Constant && schedule.total == 0 {
+        if schedule.decay.has_end() && schedule.total == 0 {
             schedule.total = self.steps(corpus)?;
         }
         Ok(config)

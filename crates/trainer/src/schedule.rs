@@ -27,6 +27,21 @@ pub enum Decay {
     Linear,
     /// Half a cosine to zero at the last step.
     Cosine,
+    /// To a fifth after each epoch that is no better in validation than the best so far; training then goes on from the best. Without
+    /// patience nothing is validated, and the rate is constant.
+    Plateau,
+}
+
+impl Decay {
+    /// Whether the rate falls with the steps, to zero at the last.
+    pub fn has_end(self) -> bool {
+        matches!(self, Self::Linear | Self::Cosine)
+    }
+}
+
+/// What is left of the rate after `cuts` epochs that were no better than the best.
+pub(crate) fn after_cuts(cuts: u32) -> f64 {
+    0.2_f64.powi(cuts as i32)
 }
 
 /// A factor of the learning rate for each step; constant 1 by default.
@@ -50,7 +65,7 @@ impl Schedule {
         let span = self.total.saturating_sub(self.warmup).max(1) as f64;
         let passed = ((step - self.warmup) as f64 / span).min(1.0);
         match self.decay {
-            Decay::Constant => 1.0,
+            Decay::Constant | Decay::Plateau => 1.0,
             Decay::Linear => 1.0 - passed,
             Decay::Cosine => (1.0 + (std::f64::consts::PI * passed).cos()) / 2.0,
         }

@@ -16,6 +16,7 @@ use crate::embed::{EmbeddedBatch, Eos, Shared, Tables};
 use crate::error::{Error, Result};
 use crate::optimizer::dense_optimizer;
 use crate::progress::{Phase, Progress};
+use crate::schedule::after_cuts;
 use crate::taken::WeightsTaken;
 
 /// A model in training, with its tables.
@@ -86,6 +87,7 @@ impl<M: SequenceModel> Trainer<M> {
         if self.progress.phase != Phase::Pretrain {
             self.model = self.model.clone().fine_tune();
         }
+        self.tables.scale_rate(after_cuts(self.progress.cuts));
         Ok(true)
     }
 
@@ -222,7 +224,7 @@ impl<M: SequenceModel> Trainer<M> {
         if !frozen {
             self.tables.update(&embedded, rows, scale, step);
         }
-        let rate = adam.learning_rate * adam.schedule.factor(step);
+        let rate = adam.learning_rate * adam.schedule.factor(step) * after_cuts(self.progress.cuts);
         self.model = self.optimizer.step(rate, self.model.clone(), dense);
         Ok(value)
     }

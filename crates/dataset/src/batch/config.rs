@@ -105,10 +105,11 @@ impl BatchConfig {
     pub fn tuned() -> Self {
         Self {
             one_pass: true,
-            compared_targets: 8,
+            batch_size: 128,
+            compared_targets: 4,
             targets_per_user: 50,
             training_negatives: 4,
-            shared_negatives: 512,
+            shared_negatives: 2048,
             ..Self::default()
         }
     }

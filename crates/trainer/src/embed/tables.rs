@@ -177,6 +177,11 @@ impl Tables {
         }
     }
 
+    /// Multiplies the learning rate of steps to come by `scale`. Every row has to be up to date, or as a run with this scale left it.
+    pub(crate) fn scale_rate(&mut self, scale: f64) {
+        self.each().into_iter().for_each(|(_, table)| table.scale_rate(scale));
+    }
+
     /// Brings every row up to date: before evaluating.
     pub fn catch_up(&mut self, step: u64) {
         self.each().into_iter().for_each(|(_, table)| table.catch_up(step));

@@ -59,6 +59,8 @@ struct Rate {
 #[derive(Clone, Debug)]
 pub(super) struct Adam {
     pub config: AdamConfig,
+    /// Of the learning rate of steps whose rates are not known yet.
+    pub scale: f64,
     /// Of step t at t − 1.
     rates: Vec<Rate>,
 }
@@ -68,7 +70,7 @@ const SETTLED: u64 = 20;
 
 impl Adam {
     pub fn new(config: AdamConfig) -> Self {
-        Self { config, rates: Vec::new() }
+        Self { config, scale: 1.0, rates: Vec::new() }
     }
 
     /// Knows the rates of steps up to `step` from now on.
@@ -77,7 +79,7 @@ impl Adam {
         for step in self.rates.len() as u64 + 1..=step {
             let root = (1.0 - config.beta_2.powi(step as i32)).sqrt();
             self.rates.push(Rate {
-                learning_rate: (config.learning_rate * config.schedule.factor(step)) as f32,
+                learning_rate: (config.learning_rate * config.schedule.factor(step) * self.scale) as f32,
                 correction: root / (1.0 - config.beta_1.powi(step as i32)),
                 epsilon: config.epsilon * root,
             });

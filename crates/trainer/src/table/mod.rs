@@ -162,6 +162,11 @@ impl Table {
         });
     }
 
+    /// Multiplies the learning rate of steps to come. Every row has to be up to date, or as a run with this scale left it.
+    pub(crate) fn scale_rate(&mut self, scale: f64) {
+        self.adam.scale = scale;
+    }
+
     /// Brings every row up to date: before evaluating.
     pub fn catch_up(&mut self, step: u64) {
         // Where weights decay, rows move that no batch has touched.
