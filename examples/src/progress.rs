@@ -87,10 +87,10 @@ pub struct TrainingBar {
     bar: ProgressBar,
     label: String,
     lines: Lines,
-    /// Examples of this epoch that this process trained on.
+    /// Examples of this epoch after the first step of this process.
     seen: u64,
-    /// Time of the first of them.
-    since: Instant,
+    /// The end of that step.
+    since: Option<Instant>,
 }
 
 impl TrainingBar {
@@ -98,7 +98,7 @@ impl TrainingBar {
     pub fn new(label: &str) -> Self {
         let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} steps, {eta} left");
         let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, label: label.to_owned(), lines: Lines::new(), seen: 0, since: Instant::now() }
+        Self { bar, label: label.to_owned(), lines: Lines::new(), seen: 0, since: None }
     }
 
     fn name(&self, phase: Phase) -> String {
@@ -111,13 +111,18 @@ impl TrainingBar {
 
 impl Observer for TrainingBar {
     fn step(&mut self, info: &StepInfo) {
-        if self.seen == 0 {
-            self.since = Instant::now();
-        }
-        self.seen += info.examples;
-        let speed = self.seen as f64 / self.since.elapsed().as_secs_f64().max(1e-9);
+        let speed = match self.since {
+            None => {
+                self.since = Some(Instant::now());
+                String::new()
+            }
+            Some(since) => {
+                self.seen += info.examples;
+                format!(", {:.0} examples/s", self.seen as f64 / since.elapsed().as_secs_f64().max(1e-9))
+            }
+        };
         let (name, epoch, loss) = (self.name(info.phase), info.epoch + 1, info.loss);
-        let text = format!("{name} epoch {epoch} loss {loss:.4}, {speed:.0} examples/s");
+        let text = format!("{name} epoch {epoch} loss {loss:.4}{speed}");
         self.lines.say(|| format!("{text}, step {} of {}", info.step + 1, info.steps));
         self.bar.set_length(info.steps);
         self.bar.set_position(info.step + 1);
@@ -126,7 +131,7 @@ impl Observer for TrainingBar {
 
     fn epoch(&mut self, info: &EpochInfo) {
         self.bar.reset();
-        self.seen = 0;
+        (self.seen, self.since) = (0, None);
         let valid = info.valid.map_or_else(String::new, |metric| format!(", validation {metric:.4}"));
         tracing::info!("{} epoch {}: loss {:.4}{valid}", self.name(info.phase), info.epoch + 1, info.loss);
     }

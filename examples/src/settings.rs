@@ -34,8 +34,8 @@ pub struct Settings {
     /// Weights of the three pretraining losses: next pair, alignment, relevance. 0 switches a loss off.
     #[arg(long, default_value = "1,1,1", value_parser = parse_weights)]
     pub pretrain_weights: [f64; 3],
-    /// Early stopping: epochs without a better validation metric before training stops. The best epoch is kept. 0: no early
-    /// stopping. By default 3, published 0.
+    /// Early stopping: epochs without a better validation metric before training stops, in a row or, with `--decay plateau`, in all.
+    /// The best epoch is kept. 0: no early stopping. By default 3, published 0.
     #[arg(long)]
     pub patience: Option<u64>,
     /// Validation metric that early stopping compares.

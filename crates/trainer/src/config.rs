@@ -15,7 +15,8 @@ use crate::table::AdamConfig;
 pub struct TrainConfig {
     /// Passes over the training examples.
     pub epochs: u64,
-    /// Stop after so many epochs without a better validation metric, and go back to the best; 0 never stops.
+    /// Stop after so many epochs in a row without a better validation metric, and go back to the best; 0 never stops. With
+    /// [`Decay::Plateau`] after so many in all.
     pub patience: u64,
     /// The metric that early stopping watches.
     pub watch: String,

@@ -70,7 +70,9 @@ impl<M: SequenceModel> Trainer<M> {
                 }
             }
             let patience = self.config.patience;
-            let stopped = patience > 0 && self.progress.since_best >= patience;
+            // Small gains at a small rate do not go on for ever: cuts are not taken back.
+            let worse = self.progress.since_best.max(u64::from(self.progress.cuts));
+            let stopped = patience > 0 && worse >= patience;
             if stopped || self.progress.epoch >= self.config.epochs {
                 if let Some((model, tables)) = &best {
                     self.model = model.clone();

@@ -10,8 +10,8 @@ use burn::tensor::Device;
 use seminar_dataset::{Batch, BatchConfig, Corpus, Split};
 use seminar_models::{AnyModel, ModelConfig, ModelKind, SequenceModel};
 use seminar_trainer::{
-    CheckpointConfig, Modalities, Observer, Phase, RowMatching, Silent, StepInfo, Tables, TrainConfig,
-    Trainer,
+    AdamConfig, CheckpointConfig, Decay, FitReport, Modalities, Observer, Phase, RowMatching, Schedule,
+    Silent, StepInfo, Tables, TrainConfig, Trainer,
 };
 use support::corpus;
 
@@ -296,5 +296,46 @@ fn a_run_left_at_any_step_ends_with_the_same_bits() {
         let broken = catch_unwind(AssertUnwindSafe(|| run(folder.path(), &mut Leave(left))));
         assert!(broken.is_err(), "there are more than {left} steps");
         assert!(run(folder.path(), &mut Silent) == undisturbed, "left at step {left}");
+    }
+}
+
+#[test]
+fn a_rate_that_was_cut_is_cut_after_a_kill_and_training_goes_on_from_the_best() {
+    let (_data, corpus) = corpus();
+    let settings = |decay| {
+        let schedule = Schedule { decay, ..Schedule::default() };
+        // Steps so large that validation soon gets worse.
+        let adam = AdamConfig { learning_rate: 0.05, schedule, ..AdamConfig::default() };
+        TrainConfig { epochs: 8, patience: 3, adam, ..config() }
+    };
+    let run = |folder: &Path, decay, observer: &mut dyn Observer| {
+        let mut trainer = trainer(ModelKind::Twin, settings(decay), &corpus, folder);
+        trainer.resume().unwrap();
+        trainer.fit(observer).unwrap();
+        (trainer.progress().clone(), trainer.export())
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (progress, undisturbed) = run(folder.path(), Decay::Plateau, &mut Silent);
+    let worse = |valid: &[f64]| {
+        let best = |epoch: usize| valid[..epoch].iter().copied().fold(0.0, f64::max);
+        (0..valid.len()).filter(|&epoch| valid[epoch] <= best(epoch)).count()
+    };
+    let FitReport { steps, valid, losses, .. } = &progress.fit;
+    assert!(progress.cuts >= 2, "{valid:?}");
+    assert_eq!(progress.cuts as usize, worse(valid));
+    // From the best and in small steps, an epoch starts where a constant rate has long left.
+    let folder = tempfile::tempdir().unwrap();
+    let (constant, _) = run(folder.path(), Decay::Constant, &mut Silent);
+    assert_eq!(constant.cuts, 0);
+    let first = (0..valid.len()).find(|&epoch| epoch > 0 && valid[epoch] <= valid[epoch - 1]).unwrap();
+    assert_eq!(losses[..=first], constant.fit.losses[..=first], "nothing differs before the first cut");
+    assert_ne!(losses[first + 1], constant.fit.losses[first + 1]);
+
+    for left in (0..*steps).step_by(5) {
+        let folder = tempfile::tempdir().unwrap();
+        let broken = catch_unwind(AssertUnwindSafe(|| run(folder.path(), Decay::Plateau, &mut Leave(left))));
+        assert!(broken.is_err(), "there are more than {left} steps");
+        let (after, weights) = run(folder.path(), Decay::Plateau, &mut Silent);
+        assert!(weights == undisturbed && after.cuts == progress.cuts, "left at step {left}");
     }
 }

@@ -247,7 +247,8 @@ impl Naive<'_> {
 
     /// The state of the short-term tower at the newest event.
     fn tower(&self, x: &[Row], tower: &ShortTermConfig) -> Row {
-        let mut x = x[x.len().saturating_sub(tower.events)..].to_vec();
+        let newest = &x[x.len().saturating_sub(tower.events)..];
+        let mut x: Vec<Row> = newest.iter().map(|x| self.norm("short_term.before", x)).collect();
         let size = D / tower.heads;
         for layer in 0..tower.layers {
             let name = |part: &str| format!("short_term.layers.{layer}.{part}");
