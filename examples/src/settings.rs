@@ -24,7 +24,7 @@ pub struct Settings {
     /// publication take published, `train` takes default.
     #[arg(long)]
     pub preset: Option<Preset>,
-    /// Passes over the training examples at most. By default 100, published 1.
+    /// Passes over the training examples at most. By default 1000, published 1.
     #[arg(long)]
     pub epochs: Option<u64>,
     /// Epochs of pretraining before training. By default none, but 1 for seminar where its losses are weighed and with published; the other
@@ -34,10 +34,13 @@ pub struct Settings {
     /// Weights of the three pretraining losses: next pair, alignment, relevance. 0 switches a loss off.
     #[arg(long, default_value = "1,1,1", value_parser = parse_weights)]
     pub pretrain_weights: [f64; 3],
-    /// Early stopping: epochs without a better validation metric before training stops, in a row or, with `--decay plateau`, in all.
-    /// The best epoch is kept. 0: no early stopping. By default 3, published 0.
+    /// Early stopping: validations without a better metric before training stops, in a row or, with `--decay plateau`, in all. The
+    /// best epoch is kept. 0: no early stopping. By default 3, published 0.
     #[arg(long)]
     pub patience: Option<u64>,
+    /// Steps between validations at least; they follow an epoch. By default 128, published 0.
+    #[arg(long)]
+    pub validate_every: Option<u64>,
     /// Validation metric that early stopping compares.
     #[arg(long, default_value = "MRR")]
     pub watch: String,
@@ -118,8 +121,7 @@ pub struct Settings {
     #[arg(long, default_value_t = 0)]
     pub warmup: u64,
     /// How the learning rate falls after the warm-up: not at all (constant), in a straight line or along half a cosine to zero at
-    /// `--decay-steps`, or to a fifth after each epoch without a better validation metric, which starts again from the best
-    /// (plateau). By default plateau, published constant.
+    /// `--decay-steps`, or to a fifth after each validation without a better metric, from where the best goes on (plateau). By default plateau, published constant.
     #[arg(long, value_parser = one_of(Decay::VARIANTS))]
     pub decay: Option<Decay>,
     /// Step at which the learning rate reaches zero. By default the last step of the run.
@@ -152,9 +154,10 @@ pub struct Settings {
 }
 
 /// The settings that may be given where training goes on from a saved model.
-const GOING_ON: [&str; 8] = [
+const GOING_ON: [&str; 9] = [
     "--epochs",
     "--patience",
+    "--validate-every",
     "--watch",
     "--learning-rate",
     "--warmup",
@@ -368,6 +371,7 @@ impl Settings {
             ("--pretrain-epochs", self.pretrain_epochs.is_some_and(|epochs| epochs > 0), seminar),
             ("--pretrain-weights", self.pretrain_weights != [1.0; 3], pretrained),
             ("--patience", self.patience.is_some(), trained),
+            ("--validate-every", self.validate_every.is_some(), trained && self.patience_or_preset() > 0),
             ("--watch", self.watch != "MRR", trained && self.patience_or_preset() > 0),
             ("--stage1-topk", self.stage1_topk.is_some(), qin),
             ("--soft-search", self.soft_search != SoftSearch::Mhta, seminar),
@@ -405,6 +409,7 @@ impl Settings {
         let mut train = saved.train;
         train.epochs = self.epochs.unwrap_or(1);
         train.patience = self.patience.unwrap_or(0);
+        train.validate_every = self.validate_every.unwrap_or(0);
         train.watch = self.watch.clone();
         train.table_folder = self.temp_dir.clone();
         if given.iter().any(|flag| flag == "--learning-rate") {
@@ -466,6 +471,7 @@ impl Settings {
             train: TrainConfig {
                 epochs: self.epochs.unwrap_or(train.epochs),
                 patience: self.patience_or_preset(),
+                validate_every: self.validate_every.unwrap_or(train.validate_every),
                 watch: self.watch.clone(),
                 freeze_tables: self.freeze_tables,
                 batches,

@@ -69,9 +69,12 @@ const CASES: [Case; 26] = [
         "another loss, or another modality",
     ),
     case("train --data data --model twin --clip-norm=-1 --out new", "0 switches clipping off"),
-    case("train --data data --model twin --warmup 1000 --out new", "a shorter warm-up, or more `--epochs`"),
     case(
-        "train --data data --model twin --learning-rate 1e30 --out diverged",
+        "train --data data --model twin --epochs 1 --warmup 1000 --out new",
+        "a shorter warm-up, or more `--epochs`",
+    ),
+    case(
+        "train --data data --model twin --epochs 1 --learning-rate 1e30 --out diverged",
         "a smaller `--learning-rate`, `--clip-norm`, `--warmup`",
     ),
     case(
@@ -79,7 +82,7 @@ const CASES: [Case; 26] = [
         "`--resume` goes on with the run, `--force` replaces it",
     ),
     case(
-        "train --data data --model twin --out run --resume --seed 7",
+        "train --data data --model twin --epochs 1 --out run --resume --seed 7",
         "the flags of the first time, or another `--out`",
     ),
     case("train --data damaged --model twin --out new", "copy the folder again, or run `prepare` again"),
@@ -116,7 +119,7 @@ fn prepare(root: &Path) {
     };
     done("prepare --source amazon --input raw --name Toys --out data");
     fs::remove_file(root.join("data/image.emb")).unwrap();
-    done("train --data data --model twin --out run");
+    done("train --data data --model twin --epochs 1 --out run");
     folder("damaged", "corpus.bin", &fs::read(root.join("data/corpus.bin")).unwrap()[..200]);
     folder("damaged", "texts.bin", &fs::read(root.join("data/texts.bin")).unwrap());
 }

@@ -210,6 +210,8 @@ fn a_folder_full_of_other_files_is_refused_by_every_program() {
             &data,
             "--out",
             &run,
+            "--epochs",
+            "1",
             "--max-seq-length",
             "10",
             "--retrieve-topk",

@@ -15,9 +15,12 @@ use crate::table::AdamConfig;
 pub struct TrainConfig {
     /// Passes over the training examples.
     pub epochs: u64,
-    /// Stop after so many epochs in a row without a better validation metric, and go back to the best; 0 never stops. With
+    /// Stop after so many validations in a row without a better metric, and go back to the best; 0 never validates. With
     /// [`Decay::Plateau`] after so many in all.
     pub patience: u64,
+    /// Validate after an epoch if this many steps were taken since the last time, so that few users do not decide by chance; 0:
+    /// after every epoch.
+    pub validate_every: u64,
     /// The metric that early stopping watches.
     pub watch: String,
     /// Tables stay as they are after pretraining.
@@ -48,6 +51,7 @@ impl Default for TrainConfig {
         Self {
             epochs: 1,
             patience: 0,
+            validate_every: 0,
             watch: "MRR".into(),
             freeze_tables: false,
             adam: AdamConfig::default(),
@@ -69,8 +73,9 @@ impl TrainConfig {
     pub fn tuned() -> Self {
         let schedule = Schedule { decay: Decay::Plateau, ..Schedule::default() };
         Self {
-            epochs: 100,
+            epochs: 1000,
             patience: 3,
+            validate_every: 128,
             initial_deviation: 0.02,
             adam: AdamConfig { schedule, ..AdamConfig::default() },
             batches: BatchConfig::tuned(),

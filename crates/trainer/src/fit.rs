@@ -5,9 +5,10 @@ use std::time::Instant;
 use seminar_dataset::{Batches, Split};
 use seminar_models::SequenceModel;
 
+use crate::config::TrainConfig;
 use crate::error::{Error, Result};
 use crate::observer::{EpochInfo, Observer, StepInfo};
-use crate::progress::{FitReport, Phase};
+use crate::progress::{FitReport, Phase, Progress};
 use crate::schedule::{Decay, after_cuts};
 use crate::trainer::Trainer;
 
@@ -60,10 +61,7 @@ impl<M: SequenceModel> Trainer<M> {
             let start = Instant::now();
             if self.progress.epoch < self.config.epochs {
                 let (epoch, loss) = (self.progress.epoch, self.epoch(&batches, observer)?);
-                let valid = match self.config.patience {
-                    0 => None,
-                    _ => Some(self.validate()?),
-                };
+                let valid = if self.is_time_to_validate() { Some(self.validate()?) } else { None };
                 observer.epoch(&EpochInfo { phase: Phase::Fit, epoch, loss, valid });
                 if let Some(valid) = valid {
                     self.watch(valid, &mut best)?;
@@ -138,6 +136,13 @@ impl<M: SequenceModel> Trainer<M> {
         Ok(loss)
     }
 
+    /// Whether enough steps were taken since the last validation, or none will follow.
+    fn is_time_to_validate(&self) -> bool {
+        let TrainConfig { patience, validate_every, epochs, .. } = self.config;
+        let Progress { step, validated, epoch, .. } = self.progress;
+        patience > 0 && (step - validated >= validate_every || epoch >= epochs)
+    }
+
     /// The watched metric of the validation split.
     fn validate(&mut self) -> Result<f64> {
         let batches = self.config.batches.clone();
@@ -152,9 +157,10 @@ impl<M: SequenceModel> Trainer<M> {
         })
     }
 
-    /// Compares an epoch's validation figure with the best.
+    /// Compares a validation figure with the best.
     fn watch(&mut self, valid: f64, best: &mut Option<Best<M>>) -> Result<()> {
         self.progress.fit.valid.push(valid);
+        self.progress.validated = self.progress.step;
         if self.progress.best.is_none_or(|known| valid > known) {
             self.progress.best = Some(valid);
             self.progress.since_best = 0;

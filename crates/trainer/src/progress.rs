@@ -65,8 +65,11 @@ pub struct Progress {
     pub seen: u64,
     /// The best validation figure.
     pub best: Option<f64>,
-    /// Epochs since then.
+    /// Validations since then.
     pub since_best: u64,
+    /// The step of the last validation.
+    #[serde(default)]
+    pub validated: u64,
     /// How often the learning rate was cut.
     #[serde(default)]
     pub cuts: u32,

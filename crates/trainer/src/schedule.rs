@@ -27,8 +27,8 @@ pub enum Decay {
     Linear,
     /// Half a cosine to zero at the last step.
     Cosine,
-    /// To a fifth after each epoch that is no better in validation than the best so far; training then goes on from the best. Without
-    /// patience nothing is validated, and the rate is constant.
+    /// To a fifth after each validation that is no better than the best so far; training then goes on from the best. Without patience
+    /// nothing is validated, and the rate is constant.
     Plateau,
 }
 
@@ -39,7 +39,7 @@ impl Decay {
     }
 }
 
-/// What is left of the rate after `cuts` epochs that were no better than the best.
+/// What is left of the rate after `cuts` validations that were no better than the best.
 pub(crate) fn after_cuts(cuts: u32) -> f64 {
     0.2_f64.powi(cuts as i32)
 }
