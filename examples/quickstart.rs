@@ -60,7 +60,8 @@ fn work(args: Args) -> anyhow::Result<()> {
     OutputFolder::open_input(&data, WRITER)?.claim(&["text.emb"])?;
     embed::hashed_titles(&corpus, &data.join("text.emb"))?;
 
-    let batches = BatchConfig { history_length: 20, ..BatchConfig::tuned() };
+    let batches =
+        BatchConfig { batch_size: 64, history_length: 20, targets_per_user: 20, ..BatchConfig::default() };
     let baseline = popularity(&corpus, Split::Test, &batches, Ties::Mean)?;
     let mut rows =
         vec![RunResult::new("popularity", "Gift_Cards", Split::Test, batches.test_mode, baseline)?];
@@ -68,11 +69,16 @@ fn work(args: Args) -> anyhow::Result<()> {
     let best = args.out.join("model");
     for &kind in ModelKind::ALL {
         let modalities = available(&corpus, &data);
-        let model = ModelConfig { top_k: 10, stage_one_top_k: 15, modalities, ..ModelConfig::tuned() };
+        let model = ModelConfig { top_k: 10, stage_one_top_k: 15, modalities, ..ModelConfig::default() };
         let mut experiment = Experiment {
             config: AnyConfig { kind, model },
-            train: TrainConfig { batches: batches.clone(), ..TrainConfig::tuned() },
-            pretrain_epochs: 0,
+            train: TrainConfig {
+                epochs: 12,
+                patience: 3,
+                batches: batches.clone(),
+                ..TrainConfig::default()
+            },
+            pretrain_epochs: if kind == ModelKind::Seminar { 2 } else { 0 },
             dataset: "Gift_Cards".into(),
         };
         let mut bar = TrainingBar::new(kind.name());
