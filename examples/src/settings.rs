@@ -121,7 +121,8 @@ pub struct Settings {
     #[arg(long, default_value_t = 0)]
     pub warmup: u64,
     /// How the learning rate falls after the warm-up: not at all (constant), in a straight line or along half a cosine to zero at
-    /// `--decay-steps`, or to a fifth after each validation without a better metric, from where the best goes on (plateau). By default plateau, published constant.
+    /// `--decay-steps`, or to a fifth after each validation without a better metric, with which training goes on from the best weights
+    /// (plateau). By default plateau, published constant.
     #[arg(long, value_parser = one_of(Decay::VARIANTS))]
     pub decay: Option<Decay>,
     /// Step at which the learning rate reaches zero. By default the last step of the run.

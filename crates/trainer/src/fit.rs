@@ -68,14 +68,11 @@ impl<M: SequenceModel> Trainer<M> {
                 }
             }
             let patience = self.config.patience;
-            // Small gains at a small rate do not go on for ever: cuts are not taken back.
+            // Each cut of the learning rate counts, so that tiny gains at a tiny rate do not go on for ever.
             let worse = self.progress.since_best.max(u64::from(self.progress.cuts));
             let stopped = patience > 0 && worse >= patience;
             if stopped || self.progress.epoch >= self.config.epochs {
-                if let Some((model, tables)) = &best {
-                    self.model = model.clone();
-                    self.tables.restore(tables, self.progress.step);
-                }
+                self.go_back(&best);
                 self.tables.catch_up(self.progress.step);
                 self.progress.phase = Phase::Done;
                 self.save_best()?;
@@ -175,12 +172,17 @@ impl<M: SequenceModel> Trainer<M> {
         }
     }
 
-    /// Goes on from the best epoch's weights with a smaller learning rate.
-    fn cut_rate(&mut self, best: &Option<Best<M>>) {
+    /// Takes the best epoch's weights, if there are any.
+    fn go_back(&mut self, best: &Option<Best<M>>) {
         if let Some((model, tables)) = best {
             self.model = model.clone();
             self.tables.restore(tables, self.progress.step);
         }
+    }
+
+    /// Goes on from the best epoch's weights with a smaller learning rate.
+    fn cut_rate(&mut self, best: &Option<Best<M>>) {
+        self.go_back(best);
         self.progress.cuts += 1;
         self.tables.scale_rate(after_cuts(self.progress.cuts));
     }

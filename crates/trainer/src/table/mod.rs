@@ -162,7 +162,8 @@ impl Table {
         });
     }
 
-    /// Multiplies the learning rate of steps to come. Every row has to be up to date, or as a run with this scale left it.
+    /// Multiplies the learning rate of steps to come by `scale`. Rows must be up to date or come from a run with this scale: the steps
+    /// that a row is behind take this scale as well.
     pub(crate) fn scale_rate(&mut self, scale: f64) {
         self.adam.scale = scale;
     }
