@@ -7,6 +7,7 @@ use clap::Parser;
 use seminar_examples::device::DeviceKind;
 use seminar_examples::encode::Encoding;
 use seminar_examples::program;
+use seminar_examples::vectors::Vectors;
 
 /// Encodes the items of a corpus. A killed run continues where it stopped.
 #[derive(Parser)]
@@ -14,6 +15,13 @@ struct Args {
     /// Corpus folder that `prepare` wrote; the embedding files are added to it.
     #[arg(long)]
     data: PathBuf,
+    /// Take the vectors of texts from a file in place of encoding titles: tab-separated lines of an item's name and its numbers
+    /// (`.tsv`, `.tsv.gz`), or safetensors with a matrix whose row n belongs to item n + 1.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint", "images", "no_texts", "words", "normalise", "chunk"])]
+    text_vectors: Option<PathBuf>,
+    /// The same for images.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint", "images", "no_texts", "words", "normalise", "chunk"])]
+    image_vectors: Option<PathBuf>,
     #[command(flatten)]
     encoding: Encoding,
     /// Number of threads; one per core by default.
@@ -30,5 +38,9 @@ fn main() -> ExitCode {
 
 fn work(args: Args) -> anyhow::Result<()> {
     seminar_examples::machine::start(args.threads)?;
+    let vectors = Vectors { text: args.text_vectors, image: args.image_vectors };
+    if !vectors.is_empty() {
+        return vectors.take(&args.data, args.encoding.precision(), "embed");
+    }
     args.encoding.run(&args.data, args.device, "embed")
 }

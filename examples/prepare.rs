@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 use seminar_dataset::s3rec::TextFiles;
 use seminar_dataset::{
-    AmazonReviews, Corpus, EventSource, Interactions, KuaiSar, Numbered, Numbers, PrepareConfig,
+    AmazonReviews, Corpus, EventSource, Interactions, ItemField, KuaiSar, Numbered, Numbers, PrepareConfig,
     PrepareReport, Preset, Queries, ReadOptions, Reader, Repeats, SplitAt, TableSchema, WholeFolder,
     check_name, parse_time,
 };
@@ -120,6 +120,8 @@ struct Chosen {
     preset: Preset,
     folder: PathBuf,
     name: String,
+    /// Fields of items that the flags name, where the source has no tables.
+    fields: Vec<ItemField>,
 }
 
 fn work(args: &Args, matches: &ArgMatches) -> anyhow::Result<()> {
@@ -182,8 +184,10 @@ fn chosen(args: &Args) -> anyhow::Result<Chosen> {
             anyhow::bail!("--source or --preset is needed: --list-presets lists the known data sets")
         }
     };
+    let fields = ["--fields", "--number-fields"];
+    let means_nothing = |flag: &&str| preset.reader != Reader::S3rec || !fields.contains(flag);
     if source != "table"
-        && let Some(flag) = args.table.given().first()
+        && let Some(flag) = args.table.given().into_iter().find(means_nothing)
     {
         anyhow::bail!(
             "{flag} means nothing for {source}, whose columns are known: leave it out, take --source table, or change the \
@@ -209,7 +213,8 @@ fn chosen(args: &Args) -> anyhow::Result<Chosen> {
         }
         None => preset.name.clone(),
     };
-    Ok(Chosen { source, preset, folder, name })
+    let fields = if preset.reader == Reader::S3rec { args.table.item_fields()? } else { Vec::new() };
+    Ok(Chosen { source, preset, folder, name, fields })
 }
 
 /// A flag that does nothing is an error, not a surprise.
@@ -248,7 +253,7 @@ fn refuse_foreign(args: &Args, matches: &ArgMatches, chosen: &Chosen) -> anyhow:
 type Read = (Numbered, PrepareReport, Vec<u32>);
 
 fn prepare(args: &Args, chosen: &Chosen, options: &ReadOptions) -> seminar_dataset::Result<Read> {
-    let Chosen { preset, folder, name, .. } = chosen;
+    let Chosen { preset, folder, name, fields, .. } = chosen;
     match preset.reader {
         Reader::S3rec => {
             let mut files = TextFiles::new(folder, name);
@@ -261,6 +266,7 @@ fn prepare(args: &Args, chosen: &Chosen, options: &ReadOptions) -> seminar_datas
                 ..files.filters
             };
             files.options = options.clone();
+            files.fields = fields.clone();
             files.import().map(|imported| (imported.data, imported.report, imported.item_numbers))
         }
         Reader::Amazon => {

@@ -20,6 +20,11 @@ pub fn model_or_popularity() -> PossibleValuesParser {
     PossibleValuesParser::new(std::iter::once("popularity").chain(ModelKind::NAMES.iter().copied()))
 }
 
+/// Parses one of some names.
+pub fn one_of_names(names: &'static [&'static str]) -> PossibleValuesParser {
+    PossibleValuesParser::new(names)
+}
+
 /// The name of a flag's value.
 pub fn name(value: &impl ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())

@@ -71,7 +71,7 @@ impl Encoding {
             data,
             fingerprint: xxh3_64(settings.as_bytes()),
             normalise: self.normalise,
-            precision: if self.half { Precision::F16 } else { Precision::F32 },
+            precision: self.precision(),
             chunk: self.chunk,
         };
         folder.claim(&self.files())?;
@@ -110,6 +110,11 @@ impl Encoding {
             written.insert("image".into(), entry);
         }
         Ok(write_text(&data.join("embeddings.json"), &format!("{:#}\n", Value::Object(written)))?)
+    }
+
+    /// How numbers are stored.
+    pub fn precision(&self) -> Precision {
+        if self.half { Precision::F16 } else { Precision::F32 }
     }
 
     /// Whether the folder of images is made.

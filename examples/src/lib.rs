@@ -1,6 +1,7 @@
 //! Code that the example binaries share: corpus folders, embedding files, training runs, tables, progress bars.
 
 pub mod args;
+pub mod board;
 pub mod clip;
 pub mod device;
 #[cfg(feature = "download")]
@@ -19,6 +20,8 @@ pub mod run;
 pub mod settings;
 pub mod stop;
 pub mod tables;
+pub mod tune;
+pub mod vectors;
 
 /// Every operation allocates and frees tensors of several megabytes. The system's allocator maps and unmaps each of them, and
 /// the page faults cost as much as the arithmetic.

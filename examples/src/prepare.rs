@@ -14,10 +14,11 @@ use serde_json::{Value, json};
 use crate::machine::peak_rss_bytes;
 
 /// Settings of the library that are flags of `prepare`.
-pub const FLAGS: [&str; 10] = [
+pub const FLAGS: [&str; 11] = [
     "after",
     "before",
     "drop_repeats",
+    "fields",
     "lossy_utf8",
     "max_bad_lines",
     "max_user_events",

@@ -66,6 +66,10 @@ pub struct Settings {
     /// Dropout rate of event and target vectors of the search in training, from 0 to 1.
     #[arg(long, default_value_t = 0.0)]
     pub dropout: f64,
+    /// With summed modalities: share of items with text or image whose own vector training leaves out, so that the frozen one learns to
+    /// stand in for it, from 0 to 1. By default 0.5, published 0.
+    #[arg(long)]
+    pub id_dropout: Option<f64>,
     /// Newest events that the short-term tower beside the search reads; 0: no tower. By default 50, published 0.
     #[arg(long)]
     pub short_term: Option<usize>,
@@ -79,6 +83,10 @@ pub struct Settings {
     /// 10, published 1.
     #[arg(long)]
     pub tower_weight: Option<f64>,
+    /// Distances between an event and the request that have a bias of their own in the attention's scores, further ones share the last;
+    /// 0: the order of events counts for nothing there.
+    #[arg(long, value_name = "N")]
+    pub distance_bias: Option<usize>,
     /// How the modalities of an item become one vector: added with a weight each (sum), or weighed by a gate that is one for all
     /// (global) or looks at the item (per_event). By default sum, published global.
     #[arg(long, value_parser = one_of(GateKind::VARIANTS))]
@@ -179,9 +187,11 @@ pub const FLAGS: &[(&str, &str)] = &[
     ("shared_negatives", "--shared-negatives"),
     ("one_pass", "--one-pass"),
     ("tower_weight", "--tower-weight"),
+    ("distance_bias", "--distance-bias"),
     ("hide_query", "--hide-query"),
     ("modalities", "--modalities"),
     ("query_weight", "--query-weight"),
+    ("id_dropout", "--id-dropout"),
     ("dropout", "--dropout"),
     ("pretrain_weights", "--pretrain-weights"),
     ("pretrain_epochs", "--pretrain-epochs"),
@@ -457,12 +467,14 @@ impl Settings {
                     modalities,
                     query_weight: self.query_weight,
                     dropout: self.dropout,
+                    id_dropout: self.id_dropout.unwrap_or(base.id_dropout),
                     pretrain_weights: self.pretrain_weights,
                     freeze_projections: !self.train_projections,
                     freeze_modal_projections: self.freeze_modal_projections,
                     soft_search: self.soft_search,
                     short_term: (events > 0).then(|| tower(events)),
                     tower_weight: self.tower_weight.unwrap_or(base.tower_weight),
+                    distance_bias: self.distance_bias.unwrap_or(base.distance_bias),
                     gate: self.gate.unwrap_or(base.gate),
                     loss: self.loss.unwrap_or(base.loss),
                     seed: batches.seed,

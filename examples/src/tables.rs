@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use seminar_dataset::{
-    Column, Encoding, EventTable, FieldColumn, Form, ItemTable, KindColumn, ListForm, Part, TableForm,
-    TableSchema, TimeForm,
+    Column, Encoding, EventTable, FieldColumn, Form, ItemField, ItemTable, KindColumn, ListForm, Part,
+    TableForm, TableSchema, TimeForm,
 };
 use strum::VariantArray;
 
@@ -87,11 +87,12 @@ pub struct TableFlags {
     /// Column of the address of a picture.
     #[arg(long, value_name = "COLUMN", requires = "items", help_heading = "Tables")]
     pub image: Option<String>,
-    /// Columns of named fields; behind a colon what separates several values in a cell: `genres:|`.
-    #[arg(long, value_name = "COLUMN[:SEPARATOR],…", num_args = 1.., requires = "items", help_heading = "Tables")]
+    /// Columns of named fields; behind a colon what separates several values in a cell: `genres:|`. For s3rec members of the lines of
+    /// NAME_items.jsonl, whose lists need no separator.
+    #[arg(long, value_name = "COLUMN[:SEPARATOR],…", num_args = 1.., help_heading = "Tables")]
     pub fields: Vec<String>,
     /// Columns of numbers, which become fields of so many buckets: `price:10`.
-    #[arg(long, value_name = "COLUMN[:BUCKETS]", num_args = 1.., requires = "items", help_heading = "Tables")]
+    #[arg(long, value_name = "COLUMN[:BUCKETS]", num_args = 1.., help_heading = "Tables")]
     pub number_fields: Vec<String>,
     /// Form of the files. By default their first lines show it, here and below.
     #[arg(long, value_parser = one_of(Form::VARIANTS), help_heading = "Tables")]
@@ -142,6 +143,8 @@ impl TableFlags {
             ("--valid", !self.valid.is_empty()),
             ("--test", !self.test.is_empty()),
             ("--items", !self.items.is_empty()),
+            ("--fields", !self.fields.is_empty()),
+            ("--number-fields", !self.number_fields.is_empty()),
             ("--form", self.form.is_some()),
             ("--separator", self.separator.is_some()),
             ("--header", self.header),
@@ -163,6 +166,10 @@ impl TableFlags {
     /// A flag whose value has not the form that it needs.
     pub fn schema(&self) -> anyhow::Result<TableSchema> {
         anyhow::ensure!(!self.events.is_empty(), "--source table needs --events FILE");
+        anyhow::ensure!(
+            !self.items.is_empty() || (self.fields.is_empty() && self.number_fields.is_empty()),
+            "--fields and --number-fields name columns of item files: add --items FILE"
+        );
         let format = TableForm {
             form: self.form.unwrap_or_default(),
             separator: self.separator.as_ref().map(|separator| separator.replace("\\t", "\t")),
@@ -217,6 +224,22 @@ impl TableFlags {
         };
         let items = if self.items.is_empty() { Vec::new() } else { vec![items] };
         Ok(TableSchema { events, items })
+    }
+
+    /// The named fields of items, for a source whose values need no separator.
+    ///
+    /// # Errors
+    /// As for [`TableFlags::schema`], or a separator.
+    pub fn item_fields(&self) -> anyhow::Result<Vec<ItemField>> {
+        let field = |FieldColumn { name, separator, buckets, .. }| {
+            let separator = separator.unwrap_or_default();
+            anyhow::ensure!(
+                separator.is_empty(),
+                "--fields {name}:{separator}: lists of these files need no separator: leave it out"
+            );
+            Ok(ItemField { name, buckets })
+        };
+        self.fields()?.into_iter().map(field).collect()
     }
 
     fn fields(&self) -> anyhow::Result<Vec<FieldColumn>> {

@@ -46,6 +46,16 @@ impl EmbeddingTable {
         Ok(Self { dim, rows: vec![0.0; size], present: vec![false; items + 1], refused: 0 })
     }
 
+    /// Width of the vectors.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// How many items have a vector.
+    pub fn count(&self) -> usize {
+        self.present.iter().filter(|&&present| present).count()
+    }
+
     /// Stores the vector of an item; one with NaN or infinity is left out and counted.
     ///
     /// # Errors

@@ -12,9 +12,11 @@ use crate::eta::Eta;
 use crate::events::{Events, UniqueEvents};
 use crate::kinds::{LossKind, ModalityKind};
 use crate::model::{PretrainBatch, PretrainLosses, Scores, SequenceModel, Successors};
+use crate::muse::Muse;
 use crate::needs::Needs;
 use crate::qin::Qin;
 use crate::sasrec::SasRec;
+use crate::sdim::Sdim;
 use crate::seminar::Seminar;
 use crate::sim::Sim;
 use crate::twin::Twin;
@@ -52,6 +54,10 @@ pub enum ModelKind {
     Qin,
     /// The attention's own heads.
     Twin,
+    /// Hash buckets in place of attention.
+    Sdim,
+    /// Cosines of frozen vectors.
+    Muse,
     /// Multi-modal pairs, pretrained.
     Seminar,
 }
@@ -107,6 +113,10 @@ pub enum AnyModel {
     Qin(Qin),
     /// [`Twin`].
     Twin(Twin),
+    /// [`Sdim`].
+    Sdim(Sdim),
+    /// [`Muse`].
+    Muse(Muse),
     /// [`Seminar`].
     Seminar(Seminar),
 }
@@ -120,6 +130,8 @@ macro_rules! each {
             Self::Eta($model) => $body,
             Self::Qin($model) => $body,
             Self::Twin($model) => $body,
+            Self::Sdim($model) => $body,
+            Self::Muse($model) => $body,
             Self::Seminar($model) => $body,
         }
     };
@@ -135,6 +147,8 @@ macro_rules! each_into {
             Self::Eta($model) => Self::Eta($body),
             Self::Qin($model) => Self::Qin($body),
             Self::Twin($model) => Self::Twin($body),
+            Self::Sdim($model) => Self::Sdim($body),
+            Self::Muse($model) => Self::Muse($body),
             Self::Seminar($model) => Self::Seminar($body),
         }
     };
@@ -150,6 +164,8 @@ impl AnyModel {
             Self::Eta(_) => ModelKind::Eta,
             Self::Qin(_) => ModelKind::Qin,
             Self::Twin(_) => ModelKind::Twin,
+            Self::Sdim(_) => ModelKind::Sdim,
+            Self::Muse(_) => ModelKind::Muse,
             Self::Seminar(_) => ModelKind::Seminar,
         }
     }
@@ -167,6 +183,8 @@ impl SequenceModel for AnyModel {
             ModelKind::Eta => Self::Eta(Eta::init(model, device)?),
             ModelKind::Qin => Self::Qin(Qin::init(model, device)?),
             ModelKind::Twin => Self::Twin(Twin::init(model, device)?),
+            ModelKind::Sdim => Self::Sdim(Sdim::init(model, device)?),
+            ModelKind::Muse => Self::Muse(Muse::init(model, device)?),
             ModelKind::Seminar => Self::Seminar(Seminar::init(model, device)?),
         })
     }

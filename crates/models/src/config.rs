@@ -78,6 +78,8 @@ pub struct ModelConfig {
     pub width: usize,
     /// H.
     pub heads: usize,
+    /// P: distances to the request that have a bias of their own in the attention; 0: the order of events counts for nothing there.
+    pub distance_bias: usize,
     /// K: events that the exact search unit attends to.
     pub top_k: usize,
     /// K1: events that QIN's first stage keeps.
@@ -96,6 +98,10 @@ pub struct ModelConfig {
     pub gate: GateKind,
     /// Bits of ETA's and SEMINAR's hash.
     pub hash_bits: usize,
+    /// G, SDIM's signatures of an event.
+    pub signatures: usize,
+    /// R, bits of a signature.
+    pub signature_bits: usize,
     /// SEMINAR's search.
     pub soft_search: SoftSearch,
     /// Sub-vectors and centroids of SEMINAR's quantiser.
@@ -106,6 +112,9 @@ pub struct ModelConfig {
     pub temperature: f64,
     /// Share of the components of event and target vectors that training drops.
     pub dropout: f64,
+    /// With summed modalities: share of items with text or image whose own vector training leaves out, so that the frozen one learns to
+    /// stand in for it.
+    pub id_dropout: f64,
     /// Rows that alignment compares with each other.
     pub alignment_rows: usize,
     /// Weights of next pair, alignment and relevance in the pretraining loss; 0 switches one off.
@@ -134,6 +143,7 @@ impl Default for ModelConfig {
         Self {
             width: 64,
             heads: 4,
+            distance_bias: 0,
             top_k: 50,
             stage_one_top_k: 80,
             modalities: vec![ModalityKind::Id, ModalityKind::Query],
@@ -143,11 +153,14 @@ impl Default for ModelConfig {
             query_weight: 0.5,
             gate: GateKind::Global,
             hash_bits: 256,
+            signatures: 16,
+            signature_bits: 3,
             soft_search: SoftSearch::Mhta,
             sub_vectors: 16,
             centroids: 256,
             temperature: 0.05,
             dropout: 0.0,
+            id_dropout: 0.0,
             alignment_rows: 256,
             pretrain_weights: [1.0; 3],
             freeze_projections: true,
@@ -166,6 +179,7 @@ impl ModelConfig {
     pub const TRAINING_ONLY: &[&str] = &[
         "seed",
         "dropout",
+        "id_dropout",
         "temperature",
         "alignment_rows",
         "pretrain_weights",
@@ -188,6 +202,7 @@ impl ModelConfig {
             short_term: Some(ShortTermConfig::default()),
             loss: LossKind::Softmax,
             tower_weight: 10.0,
+            id_dropout: 0.5,
             ..Self::default()
         }
     }
@@ -219,6 +234,7 @@ impl ModelConfig {
             query_weight: self.query_weight,
             gate: self.gate,
             dropout: self.dropout,
+            id_dropout: self.id_dropout,
             mask_missing: self.switches.mask_padding,
             seed: self.seed,
         }
@@ -230,6 +246,7 @@ impl ModelConfig {
             heads: self.heads,
             trained: self.switches.train_attention,
             identity_start: self.switches.identity_attention,
+            distances: self.distance_bias,
             mask_padding: self.switches.mask_padding,
             seed: self.seed,
         }
@@ -258,6 +275,10 @@ impl ModelConfig {
         HashBitsConfig { dim: self.width, bits: self.hash_bits, seed: self.seed }
     }
 
+    pub(crate) fn signature_hash(&self) -> HashBitsConfig {
+        HashBitsConfig { bits: self.signatures * self.signature_bits, ..self.hash() }
+    }
+
     /// Checks that pretraining has a loss to minimise.
     ///
     /// # Errors
@@ -282,13 +303,16 @@ impl ModelConfig {
     }
 
     /// The largest values: far beyond what is of use, so that a wrong or forged setting is an error and no lack of memory.
-    fn bounds(&self) -> [(&'static str, usize, usize); 10] {
+    fn bounds(&self) -> [(&'static str, usize, usize); 13] {
         [
             ("width", self.width, 1 << 13),
             ("heads", self.heads, 1 << 8),
+            ("distance_bias", self.distance_bias, 1 << 16),
             ("top_k", self.top_k, 1 << 24),
             ("stage_one_top_k", self.stage_one_top_k, 1 << 24),
             ("hash_bits", self.hash_bits, 1 << 16),
+            ("signatures", self.signatures, 1 << 10),
+            ("signature_bits", self.signature_bits, 1 << 3),
             ("text_width", self.text_width, 1 << 16),
             ("image_width", self.image_width, 1 << 16),
             ("sub_vectors", self.sub_vectors, 1 << 13),
@@ -300,7 +324,7 @@ impl ModelConfig {
     /// How many weights a model of these settings has at most, its tables apart. Each factor is within its bound.
     fn most_weights(&self) -> usize {
         let width = self.width;
-        let attention = 4 * self.heads * width * width;
+        let attention = self.heads * (4 * width * width + self.distance_bias + 1);
         let frozen = [(ModalityKind::Text, self.text_width), (ModalityKind::Image, self.image_width)];
         let inputs = frozen.iter().filter(|(kind, _)| self.has(*kind)).map(|(_, width)| width).sum::<usize>();
         let codes = match self.soft_search {
@@ -312,7 +336,14 @@ impl ModelConfig {
             .as_ref()
             .map_or(0, |tower| tower.layers * (12 * width + tower.heads * tower.events));
         // Projections and heads: a dozen layers of D×D.
-        attention + width * (inputs + self.hash_bits + codes + tower + 14 * width)
+        attention
+            + width
+                * (inputs
+                    + self.hash_bits
+                    + self.signatures * self.signature_bits
+                    + codes
+                    + tower
+                    + 14 * width)
     }
 
     /// Checks the settings against each other and against the history's length L.
@@ -327,6 +358,8 @@ impl ModelConfig {
             ("top_k", self.top_k),
             ("stage_one_top_k", self.stage_one_top_k),
             ("hash_bits", self.hash_bits),
+            ("signatures", self.signatures),
+            ("signature_bits", self.signature_bits),
             ("text_width", self.text_width),
             ("image_width", self.image_width),
             ("centroids", self.centroids),
@@ -380,8 +413,10 @@ impl ModelConfig {
                 format!("{} does not divide the width {}", self.sub_vectors, self.width),
             );
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return fail("dropout", format!("{} is not between 0 and 1", self.dropout));
+        for (field, share) in [("dropout", self.dropout), ("id_dropout", self.id_dropout)] {
+            if !(0.0..1.0).contains(&share) {
+                return fail(field, format!("{share} is not between 0 and 1"));
+            }
         }
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
             return fail("temperature", format!("{} is not above 0 and finite", self.temperature));

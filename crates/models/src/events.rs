@@ -1,5 +1,7 @@
 //! What a model sees: embedded events, each distinct one once.
 
+use std::ops::Range;
+
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 use crate::parts::{NOT_SELECTED, Selection};
@@ -56,6 +58,17 @@ impl Events {
         let [batch, length] = self.inverse.dims();
         let width = values.dims()[1];
         values.select(0, self.inverse.clone().flatten(0, 1)).reshape([batch, length, width])
+    }
+
+    /// Those of some users.
+    pub(crate) fn of_users(&self, users: Range<usize>) -> Self {
+        let (first, count) = (users.start, users.len());
+        Self {
+            unique: self.unique.clone(),
+            inverse: self.inverse.clone().narrow(0, first, count),
+            mask: self.mask.clone().narrow(0, first, count),
+            sees: self.sees.clone().map(|sees| sees.narrow(0, first, count)),
+        }
     }
 
     /// B and L.

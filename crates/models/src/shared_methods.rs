@@ -2,8 +2,17 @@
 
 /// For a model with a `pair: PairEncoder` and a `config: ModelConfig`: configuration, needs, item vectors, projections of frozen
 /// embeddings, and the losses. The argument says how items become candidates: `self, items => vectors`.
+///
+/// `frozen as they are` keeps the default of `project`: the model looks at frozen embeddings themselves, too.
 macro_rules! shared_methods {
     ($own:ident, $items:ident => $vectors:expr) => {
+        shared_methods!($own, $items => $vectors, frozen as they are);
+
+        fn project(&self, kind: ModalityKind, rows: Tensor<2>) -> Option<Tensor<2>> {
+            self.pair.project(kind, rows)
+        }
+    };
+    ($own:ident, $items:ident => $vectors:expr, frozen as they are) => {
         fn config(&self) -> ModelConfig {
             self.config.clone()
         }
@@ -22,10 +31,6 @@ macro_rules! shared_methods {
 
         fn target_vectors(&$own, $items: &UniqueEvents) -> Tensor<2> {
             $vectors
-        }
-
-        fn project(&self, kind: ModalityKind, rows: Tensor<2>) -> Option<Tensor<2>> {
-            self.pair.project(kind, rows)
         }
 
         fn logits_loss(&self) -> bool {

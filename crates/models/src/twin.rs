@@ -12,7 +12,7 @@
 //! In formulas:
 //!
 //! ```text
-//! r_hl  = Q_h(t) · K_h(x_l)
+//! r_hl  = s_hl of the exact search unit
 //! S_h   = for each head the K events of largest r_hl, of equal ones the more recent
 //! logit = head(ESU(t, S), t)
 //! ```

@@ -71,12 +71,7 @@ impl<M: SequenceModel> Trainer<M> {
         let batch_size = if mode == TestMode::Search { 1 } else { FULL_BATCH };
         let config = BatchConfig { batch_size, evaluation_negatives: 0, ..batches.clone() };
         let batches = Batches::new(self.corpus.clone(), split, config)?;
-        let all = batches.example_count();
-        let scope = Coverage {
-            sample_of: (users < all).then_some(all as u64),
-            negatives: None,
-            ..sampled_scope(&batches)
-        };
+        let scope = catalogue_scope(&batches, users);
         let batches = batches.sample(users);
         let model = self.model.valid();
         let projected = ProjectedCatalogue::new(&model, self.tables.frozen(), &self.device.clone().inner());
@@ -137,6 +132,12 @@ pub(crate) fn sampled_scope(batches: &Batches) -> Coverage {
         too_few_events: batches.users_left_out() as u64,
         ..Coverage::default()
     }
+}
+
+/// The same for a sample of `users` users among the whole catalogue.
+pub(crate) fn catalogue_scope(batches: &Batches, users: usize) -> Coverage {
+    let all = batches.example_count();
+    Coverage { sample_of: (users < all).then_some(all as u64), negatives: None, ..sampled_scope(batches) }
 }
 
 /// The tables of a model in training, with frozen embeddings that were projected before.

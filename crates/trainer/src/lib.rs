@@ -94,7 +94,7 @@ pub use error::{Error, Result};
 pub use exchange::read_weights;
 pub use metrics::{Evaluation, Metrics};
 pub use observer::{Both, EpochInfo, Observer, Silent, StepInfo};
-pub use popularity::popularity;
+pub use popularity::{popularity, popularity_in_catalogue};
 pub use progress::{FitReport, Phase, Progress};
 pub use recommender::{
     Because, Candidates, CorpusHistories, Event, Filter, History, Hit, HitFormat, Item, ItemSet, Job,

@@ -198,10 +198,7 @@ impl Naive<'_> {
     /// The relevance of each event for each head, or once for all of them.
     fn relevance(&self, events: &[Event], x: &[Row], target: &Event, t: &[f64]) -> Vec<Row> {
         let heads = || -> Vec<Row> {
-            let of = |h: usize| {
-                let query = self.layer(&format!("wQ_list.{h}"), t);
-                x.iter().map(|x| dot(&query, &self.layer(&format!("wK_list.{h}"), x))).collect()
-            };
+            let of = |h: usize| (0..x.len()).map(|l| self.score(h, x, l, t)).collect();
             (0..self.config.heads).map(of).collect()
         };
         let equal = || {
@@ -210,7 +207,8 @@ impl Naive<'_> {
             vec![x.iter().map(count).collect()]
         };
         match self.kind {
-            ModelKind::SasRec => unreachable!("it does not search"),
+            ModelKind::SasRec | ModelKind::Sdim => unreachable!("they do not search"),
+            ModelKind::Muse => vec![self.cosines(events, x, target, t)],
             ModelKind::Base => vec![(0..events.len()).map(|at| at as f64).collect()],
             ModelKind::Sim => {
                 let query = self.layer("wQ", t);
@@ -227,6 +225,54 @@ impl Naive<'_> {
                 }
             },
         }
+    }
+
+    /// The attention's score of event `l` in a head.
+    fn score(&self, h: usize, x: &[Row], l: usize, t: &[f64]) -> f64 {
+        let query = self.layer(&format!("wQ_list.{h}"), t);
+        let score = dot(&query, &self.layer(&format!("wK_list.{h}"), &x[l]));
+        let Some(bias) = self.state.get("attention_distance") else { return score };
+        let width = bias.shape[1];
+        score + f64::from(bias.values[h * width + (x.len() - 1 - l).min(width - 1)])
+    }
+
+    /// MUSE: cosines of frozen vectors, or of pair vectors where there are none.
+    fn cosines(&self, events: &[Event], x: &[Row], target: &Event, t: &[f64]) -> Row {
+        let unit = |x: &[f64]| times(x, 1.0 / dot(x, x).sqrt().max(1e-12));
+        let files = [(ModalityKind::Text, self.text), (ModalityKind::Image, self.image)];
+        let frozen = |item: u32, own: &[f64]| {
+            let parts = files.iter().filter(|(kind, _)| self.config.has(*kind)).map(|(_, file)| {
+                let mut values = vec![0.0; file.dim()];
+                file.read(item, &mut values);
+                unit(&values.into_iter().map(f64::from).collect::<Row>())
+            });
+            let parts: Vec<Row> = parts.collect();
+            unit(&if parts.is_empty() { own.to_vec() } else { parts.concat() })
+        };
+        let own = frozen(target.0, t);
+        events.iter().zip(x).map(|(event, x)| dot(&frozen(event.0, x), &own)).collect()
+    }
+
+    /// SDIM: the mean of the unit sums of events that share a signature with the target.
+    fn collisions(&self, x: &[Row], t: &[f64]) -> Row {
+        let (groups, bits) = (self.config.signatures, self.config.signature_bits);
+        let signatures = |x: &[f64]| self.bits(x).chunks(bits).map(<[bool]>::to_vec).collect::<Vec<_>>();
+        let own = signatures(t);
+        (0..groups).fold(vec![0.0; D], |mean, g| {
+            let equal = x.iter().filter(|x| signatures(x)[g] == own[g]);
+            let sum = equal.fold(vec![0.0; D], |sum, x| plus(&sum, x));
+            let length = dot(&sum, &sum).sqrt();
+            plus(&mean, &times(&sum, if length > 1e-6 { 1.0 / (length * groups as f64) } else { 0.0 }))
+        })
+    }
+
+    /// MUSE: what the histogram of the kept cosines adds.
+    fn tiers(&self, cosines: &[f64], kept: &[usize]) -> f64 {
+        let mut tiers = vec![0.0f64; 22];
+        kept.iter().for_each(|&l| tiers[((10.0 * cosines[l]).ceil() as i32 + 10) as usize] += 1.0);
+        let tiers: Row = tiers.into_iter().map(f64::ln_1p).collect();
+        let hidden: Row = self.layer("tier_layers.0", &tiers).into_iter().map(|x| x.max(0.0)).collect();
+        self.layer("tier_layers.2", &hidden)[0]
     }
 
     /// QIN: `wK(i_l) · wQ(row)`.
@@ -295,13 +341,26 @@ impl Naive<'_> {
             let first = self.keyed(events, &self.query(&target.1));
             among = top(&first, &among, self.config.stage_one_top_k);
         }
+        if self.kind == ModelKind::Sdim {
+            return self.head(&self.collisions(&x, &t), &t, state.as_deref());
+        }
         let relevance = self.relevance(events, &x, target, &t);
         let mut heads = Vec::new();
+        let mut tiers = 0.0;
         for h in 0..self.config.heads {
             let kept = top(&relevance[h % relevance.len()], &among, self.config.top_k);
-            let query = self.layer(&format!("wQ_list.{h}"), &t);
-            let score =
-                |&l: &usize| dot(&query, &self.layer(&format!("wK_list.{h}"), &x[l])) / (D as f64).sqrt();
+            let mut score = |&l: &usize| self.score(h, &x, l, &t) / (D as f64).sqrt();
+            let mixed = |&l: &usize| {
+                let mix: Row = self.state["score_mix"].values.iter().map(|&x| f64::from(x)).collect();
+                let (trained, cosine) = (self.score(h, &x, l, &t) / (D as f64).sqrt(), relevance[0][l] / 0.1);
+                mix[0] * trained + mix[1] * cosine + mix[2] * trained * cosine
+            };
+            let mut score: &mut dyn FnMut(&usize) -> f64 = &mut score;
+            let mut mixed = mixed;
+            if self.kind == ModelKind::Muse {
+                tiers = self.tiers(&relevance[0], &kept);
+                score = &mut mixed;
+            }
             let weights = softmax(&kept.iter().map(score).collect::<Row>());
             let value = |l: usize| self.layer(&format!("wV_list.{h}"), &x[l]);
             heads.extend(
@@ -309,11 +368,15 @@ impl Naive<'_> {
             );
         }
         let u = if events.is_empty() { vec![0.0; D] } else { self.layer("wO", &heads) };
-        let mut inputs = [u.clone(), t.clone()].concat();
-        let mut product = dot(&u, &t);
-        if let Some(state) = &state {
-            inputs.extend(state.iter().copied().chain(state.iter().zip(&t).map(|(s, t)| s * t)));
-            product += dot(state, &t);
+        self.head(&u, &t, state.as_deref()) + tiers
+    }
+
+    fn head(&self, u: &[f64], t: &[f64], state: Option<&[f64]>) -> f64 {
+        let mut inputs = [u, t].concat();
+        let mut product = dot(u, t);
+        if let Some(state) = state {
+            inputs.extend(state.iter().copied().chain(state.iter().zip(t).map(|(s, t)| s * t)));
+            product += dot(state, t);
         }
         let hidden = self.layer("final_deep_layers.0", &inputs);
         let hidden: Row = hidden.into_iter().map(|x| x.max(0.0)).collect();
@@ -353,8 +416,8 @@ fn configs() -> impl Strategy<Value = ModelConfig> {
     let gate = prop::sample::select(vec![GateKind::Global, GateKind::PerEvent, GateKind::Sum]);
     let tower = ShortTermConfig { events: 5, layers: 2, heads: 2, dropout: 0.0 };
     let short_term = prop::sample::select(vec![None, Some(tower)]);
-    (extra, fusion, gate, short_term, 1usize..4, 1usize..4, 0u64..1000).prop_map(
-        |(extra, fusion, gate, short_term, heads, top_k, seed)| {
+    (extra, fusion, gate, short_term, 1usize..4, 1usize..4, 0usize..4, 0u64..1000).prop_map(
+        |(extra, fusion, gate, short_term, heads, top_k, distance_bias, seed)| {
             let modalities = std::iter::once(ModalityKind::Id).chain(extra).collect();
             ModelConfig {
                 width: D,
@@ -364,6 +427,9 @@ fn configs() -> impl Strategy<Value = ModelConfig> {
                 text_width: 5,
                 image_width: 4,
                 hash_bits: 13,
+                signatures: 3,
+                signature_bits: 2,
+                distance_bias,
                 sub_vectors: 2,
                 centroids: 5,
                 query_weight: 0.3,
@@ -415,6 +481,14 @@ proptest! {
             };
             let tables = Tables::new(&train, &corpus, files).unwrap();
             let mut trainer = Trainer::new(model, tables, train.clone(), corpus.clone(), device).unwrap();
+            // What starts at zero is to count.
+            let mut state = trainer.export();
+            let starts = ["attention_distance", "score_mix", "tier_layers.2.weight"];
+            for name in starts {
+                let values = state.get_mut(name).map(|array| &mut array.values).into_iter().flatten();
+                values.enumerate().for_each(|(at, x)| *x = ((at * 7 + 3) % 11) as f32 / 11.0 - 0.4);
+            }
+            trainer.import(&state, "changed").unwrap();
             let batch = Batch::of(&[borrowed(&history)], &[borrowed(&candidates)], L, 3);
             let embedded = trainer.embed(&batch).unwrap();
             let scores = trainer.model().score(&embedded.history, &embedded.candidates).logits;

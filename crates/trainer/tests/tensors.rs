@@ -13,20 +13,25 @@ use seminar_models::{FusionKind, ModalityKind, ModelConfig, ModelKind, SoftSearc
 use seminar_trainer::{Modalities, Tables, TrainConfig, Trainer};
 
 /// A size and how the page calls it. All are different, so that a size tells its name.
-const SIZES: [(usize, &str); 18] = [
+const SIZES: [(usize, &str); 23] = [
     (1, "1"),
     (2, "2"),
-    (30, "D"),
-    (60, "2·D"),
-    (120, "4·D"),
+    (48, "D"),
+    (96, "2·D"),
+    (192, "4·D"),
     (50, "S"),
-    (210, "H·D"),
+    (336, "H·D"),
+    (7, "H"),
+    (91, "P + 1"),
+    (65, "G·R"),
+    (22, "22"),
+    (3, "3"),
     (41, "T"),
     (43, "I"),
     (47, "B"),
     (53, "C"),
-    (3, "P"),
-    (10, "D/P"),
+    (8, "Q"),
+    (6, "D/Q"),
     (4, "M"),
     (5, "1 + M"),
     (61 + 2, "items + 2"),
@@ -37,14 +42,17 @@ const SIZES: [(usize, &str); 18] = [
 fn full(soft_search: SoftSearch) -> ModelConfig {
     let modalities = ["id", "query", "text", "image", "attribute"].map(|name| name.parse().unwrap()).to_vec();
     ModelConfig {
-        width: 30,
+        width: 48,
         heads: 7,
+        distance_bias: 90,
         top_k: 5,
         text_width: 41,
         image_width: 43,
         hash_bits: 47,
         centroids: 53,
-        sub_vectors: 3,
+        signatures: 13,
+        signature_bits: 5,
+        sub_vectors: 8,
         fusion: FusionKind::SoftmaxGate,
         modalities,
         soft_search,
@@ -55,11 +63,12 @@ fn full(soft_search: SoftSearch) -> ModelConfig {
 type Change = fn(&mut ModelConfig);
 
 /// What takes a tensor away, and the words for its presence.
-const CONDITIONS: [(&str, Change); 8] = [
+const CONDITIONS: [(&str, Change); 9] = [
     ("modality `text`", |config| config.modalities.retain(|&kind| kind != ModalityKind::Text)),
     ("modality `image`", |config| config.modalities.retain(|&kind| kind != ModalityKind::Image)),
     ("modality `attribute`", |config| config.modalities.retain(|&kind| kind != ModalityKind::Attribute)),
     ("modality `query`", |config| config.modalities.retain(|&kind| kind != ModalityKind::Query)),
+    ("a distance bias", |config| config.distance_bias = 0),
     ("fusion `softmax_gate` or `gumbel_gate`", |config| config.fusion = FusionKind::WeightedAverage),
     ("soft search `lsh`", |config| config.soft_search = SoftSearch::MultiPq),
     ("soft search `multi_pq`", |config| config.soft_search = SoftSearch::Lsh),
@@ -132,7 +141,7 @@ fn tables() -> String {
     Corpus::write(&data, folder.path()).unwrap();
     let corpus = Arc::new(Corpus::open(folder.path()).unwrap());
     let device = Device::flex().autodiff();
-    let train = TrainConfig { width: 30, batches: BatchConfig::default(), ..TrainConfig::default() };
+    let train = TrainConfig { width: 48, batches: BatchConfig::default(), ..TrainConfig::default() };
     let config = ModelConfig { modalities: full(SoftSearch::Mhta).modalities, ..full(SoftSearch::Mhta) };
     let config = ModelConfig { modalities: vec![ModalityKind::Id, ModalityKind::Query], ..config };
     let export = |attributes: bool| {
@@ -170,8 +179,8 @@ What is in a file of weights, by model: name, shape (as PyTorch has it, a layer'
 what a model computes of it, as far as scores go. Written from the code by `crates/trainer/tests/tensors.rs`, which fails when code and page
 differ; the formulas are compared with the models' scores by `crates/trainer/tests/formulas.rs`.
 
-D is the width, H the number of heads, h one of them, T and I the widths of text and image embeddings, B the bits of the hash, C the centroids and P the
-sub-vectors of the quantiser, M the number of item modalities (all but the query). A layer `name` is `name(x) = name.weight · x + name.bias`,
+D is the width, H the number of heads, h one of them, P the largest distance with a bias of its own, T and I the widths of text and image embeddings, B the
+bits of the hash, G the signatures and R their bits, C the centroids and Q the sub-vectors of the quantiser, M the number of item modalities (all but the query). A layer `name` is `name(x) = name.weight · x + name.bias`,
 without the bias where there is none. `[a; b]` puts vectors one after the other.
 
 The formulas are those of the default settings; `Switches` names each departure of the published code.

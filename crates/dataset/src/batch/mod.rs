@@ -102,6 +102,11 @@ impl Batches {
         self.examples.is_empty()
     }
 
+    /// The settings.
+    pub fn config(&self) -> &BatchConfig {
+        &self.config
+    }
+
     /// The corpus that the batches are made from.
     pub fn corpus(&self) -> &Arc<Corpus> {
         &self.corpus

@@ -2,14 +2,14 @@
 
 use crate::event::ItemField;
 use crate::ids::Vocabulary;
-use crate::numbered::Field;
+use crate::numbered::{Field, Numbered};
 use crate::ragged::Ragged;
 
 /// A value of an item as it was read: the field's number, and the value's provisional one.
 pub(super) type Value = (u32, u32);
 
 /// The values of one field, in the order of their first sight.
-pub(super) struct FieldValues {
+pub(crate) struct FieldValues {
     field: ItemField,
     seen: Vocabulary,
     /// Values that have a number already.
@@ -26,6 +26,11 @@ impl FieldValues {
             });
         }
         Self { field, seen, known: known.to_vec() }
+    }
+
+    /// Whether values are numbers, which are put into buckets.
+    pub fn are_numbers(&self) -> bool {
+        self.field.buckets.is_some()
     }
 
     /// The provisional number of a value; `None` for nothing, and in a field of numbers for what is none.
@@ -85,6 +90,44 @@ impl FieldValues {
         let values = lower.iter().map(|end| format!("from {end}").into_bytes()).collect();
         Field { name: self.field.name.clone(), values, items }
     }
+}
+
+/// Adds an item's values of a field to its attributes, as `FIELD:VALUE`, without those of fewer than `least` items. What the
+/// attributes were is kept; where they are numbers alone, these become their names.
+pub(crate) fn add_to_attributes(field: &Field, least: u32, data: &mut Numbered) {
+    let mut count = vec![0u32; field.values.len() + 1];
+    field.items.values.iter().for_each(|&value| count[value as usize] += 1);
+    let numbered = data.item_attributes.values.iter().max().map_or(0, |&largest| largest as usize);
+    let mut names = Vocabulary::default();
+    data.texts.attributes.rows().for_each(|name| {
+        names.insert(name);
+    });
+    for number in names.len() + 1..=numbered {
+        names.insert(number.to_string().as_bytes());
+    }
+    let mut lists = vec![None; data.item_count()];
+    for (slot, &item) in data.attribute_items.iter().enumerate() {
+        lists[item as usize - 1] = Some(data.item_attributes.row(slot).to_vec());
+    }
+    let mut order = std::mem::take(&mut data.attribute_items);
+    for (row, (item, list)) in field.items.rows().zip((1..).zip(&mut lists)) {
+        let kept = row.iter().filter(|&&value| count[value as usize] >= least);
+        for &value in kept {
+            let list = list.get_or_insert_with(|| {
+                order.push(item);
+                Vec::new()
+            });
+            let name = [field.name.as_bytes(), b":", field.values.row(value as usize - 1)].concat();
+            let attribute = names.insert(&name);
+            if !list.contains(&attribute) {
+                list.push(attribute);
+            }
+        }
+    }
+    data.item_attributes =
+        order.iter().map(|&item| lists[item as usize - 1].take().unwrap_or_default()).collect();
+    data.attribute_items = order;
+    data.texts.attributes = (1..=names.len() as u32).map(|id| names.key(id).iter().copied()).collect();
 }
 
 /// The lower ends of at most so many ranges that hold about equally many of the numbers.

@@ -1,7 +1,7 @@
 //! What the item file adds to the numbered events: attributes, dummy queries, titles, image addresses.
 
 use super::events::EventTable;
-use super::fields::{FieldValues, Value};
+use super::fields::{FieldValues, Value, add_to_attributes};
 use super::numbers::Numbers;
 use super::{PrepareConfig, Queries};
 use crate::error::Result;
@@ -148,7 +148,14 @@ impl Catalogue {
             Queries::Logged if !config.raw_keyword_numbers => self.own_queries(data),
             Queries::None | Queries::Logged => {}
         }
-        data.fields = self.number_fields();
+        // Names of other fields are among the attributes as the source gives them; of numbers, only now their buckets are known.
+        let fields = self.number_fields();
+        for (field, values) in fields.iter().zip(&self.fields) {
+            if values.are_numbers() {
+                add_to_attributes(field, config.min_attribute_items, data);
+            }
+        }
+        data.fields = fields;
         let own = &self.entries[1..];
         data.texts.titles = own.iter().map(|e| e.title.bytes()).collect();
         data.texts.image_urls = own.iter().map(|e| e.image_urls.bytes()).collect();

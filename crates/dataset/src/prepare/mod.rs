@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 pub use core_filter::core_filter;
+pub(crate) use fields::{FieldValues, add_to_attributes};
 pub(crate) use folder::NEGATIVES_SEED;
 pub use folder::write_folder;
 pub(crate) use items::attribute_queries;

@@ -3,23 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use hashbrown::HashSet;
-use serde::Deserialize;
 
 use super::TextFiles;
+use super::described::{self, Described, Description};
 use super::entries::for_each_entry;
-use super::forms::{Sequences, item_number, word_list};
+use super::forms::{Sequences, word_list};
 use super::grammar::{MOST_NUMBER, aligned_user, for_each_row, id, ids, queries, same_length, too_many};
 use super::numbers::ItemNumbers;
 use crate::error::{Error, Result};
 use crate::ids::Vocabulary;
 use crate::numbered::{Field, Numbered, Sampled};
-use crate::prepare::{PrepareConfig, PrepareReport, Queries, Step, attribute_queries};
+use crate::prepare::{PrepareConfig, PrepareReport, Queries, Step, add_to_attributes, attribute_queries};
 use crate::ragged::Ragged;
+use crate::source::FileReport;
 use crate::source::find::{expect, find, plain_or_gzip};
-use crate::source::input::json::{Json, reason};
-use crate::source::input::shown;
-use crate::source::loose::Loose;
-use crate::source::{FileReport, LineReader, MARKUP_TITLES, title_words};
 
 /// An imported data set.
 #[derive(Clone, Debug)]
@@ -43,8 +40,15 @@ pub(super) fn import(files: &TextFiles) -> Result<Imported> {
     import.data.queries.push([]);
     import.sequences()?;
     import.attributes()?;
-    let described = import.descriptions()?;
-    import.number_items(described);
+    let described = match import.find("_items.jsonl")? {
+        Some(path) => described::read(&path, files, &mut import.report)?,
+        None if files.fields.is_empty() => Described::default(),
+        None => {
+            let message = format!("there is no {}_items.jsonl to read them from", files.name);
+            return Err(Error::Config { field: "fields", message });
+        }
+    };
+    let fields = import.number_items(described);
     match files.queries {
         Queries::Logged => {
             import.dummy_queries()?;
@@ -63,6 +67,10 @@ pub(super) fn import(files: &TextFiles) -> Result<Imported> {
     report.steps.push(Step::new("reading", "", report.before));
     if !data.attribute_items.is_empty() {
         data.fields.push(attribute_field(&data));
+    }
+    for field in fields {
+        add_to_attributes(&field, files.filters.min_attribute_items.max(2), &mut data);
+        data.fields.push(field);
     }
     let filters = PrepareConfig { drop_repeats: files.repeats, ..files.filters.clone() };
     let left = filters.thin(&mut data, &mut report)?;
@@ -104,14 +112,6 @@ struct Import<'a> {
     report: PrepareReport,
     items: ItemNumbers,
     words: Words,
-}
-
-/// A line of `NAME_items.jsonl`.
-struct Description {
-    item: u32,
-    asin: String,
-    title: String,
-    images: String,
 }
 
 /// Rows of the query table by their keywords.
@@ -199,48 +199,8 @@ impl Import<'_> {
         Ok(())
     }
 
-    fn descriptions(&mut self) -> Result<Vec<Description>> {
-        #[derive(Deserialize)]
-        struct Item<'a> {
-            #[serde(borrow, default)]
-            item: Loose<'a>,
-            #[serde(borrow, default)]
-            asin: Loose<'a>,
-            #[serde(borrow, default)]
-            title: Loose<'a>,
-            #[serde(borrow, default)]
-            image_url: Loose<'a>,
-        }
-        let mut all = Vec::new();
-        let Some(path) = self.find("_items.jsonl")? else { return Ok(all) };
-        let mut reader = LineReader::open(&path, &self.files.options)?;
-        let mut report = FileReport::new(&path);
-        let mut json = Json::default();
-        while let Some(line) = reader.next_line()? {
-            report.lines += 1;
-            let fail = |message: String| Error::format(&path, line.number, line.byte, message);
-            let parsed: Item<'_> = json.parse(&line.text).map_err(|e| {
-                fail(format!("column {}: {}, in `{}`", e.column(), reason(&e), shown(&line.text)))
-            })?;
-            let item = item_number(&parsed.item).map_err(fail)?;
-            id(&item.to_string()).map_err(fail)?;
-            let title = parsed.title.as_str().unwrap_or_default();
-            let words = title_words(title);
-            if words.is_none() {
-                report.note(line.number, MARKUP_TITLES, title);
-            }
-            let images: Vec<&str> = parsed.image_url.strings().filter(|url| !url.is_empty()).collect();
-            let images = images.join("\n");
-            let title = words.unwrap_or_default().into_owned();
-            let asin = parsed.asin.into_id().unwrap_or_default().into_owned();
-            all.push(Description { item, asin, title, images });
-        }
-        self.report.item_file(report);
-        Ok(all)
-    }
-
-    /// Gives every item of the catalogue its id, and what was said of it under its number.
-    fn number_items(&mut self, described: Vec<Description>) {
+    /// Gives every item of the catalogue its id, and what was said of it under its number. The named fields of items come back.
+    fn number_items(&mut self, Described { items: described, fields }: Described) -> Vec<Field> {
         let data = &mut self.data;
         let listed: Vec<u32> =
             data.attribute_items.iter().copied().chain(described.iter().map(|d| d.item)).collect();
@@ -249,8 +209,10 @@ impl Import<'_> {
         data.item_queries = vec![0; items.len() + 1];
         let mut texts: Vec<[String; 3]> =
             items.numbers.iter().map(|number| [number.to_string(), String::new(), String::new()]).collect();
-        for Description { mut item, asin, title, images } in described {
+        let mut values = vec![Vec::new(); items.len()];
+        for Description { mut item, asin, title, images, values: own } in described {
             items.renumber(&mut item);
+            values[item as usize - 1] = own;
             let [name, own_title, own_images] = &mut texts[item as usize - 1];
             if !asin.is_empty() {
                 *name = asin;
@@ -268,6 +230,7 @@ impl Import<'_> {
             note(&mut self.report, "item numbers with gaps: items were numbered anew");
         }
         self.items = items;
+        fields.finish(&values)
     }
 
     fn dummy_queries(&mut self) -> Result<()> {

@@ -7,7 +7,7 @@
 //! | `NAME_item2attributes.json` | `{"item": [attribute, …]}` in the order of the item file |
 //! | `NAME_id2dummy_query.json` | `{"item": "3,5,7"}`, all items |
 //! | `NAME_sample.txt`, `NAME_sample_queries.txt` | `user` and 99 negatives, or their queries |
-//! | `NAME_items.jsonl` | only read: `item`, `asin`, `title`, `image_url` of each item, where it is there |
+//! | `NAME_items.jsonl` | only read, where it is there: `item`, `asin`, `title`, `image_url` of each item, and the fields that are asked for |
 //!
 //! Item numbers are names: the catalogue is the items that sequences hold or that the two item files (`_item2attributes.json`,
 //! `_items.jsonl`) list. Where the numbers have gaps, items are numbered anew.
@@ -15,6 +15,7 @@
 //! Every file may be gzip (`.gz` after its name) when read. These are strict formats: what does not fit is an
 //! error with its line.
 
+mod described;
 mod entries;
 mod export;
 mod forms;
@@ -28,6 +29,7 @@ pub use export::export;
 pub use import::Imported;
 
 use crate::error::Result;
+use crate::event::ItemField;
 use crate::output::check_name;
 use crate::prepare::{PrepareConfig, Queries, Repeats};
 use crate::source::ReadOptions;
@@ -41,6 +43,9 @@ pub struct TextFiles {
     pub queries: Queries,
     /// Which events are dropped as repeats. The files hold an order, no times.
     pub repeats: Repeats,
+    /// Members of the lines of `NAME_items.jsonl` that become named fields of items, and attributes beside the listed ones: values of two
+    /// items and more. By default none.
+    pub fields: Vec<ItemField>,
     /// What is filtered out besides. The queries are those of `queries`, and repeats those of `repeats`.
     pub filters: PrepareConfig,
     /// How tolerant the reader is; no line is ever skipped.
@@ -55,6 +60,7 @@ impl TextFiles {
             name: name.into(),
             queries: Queries::Logged,
             repeats: Repeats::Keep,
+            fields: Vec::new(),
             filters: PrepareConfig::all(),
             options: ReadOptions::default(),
         }

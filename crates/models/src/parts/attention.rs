@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! Q_h(t), K_h(x), V_h(x) = wQ_list[h](t), wK_list[h](x), wV_list[h](x)
-//! p_hl      = softmax over the selected events l of Q_h(t) · K_h(x_l) / √D
+//! s_hl      = Q_h(t) · K_h(x_l), and with biases by distance + attention_distance[h, min(d, P)], d events between event l and the request
+//! p_hl      = softmax over the selected events l of s_hl / √D
 //! o_h       = Σ_l p_hl · V_h(x_l)
 //! ESU(t, S) = wO([o_1; …; o_H]), 0 for a user without events; S are the selected events, one set or a set per head
 //! ```
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::Events;
 use crate::init::Init;
-use crate::parts::Selection;
+use crate::parts::{Recency, Selection};
 
 /// The settings of a [`TargetAttention`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,8 @@ pub struct TargetAttentionConfig {
     pub trained: bool,
     /// Q, K and V start as the identity plus random numbers, and the output as a mean of heads; true. Published: random alone.
     pub identity_start: bool,
+    /// P: distances to the request with a bias of their own, see [`Recency`]; 0: the order of events counts for nothing.
+    pub distances: usize,
     /// Padding is never attended to; true. Published: it enters as zero rows.
     pub mask_padding: bool,
     /// Seed of the initial weights; 42.
@@ -39,7 +42,15 @@ pub struct TargetAttentionConfig {
 
 impl Default for TargetAttentionConfig {
     fn default() -> Self {
-        Self { dim: 64, heads: 4, trained: true, identity_start: true, mask_padding: true, seed: 42 }
+        Self {
+            dim: 64,
+            heads: 4,
+            trained: true,
+            identity_start: true,
+            distances: 0,
+            mask_padding: true,
+            seed: 42,
+        }
     }
 }
 
@@ -60,7 +71,8 @@ impl TargetAttentionConfig {
         let (query, key, value) = (heads(), heads(), heads());
         let output = init.normal(self.heads * self.dim, self.dim);
         let output = if self.identity_start { init.plus_identity(output) } else { output };
-        TargetAttention { query, key, value, output, mask_padding: self.mask_padding }
+        let recency = (self.distances > 0).then(|| Recency::draw(self.heads, self.distances, init));
+        TargetAttention { query, key, value, output, recency, mask_padding: self.mask_padding }
     }
 }
 
@@ -82,6 +94,8 @@ pub struct TargetAttention {
     pub value: Vec<Linear>,
     /// H·D to D.
     pub output: Linear,
+    /// Biases by distance, if any.
+    pub recency: Option<Recency>,
     mask_padding: bool,
 }
 
@@ -94,6 +108,8 @@ pub struct Projected {
     shift: Tensor<4>,
     /// x, `[B, L, D]`; of padded positions, the padding row.
     history: Tensor<3>,
+    /// What distances add.
+    recency: Option<Tensor<4>>,
 }
 
 impl Projected {
@@ -102,7 +118,11 @@ impl Projected {
         let [batch, candidates, heads, _] = self.shift.dims();
         let length = self.history.dims()[1];
         let products = self.target.clone().matmul(self.history.clone().swap_dims(1, 2));
-        products.reshape([batch, candidates, heads, length]) + self.shift.clone()
+        let scores = products.reshape([batch, candidates, heads, length]) + self.shift.clone();
+        match &self.recency {
+            Some(bias) => scores + bias.clone(),
+            None => scores,
+        }
     }
 
     /// As published: padding is a zero row, whose key and value are the biases.
@@ -151,6 +171,7 @@ impl TargetAttention {
             target: candidates.place(targets).reshape([batch, count * heads, width]),
             shift: candidates.place(shifts).reshape([batch, count, heads, 1]),
             history: history.place(history_rows),
+            recency: self.recency.as_ref().map(|recency| recency.bias(history, candidates)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Dropout whose masks are drawn fast: from a seed that the device's stream gives, a number for every component by counting.
 
 use burn::module::Module;
-use burn::tensor::{Distribution, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use rayon::prelude::*;
 
 /// In training each component is zero with some probability, and the others are scaled so that the mean stays.
@@ -19,10 +19,15 @@ impl Dropout {
         Self { share }
     }
 
+    /// Whether anything is dropped on this device.
+    pub(crate) fn drops(&self, device: &Device) -> bool {
+        self.share > 0.0 && device.is_autodiff()
+    }
+
     /// Drops where gradients are recorded; elsewhere nothing happens.
     pub fn forward<const R: usize>(&self, input: Tensor<R>) -> Tensor<R> {
         let device = input.device();
-        if self.share == 0.0 || !device.is_autodiff() {
+        if !self.drops(&device) {
             return input;
         }
         let drawn = Tensor::<1>::random([2], Distribution::Uniform(0.0, 1.0), &device);
@@ -62,7 +67,6 @@ fn mixed(seed: u64, count: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Device;
 
     #[test]
     fn drops_its_share_and_keeps_the_mean() {

@@ -45,6 +45,8 @@ pub struct PairEncoderConfig {
     pub gate: GateKind,
     /// Share of the components of pair vectors that training drops; 0.
     pub dropout: f64,
+    /// As for [`ModalitySumConfig::id_dropout`]; 0.
+    pub id_dropout: f64,
     /// A modality that an item lacks counts for nothing; true. Published: it counts as the projection's bias.
     pub mask_missing: bool,
     /// Seed of the initial weights; 42.
@@ -62,6 +64,7 @@ impl Default for PairEncoderConfig {
             query_weight: 0.5,
             gate: GateKind::Global,
             dropout: 0.0,
+            id_dropout: 0.0,
             mask_missing: true,
             seed: 42,
         }
@@ -90,7 +93,10 @@ impl PairEncoderConfig {
             text: has(ModalityKind::Text).then(|| frozen(init, self.text_dim)),
             image: has(ModalityKind::Image).then(|| frozen(init, self.image_dim)),
             gate: (modalities.len() > 1 && !summed).then(|| gate.draw(init)),
-            sum: summed.then(|| ModalitySumConfig { modalities: modalities.len() }.draw(init)),
+            sum: summed.then(|| {
+                let id_dropout = self.id_dropout;
+                ModalitySumConfig { modalities: modalities.len(), id_dropout }.draw(init)
+            }),
             fusion: fusion.draw(init),
             dropout: Dropout::new(self.dropout),
             with_query: has(ModalityKind::Query),

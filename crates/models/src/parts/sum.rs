@@ -11,7 +11,8 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::init::Init;
-use crate::parts::ModalityRows;
+use crate::kinds::ModalityKind;
+use crate::parts::{Dropout, ModalityRows};
 
 /// The settings of a [`ModalitySum`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,11 +20,14 @@ use crate::parts::ModalityRows;
 pub struct ModalitySumConfig {
     /// M, the number of item modalities; 2.
     pub modalities: usize,
+    /// Share of items whose own vector training leaves out, of those with a frozen vector, which tells items apart as attributes do
+    /// not: it learns to stand in, as it has to where an item is rare. 0.
+    pub id_dropout: f64,
 }
 
 impl Default for ModalitySumConfig {
     fn default() -> Self {
-        Self { modalities: 2 }
+        Self { modalities: 2, id_dropout: 0.0 }
     }
 }
 
@@ -34,7 +38,10 @@ impl ModalitySumConfig {
     }
 
     pub(crate) fn draw(&self, init: &mut Init) -> ModalitySum {
-        ModalitySum { weight: init.constant(1.0, [self.modalities]) }
+        ModalitySum {
+            weight: init.constant(1.0, [self.modalities]),
+            id_dropout: Dropout::new(self.id_dropout),
+        }
     }
 }
 
@@ -43,14 +50,29 @@ impl ModalitySumConfig {
 pub struct ModalitySum {
     /// `[M]`.
     pub weight: Param<Tensor<1>>,
+    /// On the rows of ids, whole rows at a time, in training only.
+    pub id_dropout: Dropout,
 }
 
 impl ModalitySum {
     /// `Σ w_m e_m`, `[U, D]`.
     pub fn forward(&self, modalities: &[ModalityRows]) -> Tensor<2> {
         let weight = |m: usize| self.weight.val().narrow(0, m, 1).unsqueeze_dim::<2>(0);
-        let parts = modalities.iter().enumerate().map(|(m, modality)| modality.rows.clone() * weight(m));
+        let parts = modalities.iter().enumerate().map(|(m, modality)| {
+            let rows = modality.rows.clone() * weight(m);
+            if modality.kind == ModalityKind::Id { self.without_some(rows, modalities) } else { rows }
+        });
         parts.reduce(|sum, part| sum + part).expect("the configuration names a modality")
+    }
+
+    /// Rows of ids `[U, D]`, of which training drops some, of items with a frozen vector.
+    fn without_some(&self, ids: Tensor<2>, modalities: &[ModalityRows]) -> Tensor<2> {
+        let frozen = [ModalityKind::Text, ModalityKind::Image];
+        let others = modalities.iter().filter(|modality| frozen.contains(&modality.kind));
+        let others = others.map(|modality| modality.present.clone()).reduce(Tensor::max_pair);
+        let (Some(others), true) = (others, self.id_dropout.drops(&ids.device())) else { return ids };
+        let kept = self.id_dropout.forward(others.ones_like());
+        ids * (kept * others.clone() - others + 1.0)
     }
 
     /// The weights of unique events, `[U, M]`.

@@ -1,7 +1,7 @@
 //! Published names of our parameters.
 
 /// Our path to a part, and the published name of the same part.
-const NAMES: [(&str, &str); 18] = [
+const NAMES: [(&str, &str); 22] = [
     ("pair.text.", "text_emb_proj."),
     ("pair.image.", "image_emb_proj."),
     ("pair.gate.channel", "multi_modal_fusion_channel_emb"),
@@ -12,6 +12,7 @@ const NAMES: [(&str, &str); 18] = [
     ("attention.key.", "wK_list."),
     ("attention.value.", "wV_list."),
     ("attention.output.", "wO."),
+    ("attention.recency.distance", "attention_distance"),
     ("search_query.", "wQ."),
     ("search_key.", "wK."),
     ("search_head.hidden.", "gsu_deep_layers.0."),
@@ -19,6 +20,9 @@ const NAMES: [(&str, &str); 18] = [
     ("head.hidden.", "final_deep_layers.0."),
     ("head.output.", "final_deep_layers.2."),
     ("hash.projection.", "hash_proj_matrix."),
+    ("mix", "score_mix"),
+    ("tier_hidden.", "tier_layers.0."),
+    ("tier_output.", "tier_layers.2."),
     ("codebooks.centroids", "codebook_emb"),
 ];
 

@@ -52,6 +52,7 @@ pub(crate) fn scan<G: Gsu>(
         pairs: host_rows(&pairs.events),
         absorbed: host_rows(&absorbed),
         shifts: host_rows(&shifts),
+        recency: attention.recency.as_ref().map(|recency| recency.host(length)).unwrap_or_default(),
         gsu: gsu.host(),
     };
     let (means, weights) = task.run(with_weights, &|user, scratch, out, weights| {
@@ -85,6 +86,8 @@ struct Task<G> {
     absorbed: Vec<f32>,
     /// `[V, H]`.
     shifts: Vec<f32>,
+    /// What distances add to scores, `[H, L]`, or nothing.
+    recency: Vec<f32>,
     gsu: G,
 }
 
@@ -188,6 +191,9 @@ impl<G: HostGsu> User<'_, G> {
             let absorbed = &task.absorbed[target as usize * heads * width..][..heads * width];
             let shifts = &task.shifts[target as usize * heads..][..heads];
             all_products(simd, absorbed, panels, width, scores, stride);
+            for (row, bias) in scores.chunks_exact_mut(stride).zip(task.recency.chunks_exact(length)) {
+                row.iter_mut().zip(seen.positions).for_each(|(score, &l)| *score += bias[l as usize]);
+            }
             let mut count = 0;
             for (head, out) in out.chunks_exact_mut(width).enumerate() {
                 let row = &scores[head * stride..][..seen.len()];
@@ -316,6 +322,7 @@ mod tests {
             candidates,
             pairs: draw(width),
             absorbed: draw(width * heads),
+            recency: draw(length)[..length * heads].to_vec(),
             shifts: draw(heads),
             gsu: search(&mut draw),
         }

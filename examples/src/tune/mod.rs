@@ -1,0 +1,216 @@
+//! A search for good flags: random trials, of which the better third goes on after each round (successive halving). Validation alone
+//! decides. The same command goes on where it stopped.
+
+mod space;
+mod trial;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::ensure;
+use clap::{Args, Parser};
+use seminar_dataset::atomic::write_text;
+use seminar_dataset::{MANIFEST, OutputFolder, TestMode};
+use seminar_models::ModelKind;
+use seminar_trainer::report::{chart, page};
+use serde_json::json;
+
+pub use self::space::{RANGES, Range, flags_of};
+pub use self::trial::{Bench, Trial};
+use crate::args::one_of_names;
+use crate::device::DeviceKind;
+use crate::run::{Experiment, folder_name, open_corpus};
+use crate::settings::Settings;
+use crate::{machine, say};
+
+/// The program that results belong to.
+const WRITER: &str = "tune";
+/// What is written into the output folder beside `trials`.
+const RESULTS: [&str; 2] = ["tune.json", "index.html"];
+/// Of the trials of a round one in so many goes on, and trains so many times as long.
+const SHARE: u64 = 3;
+
+/// The flags of a search.
+#[derive(Args, Clone, Debug)]
+pub struct Tune {
+    /// Folder that `prepare` wrote.
+    #[arg(long)]
+    pub data: PathBuf,
+    /// Model whose flags are sought.
+    #[arg(long, value_parser = one_of_names(ModelKind::NAMES))]
+    pub model: String,
+    /// What is varied: a flag of `train` with its values, `tower-dropout=0.1,0.3`, or the ends of a range, `learning-rate=0.0003..0.003:log`.
+    /// By default some that matter most.
+    #[arg(long, num_args = 1.., value_name = "FLAG=VALUES")]
+    pub vary: Vec<String>,
+    /// Trials. The first one has the flags of the command alone.
+    #[arg(long, default_value_t = 9)]
+    pub trials: u64,
+    /// Epochs of each trial in the first round. The better third of a round goes on to three times as many; the last ones train
+    /// until validation stops improving.
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    pub first_epochs: u64,
+    /// How models are trained.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Seed of the search and of training.
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+    /// Start afresh: trials of an earlier search in `--out` are removed. Files of others stay.
+    #[arg(long)]
+    pub fresh: bool,
+    /// Number of threads; one per core by default.
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Device of tensors. All but flex need a build with the cargo feature of the same name.
+    #[arg(long, default_value = "flex")]
+    pub device: DeviceKind,
+    /// Output folder: `index.html`, `tune.json`, and the trials, each an output folder of `train`.
+    #[arg(long)]
+    pub out: PathBuf,
+}
+
+/// The flags of training alone, as a trial reads them.
+#[derive(Parser)]
+struct Alone {
+    #[command(flatten)]
+    tune: Tune,
+}
+
+impl Tune {
+    /// Searches. `arguments` are those of the process, its name first: a trial reads them again with its own flags behind them.
+    ///
+    /// # Errors
+    /// If a flag cannot work, the corpus cannot be opened, or files cannot be written.
+    pub fn run(&self, arguments: &[String]) -> anyhow::Result<()> {
+        machine::start(self.threads)?;
+        ensure!((1..=1000).contains(&self.trials), "--trials must be from 1 to 1000, not {}", self.trials);
+        ensure!(self.first_epochs > 0, "--first-epochs must be at least 1");
+        let ranges = match self.vary.is_empty() {
+            true => RANGES.iter().map(|text| Range::parse(text)).collect::<anyhow::Result<Vec<_>>>()?,
+            false => self.vary.iter().map(|text| Range::parse(text)).collect::<anyhow::Result<Vec<_>>>()?,
+        };
+        let corpus = Arc::new(open_corpus(&self.data)?);
+        let name = folder_name(&self.data)?;
+        let kind: ModelKind = self.model.parse()?;
+        let mut runs: Vec<(Vec<String>, Experiment)> = Vec::new();
+        for number in 0..self.trials {
+            let flags = flags_of(&ranges, self.seed, number);
+            let settings = self.settings_with(arguments, &flags)?;
+            let batches = settings.batches(self.seed, TestMode::Recommendation);
+            settings.check(&[kind], &batches)?;
+            let run = settings.experiment(kind, (&corpus, &self.data), &name, batches)?;
+            ensure!(
+                run.train.patience > 0,
+                "--patience 0: without validation nothing can be compared; leave it out"
+            );
+            runs.push((flags, run));
+        }
+        let mut folder = OutputFolder::open(&self.out, WRITER)?;
+        folder.check(&RESULTS)?;
+        if self.fresh {
+            self.clear()?;
+        }
+        folder.claim(&RESULTS)?;
+        let device = self.device.open()?;
+        let bench =
+            Bench { corpus: &corpus, data: &self.data, trials: self.out.join("trials"), device: &device };
+        let mut trials: BTreeMap<u64, Trial> = BTreeMap::new();
+        let (mut going, mut epochs) = ((0..self.trials).collect::<Vec<u64>>(), self.first_epochs);
+        loop {
+            let last = going.len() as u64 <= SHARE;
+            let until = if last { u64::MAX } else { epochs };
+            for &number in &going {
+                let (flags, run) = &runs[number as usize];
+                trials.insert(number, bench.advance(number, flags, run, until)?);
+                self.write(&trials)?;
+            }
+            if last {
+                break;
+            }
+            let best = |number: &u64| trials[number].best().unwrap_or(f64::NEG_INFINITY);
+            going.sort_by(|a, b| best(b).total_cmp(&best(a)).then(a.cmp(b)));
+            going.truncate((going.len() as u64).div_ceil(SHARE) as usize);
+            tracing::info!("after {epochs} epochs go on: {going:?}");
+            epochs = epochs.saturating_mul(SHARE);
+        }
+        let ranked = ranked(&trials);
+        say!("{}", table(&ranked));
+        if let Some(best) = ranked.first() {
+            let flags = if best.flags.is_empty() { "as they are".to_owned() } else { best.flags.join(" ") };
+            say!("the best flags of `train --data {} --model {}`: {flags}", self.data.display(), self.model);
+        }
+        say!("written: {}, with index.html and tune.json", self.out.display());
+        Ok(())
+    }
+
+    /// The settings of the command with further flags.
+    fn settings_with(&self, arguments: &[String], flags: &[String]) -> anyhow::Result<Settings> {
+        if flags.is_empty() {
+            return Ok(self.settings.clone());
+        }
+        let alone = Alone::try_parse_from(arguments.iter().chain(flags)).map_err(|error| {
+            let told = error.to_string();
+            let first = told.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            anyhow::anyhow!("--vary: with {}: {first}", flags.join(" "))
+        })?;
+        Ok(alone.tune.settings)
+    }
+
+    /// Removes the trials of earlier searches.
+    fn clear(&self) -> anyhow::Result<()> {
+        for trial in std::fs::read_dir(self.out.join("trials")).into_iter().flatten() {
+            let trial = trial?.path();
+            if trial.join(MANIFEST).is_file() {
+                OutputFolder::open(&trial, trial::TRIAL_WRITER)?.clear()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, trials: &BTreeMap<u64, Trial>) -> anyhow::Result<()> {
+        let ranked = ranked(trials);
+        let results = json!({ "model": self.model, "watch": self.settings.watch, "trials": ranked });
+        write_text(&self.out.join("tune.json"), &format!("{results:#}\n"))?;
+        let curves: Vec<(String, Vec<f64>)> =
+            ranked.iter().map(|trial| (format!("trial {}", trial.number), trial.valid.clone())).collect();
+        let body = format!(
+            "<h1>Search for flags of {}</h1><p class=\"note\">{} of the validation split, best first. Trial 0 has the flags of the command \
+             alone.</p><pre>{}</pre><h2>Validation by epoch</h2>{}",
+            chart::escape(&self.model),
+            chart::escape(&self.settings.watch),
+            chart::escape(&table(&ranked)),
+            chart::lines(&curves)
+        );
+        Ok(write_text(&self.out.join("index.html"), &page("Search for flags", &body))?)
+    }
+}
+
+/// Those that came furthest in validation first.
+fn ranked(trials: &BTreeMap<u64, Trial>) -> Vec<&Trial> {
+    let mut ranked: Vec<&Trial> = trials.values().collect();
+    let best = |trial: &Trial| trial.best().unwrap_or(f64::NEG_INFINITY);
+    ranked.sort_by(|a, b| best(b).total_cmp(&best(a)).then(a.number.cmp(&b.number)));
+    ranked
+}
+
+/// The trials as a table for the terminal.
+fn table(trials: &[&Trial]) -> String {
+    let mut text = format!("{:<6} {:>10} {:>7} {:>9}  {}\n", "trial", "validation", "epochs", "s", "flags");
+    for trial in trials {
+        let best = trial.best().map_or_else(|| "–".to_owned(), |best| format!("{best:.4}"));
+        let flags = match (&trial.failed, trial.flags.is_empty()) {
+            (Some(why), _) => format!("{} (failed: {why})", trial.flags.join(" ")),
+            (None, true) => "(none)".to_owned(),
+            (None, false) => trial.flags.join(" "),
+        };
+        let _ = writeln!(
+            text,
+            "{:<6} {best:>10} {:>7} {:>9.1}  {flags}",
+            trial.number, trial.epochs, trial.seconds
+        );
+    }
+    text.trim_end().to_owned()
+}

@@ -1,0 +1,135 @@
+//! One trial of a search: a run of `train` with some flags, a few epochs at a time.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use seminar_dataset::atomic::write_text;
+use seminar_dataset::{Corpus, OutputFolder};
+use seminar_trainer::{Both, EpochInfo, Error, Observer, Output, Phase, Start};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::progress::TrainingBar;
+use crate::run::{Experiment, trainer};
+use crate::stop::Interrupt;
+
+/// The program that a trial's files belong to: its folder is an output folder of `train`.
+pub const TRIAL_WRITER: &str = "train";
+/// What is known of a trial.
+const KEPT: &str = "trial.json";
+
+/// How far a trial came.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Its number, from 0.
+    pub number: u64,
+    /// What it sets, as `--flag=value`.
+    pub flags: Vec<String>,
+    /// The watched validation figure of each epoch that was validated.
+    pub valid: Vec<f64>,
+    /// Epochs trained.
+    pub epochs: u64,
+    /// Seconds of training, over all its parts.
+    pub seconds: f64,
+    /// It ended by itself: validation had stopped improving.
+    pub finished: bool,
+    /// Why it could not go on, such as a loss that is not finite.
+    pub failed: Option<String>,
+}
+
+impl Trial {
+    /// The best validation figure so far.
+    pub fn best(&self) -> Option<f64> {
+        self.valid.iter().copied().reduce(f64::max)
+    }
+}
+
+/// Where a trial trains.
+pub struct Bench<'a> {
+    /// The corpus.
+    pub corpus: &'a Arc<Corpus>,
+    /// Its folder.
+    pub data: &'a Path,
+    /// Folder of the trials.
+    pub trials: PathBuf,
+    /// Device of tensors.
+    pub device: &'a Device,
+}
+
+impl Bench<'_> {
+    /// Trains a trial until it has seen `epochs` epochs, from where an earlier part ended. `name` is for the log.
+    ///
+    /// # Errors
+    /// If files cannot be read or written, or the user stops it. Training that fails is told in the trial.
+    pub fn advance(
+        &self,
+        number: u64,
+        flags: &[String],
+        run: &Experiment,
+        epochs: u64,
+    ) -> anyhow::Result<Trial> {
+        let folder = self.trials.join(format!("{number:03}"));
+        let path = folder.join(KEPT);
+        let fingerprint = format!("{:016x}", self.corpus.fingerprint());
+        let key = json!({ "corpus": fingerprint, "settings": serde_json::to_value(run)? });
+        let mut trial = Trial { number, flags: flags.to_vec(), ..Trial::default() };
+        let earlier: Value =
+            serde_json::from_str(&std::fs::read_to_string(&path).unwrap_or_default()).unwrap_or_default();
+        match serde_json::from_value::<Trial>(earlier["trial"].clone()) {
+            Ok(kept) if earlier["key"] == key => trial = kept,
+            _ => {
+                let mut output = OutputFolder::open(&folder, TRIAL_WRITER)?;
+                output.clear()?;
+                output.claim(&[KEPT])?;
+            }
+        }
+        if trial.finished || trial.failed.is_some() || trial.epochs >= epochs {
+            return Ok(trial);
+        }
+        let start = Instant::now();
+        let mut run = run.clone();
+        let fresh = trainer(&mut run, self.corpus, self.data, self.device)?;
+        let mut watch = Until { epochs, reached: false, trial: &mut trial };
+        let output = Output { folder, start: Start::Resume, every: 0 };
+        let interrupt = Interrupt::watch()?;
+        let bar = TrainingBar::new(&format!("trial {number}"));
+        let ended = run.train(fresh, Some(&output), &mut Both(&mut watch, Both(bar, interrupt)));
+        let reached = watch.reached;
+        match ended {
+            Ok(_) => trial.finished = true,
+            Err(Error::Stopped { .. }) if reached => {}
+            Err(stopped @ Error::Stopped { .. }) => return Err(stopped.into()),
+            Err(error @ (Error::NotFinite { .. } | Error::Config { .. })) => {
+                trial.failed = Some(error.to_string())
+            }
+            Err(error) => return Err(error.into()),
+        }
+        trial.seconds += start.elapsed().as_secs_f64();
+        write_text(&path, &format!("{:#}\n", json!({ "key": key, "trial": trial })))?;
+        Ok(trial)
+    }
+}
+
+/// Notes validation figures, and stops training in the first step after so many epochs: a checkpoint is written there.
+struct Until<'a> {
+    epochs: u64,
+    reached: bool,
+    trial: &'a mut Trial,
+}
+
+impl Observer for Until<'_> {
+    fn epoch(&mut self, info: &EpochInfo) {
+        if info.phase != Phase::Pretrain {
+            // An epoch may be told twice, where a killed part had told it before.
+            self.trial.epochs = info.epoch + 1;
+            self.trial.valid.extend(info.valid);
+            self.reached = info.epoch + 1 >= self.epochs;
+        }
+    }
+
+    fn stop(&self) -> bool {
+        self.reached
+    }
+}

@@ -1,0 +1,76 @@
+//! Vectors of texts and images that another program computed, as the embedding files of a corpus.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use seminar_dataset::atomic::write_text;
+use seminar_dataset::{Corpus, EmbeddingTable, OutputFolder, Precision, import_matrix, import_tsv};
+use serde_json::{Map, Value, json};
+
+use crate::run::open_corpus;
+use crate::say;
+
+/// Files of vectors.
+#[derive(Clone, Debug, Default)]
+pub struct Vectors {
+    /// Of texts.
+    pub text: Option<PathBuf>,
+    /// Of images.
+    pub image: Option<PathBuf>,
+}
+
+impl Vectors {
+    /// Whether no file is named.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_none() && self.image.is_none()
+    }
+
+    /// Writes `text.emb` and `image.emb`, those of which there is a file, and `embeddings.json` into the corpus folder, as files of the
+    /// program `writer`.
+    ///
+    /// # Errors
+    /// If a file of vectors is damaged or does not belong to the corpus, or a file cannot be written.
+    pub fn take(&self, data: &Path, precision: Precision, writer: &str) -> anyhow::Result<()> {
+        let corpus = open_corpus(data)?;
+        let mut folder = OutputFolder::open_input(data, writer)?;
+        let files = [("text", &self.text), ("image", &self.image)];
+        let mut tables = Vec::new();
+        for (kind, file) in files.into_iter().filter_map(|(kind, file)| Some((kind, file.as_ref()?))) {
+            tables.push((kind, file, read(&corpus, kind, file)?));
+        }
+        let names: Vec<String> = tables.iter().map(|(kind, ..)| format!("{kind}.emb")).collect();
+        let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+        names.push("embeddings.json");
+        folder.check(&names)?;
+        folder.claim(&names)?;
+        let mut written = Map::new();
+        for (kind, file, (table, others)) in tables {
+            table.write(&data.join(format!("{kind}.emb")), precision)?;
+            let (items, dim) = (table.count(), table.dim());
+            say!("{kind}.emb: vectors of {items} of {} items, {dim} numbers each", corpus.item_count());
+            for (count, what) in [(others, "belong to no item"), (table.refused, "hold NaN or infinity")] {
+                if count > 0 {
+                    tracing::warn!("{}: {count} vectors {what} and are left out", file.display());
+                }
+            }
+            written.insert(kind.into(), json!({ "encoder": file.display().to_string(), "items": items }));
+        }
+        Ok(write_text(&data.join("embeddings.json"), &format!("{:#}\n", Value::Object(written)))?)
+    }
+}
+
+/// The vectors of a file, and how many belong to no item.
+fn read(corpus: &Corpus, kind: &str, file: &Path) -> anyhow::Result<(EmbeddingTable, u64)> {
+    let items = corpus.item_count();
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    if name.ends_with(".safetensors") {
+        return Ok((import_matrix(file, kind, items)?, 0));
+    }
+    anyhow::ensure!(
+        name.ends_with(".tsv") || name.ends_with(".tsv.gz"),
+        "{}: a file of vectors ends in .tsv, .tsv.gz or .safetensors",
+        file.display()
+    );
+    let ids: HashMap<&str, u32> = (1..=items as u32).map(|id| (corpus.item_name(id), id)).collect();
+    Ok(import_tsv(file, items, |name| ids.get(name).copied())?)
+}
