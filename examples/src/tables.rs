@@ -317,11 +317,18 @@ mod tests {
         assert_eq!(schema.events[0].actions, ["view", "buy"]);
         assert!(kind("source").is_err());
         let refused = |change: fn(&mut TableFlags)| {
-            let mut flags = TableFlags { events: vec!["a.csv".into()], ..TableFlags::default() };
+            let mut flags = TableFlags {
+                events: vec!["a.csv".into()],
+                items: vec!["b.csv".into()],
+                ..TableFlags::default()
+            };
             change(&mut flags);
             flags.schema().unwrap_err().to_string()
         };
         assert!(refused(|flags| flags.fields = vec!["brand,genres:|,brand".into()]).contains("`brand`"));
+        let unused =
+            |flags: &mut TableFlags| (flags.items, flags.fields) = (Vec::new(), vec!["brand".into()]);
+        assert!(refused(unused).contains("--items"));
         assert!(refused(|flags| flags.list = Some(String::new())).contains("--list"));
         let none = TableFlags::default().schema().unwrap_err().to_string();
         assert!(none.contains("--events"), "{none}");

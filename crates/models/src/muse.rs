@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Departures from the paper: a short-term tower takes the place of its attention over the newest events, and the histogram adds to the
-//! logit through layers of its own. Data without frozen vectors is compared by the item vectors as they are trained. Cost per
+//! logit through layers of its own; it has no 22nd bin for cosines that rounding puts above 1. Data without frozen vectors is compared by the item vectors as they are trained. Cost per
 //! candidate: `L·(text + image width)` multiply-adds for the search, `H·L·D` twice for the attention.
 //!
 //! In formulas:
@@ -17,7 +17,7 @@
 //! c_l   = f(x_l) · f(t)
 //! S     = the K events of largest c_l, of equal ones the more recent
 //! s_hl  = score_mix₀ · q_hl + score_mix₁ · c_l / τ + score_mix₂ · q_hl · c_l / τ, q_hl the attention's own score over √D, τ = 0.1
-//! tiers = log(1 + how many of the c_l in S lie in (j/10 − 1.1, j/10 − 1]), j from 0 to 21
+//! tiers = log(1 + how many of the c_l − 10⁻⁵ in S lie in (j/10 − 1.1, j/10 − 1]), j from 0 to 20
 //! logit = head(Σ of values by softmax(s_hl) over S, t) + tier_layers.2(relu(tier_layers.0(tiers)))
 //! ```
 
@@ -42,9 +42,11 @@ use crate::parts::{
 };
 
 /// Bins of the histogram.
-const TIERS: usize = 22;
+const TIERS: usize = 21;
 /// τ: cosines lie close together, so they are spread.
 const TEMPERATURE: f64 = 0.1;
+/// Taken from cosines before they are put into bins: those of equal vectors are 1 but for rounding.
+const ROUNDING: f32 = 1e-5;
 /// Without a tape so many scores are computed at once, a few users at a time.
 const MOST_SCORES: usize = 1 << 23;
 
@@ -129,7 +131,8 @@ impl Muse {
             let set = if sets == 1 { at / count } else { at };
             let kept = &kept[set * length..][..length];
             for (&cosine, _) in cosines.iter().zip(kept).filter(|(_, bias)| **bias == 0.0) {
-                tiers[((10.0 * cosine).ceil() as i32 + 10).clamp(0, TIERS as i32 - 1) as usize] += 1.0;
+                let tier = (10.0 * (cosine - ROUNDING)).ceil() as i32 + 10;
+                tiers[tier.clamp(0, TIERS as i32 - 1) as usize] += 1.0;
             }
             tiers.iter_mut().for_each(|count| *count = count.ln_1p());
         }

@@ -268,8 +268,8 @@ impl Naive<'_> {
 
     /// MUSE: what the histogram of the kept cosines adds.
     fn tiers(&self, cosines: &[f64], kept: &[usize]) -> f64 {
-        let mut tiers = vec![0.0f64; 22];
-        kept.iter().for_each(|&l| tiers[((10.0 * cosines[l]).ceil() as i32 + 10) as usize] += 1.0);
+        let mut tiers = vec![0.0f64; 21];
+        kept.iter().for_each(|&l| tiers[((10.0 * (cosines[l] - 1e-5)).ceil() as i32 + 10) as usize] += 1.0);
         let tiers: Row = tiers.into_iter().map(f64::ln_1p).collect();
         let hidden: Row = self.layer("tier_layers.0", &tiers).into_iter().map(|x| x.max(0.0)).collect();
         self.layer("tier_layers.2", &hidden)[0]

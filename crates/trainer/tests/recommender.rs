@@ -197,8 +197,9 @@ fn a_batch_is_each_user_alone_and_reasons_sum_to_one() {
             assert_eq!(hits.len(), 7);
             for hit in hits {
                 let sum: f32 = hit.because.iter().map(|event| event.weight).sum();
-                // SASRec attends to nothing by candidate, so it names no reasons.
-                let attends = !history.is_empty() && !name.starts_with("SasRec");
+                // SASRec and SDIM attend to nothing by candidate, so they name no reasons.
+                let attends =
+                    !history.is_empty() && !["SasRec", "Sdim"].iter().any(|own| name.starts_with(own));
                 let expected = if attends { 1.0 } else { 0.0 };
                 assert!((sum - expected).abs() < 1e-5, "{name}: {sum}");
                 assert!(hit.because.len() <= 4 * 2, "{name}: K events per head");

@@ -372,6 +372,7 @@ fn weights_score_alike_whatever_only_training_looks_at() {
             let mut two = build(ModelConfig {
                 seed: 9,
                 dropout: 0.3,
+                id_dropout: 0.4,
                 temperature: 0.2,
                 alignment_rows: 7,
                 pretrain_weights: [1.0, 0.5, 0.25],
@@ -390,7 +391,7 @@ fn weights_score_alike_whatever_only_training_looks_at() {
     }
     let fields = serde_json::to_value(ModelConfig::default()).unwrap();
     let changed = AnyModel::training_only().iter().filter(|&&name| fields.get(name).is_some()).count();
-    assert_eq!(changed, 9, "a field above for each");
+    assert_eq!(changed, 10, "a field above for each");
 }
 
 /// A checkpoint with one number replaced by NaN, and a checksum that fits.

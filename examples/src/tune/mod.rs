@@ -174,8 +174,10 @@ impl Tune {
         let ranked = ranked(trials);
         let results = json!({ "model": self.model, "watch": self.settings.watch, "trials": ranked });
         write_text(&self.out.join("tune.json"), &format!("{results:#}\n"))?;
-        let curves: Vec<(String, Vec<f64>)> =
-            ranked.iter().map(|trial| (format!("trial {}", trial.number), trial.valid.clone())).collect();
+        let curves: Vec<(String, Vec<f64>)> = ranked
+            .iter()
+            .map(|trial| (format!("trial {}", trial.number), trial.valid.values().copied().collect()))
+            .collect();
         let body = format!(
             "<h1>Search for flags of {}</h1><p class=\"note\">{} of the validation split, best first. Trial 0 has the flags of the command \
              alone.</p><pre>{}</pre><h2>Validation by epoch</h2>{}",

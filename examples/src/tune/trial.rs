@@ -1,5 +1,6 @@
 //! One trial of a search: a run of `train` with some flags, a few epochs at a time.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,8 +28,8 @@ pub struct Trial {
     pub number: u64,
     /// What it sets, as `--flag=value`.
     pub flags: Vec<String>,
-    /// The watched validation figure of each epoch that was validated.
-    pub valid: Vec<f64>,
+    /// The watched validation figure after so many epochs, where it was taken.
+    pub valid: BTreeMap<u64, f64>,
     /// Epochs trained.
     pub epochs: u64,
     /// Seconds of training, over all its parts.
@@ -42,7 +43,7 @@ pub struct Trial {
 impl Trial {
     /// The best validation figure so far.
     pub fn best(&self) -> Option<f64> {
-        self.valid.iter().copied().reduce(f64::max)
+        self.valid.values().copied().reduce(f64::max)
     }
 }
 
@@ -91,7 +92,7 @@ impl Bench<'_> {
         let start = Instant::now();
         let mut run = run.clone();
         let fresh = trainer(&mut run, self.corpus, self.data, self.device)?;
-        let mut watch = Until { epochs, reached: false, trial: &mut trial };
+        let mut watch = Until { epochs, reached: false, trial: &mut trial, path: &path, key: &key };
         let output = Output { folder, start: Start::Resume, every: 0 };
         let interrupt = Interrupt::watch()?;
         let bar = TrainingBar::new(&format!("trial {number}"));
@@ -107,9 +108,13 @@ impl Bench<'_> {
             Err(error) => return Err(error.into()),
         }
         trial.seconds += start.elapsed().as_secs_f64();
-        write_text(&path, &format!("{:#}\n", json!({ "key": key, "trial": trial })))?;
+        keep(&path, &key, &trial)?;
         Ok(trial)
     }
+}
+
+fn keep(path: &Path, key: &Value, trial: &Trial) -> seminar_dataset::Result<()> {
+    write_text(path, &format!("{:#}\n", json!({ "key": key, "trial": trial })))
 }
 
 /// Notes validation figures, and stops training in the first step after so many epochs: a checkpoint is written there.
@@ -117,19 +122,26 @@ struct Until<'a> {
     epochs: u64,
     reached: bool,
     trial: &'a mut Trial,
+    path: &'a Path,
+    key: &'a Value,
 }
 
 impl Observer for Until<'_> {
     fn epoch(&mut self, info: &EpochInfo) {
         if info.phase != Phase::Pretrain {
-            // An epoch may be told twice, where a killed part had told it before.
+            // An epoch is told twice if a kill came between this note and its checkpoint.
             self.trial.epochs = info.epoch + 1;
-            self.trial.valid.extend(info.valid);
+            self.trial.valid.extend(info.valid.map(|valid| (info.epoch + 1, valid)));
             self.reached = info.epoch + 1 >= self.epochs;
         }
     }
 
     fn stop(&self) -> bool {
         self.reached
+    }
+
+    /// What a checkpoint holds is noted before it is written: after a kill nobody tells it again.
+    fn checkpoint(&mut self) -> seminar_trainer::Result<()> {
+        Ok(keep(self.path, self.key, self.trial)?)
     }
 }

@@ -21,6 +21,8 @@ pub fn config() -> ModelConfig {
         top_k: 3,
         stage_one_top_k: 5,
         hash_bits: 32,
+        signatures: 4,
+        signature_bits: 2,
         text_width: 5,
         sub_vectors: 4,
         centroids: 6,
@@ -48,6 +50,10 @@ pub fn variants() -> Vec<(String, ModelKind, ModelConfig)> {
             kind,
             ModelConfig { short_term, gate, loss, ..config() },
         ));
+    }
+    for kind in [ModelKind::Base, ModelKind::Eta, ModelKind::Twin, ModelKind::Muse] {
+        let config = ModelConfig { distance_bias: 4, ..config() };
+        all.push((format!("{} with biases by distance", kind.name()), kind, config));
     }
     all.push((
         "twin per-event gate".into(),

@@ -203,8 +203,12 @@ impl<G: HostGsu> User<'_, G> {
                 }
                 let (kept, weights) = (&kept[..count], &mut weights[..count]);
                 for (weight, &at) in weights.iter_mut().zip(kept) {
-                    let zero = !mask_padding && is_zero(seen.positions[at as usize]);
-                    *weight = if zero { 0.0 } else { row[at as usize] } + shifts[head];
+                    let l = seen.positions[at as usize];
+                    let score = match !mask_padding && is_zero(l) {
+                        true => task.recency.get(head * length + l as usize).copied().unwrap_or_default(),
+                        false => row[at as usize],
+                    };
+                    *weight = score + shifts[head];
                 }
                 kernel::softmax(simd, weights, scale);
                 kernel::weighted_sum(simd, weights, kept, events, padded_width, out);
