@@ -283,6 +283,10 @@ impl Settings {
         self.patience.unwrap_or(self.base().1.patience)
     }
 
+    fn gate_or_preset(&self) -> GateKind {
+        self.gate.unwrap_or(self.base().0.gate)
+    }
+
     fn schedule(&self) -> Schedule {
         let decay = self.decay.unwrap_or(self.base().1.adam.schedule.decay);
         Schedule { warmup: self.warmup, decay, total: self.decay_steps }
@@ -377,6 +381,7 @@ impl Settings {
         let (seminar, qin) = (kinds.contains(&ModelKind::Seminar), kinds.contains(&ModelKind::Qin));
         let trained = !kinds.is_empty();
         let pretrained = seminar && self.pretrain_epochs_or_preset() > 0;
+        let attends = kinds.iter().any(|kind| !matches!(kind, ModelKind::SasRec | ModelKind::Sdim));
         let given = [
             ("--epochs", self.epochs.is_some(), trained),
             ("--pretrain-epochs", self.pretrain_epochs.is_some_and(|epochs| epochs > 0), seminar),
@@ -387,9 +392,15 @@ impl Settings {
             ("--stage1-topk", self.stage1_topk.is_some(), qin),
             ("--soft-search", self.soft_search != SoftSearch::Mhta, seminar),
             ("--dropout", self.dropout > 0.0, trained),
+            ("--id-dropout", self.id_dropout.is_some(), trained && self.gate_or_preset() == GateKind::Sum),
+            ("--distance-bias", self.distance_bias.is_some(), attends),
             ("--modalities", self.modalities.is_some(), trained),
             ("--warmup", self.warmup > 0, trained),
-            ("--decay", self.decay.is_some_and(|decay| decay != Decay::Constant), trained),
+            (
+                "--decay",
+                self.decay.is_some_and(|decay| decay != Decay::Constant),
+                trained && (self.decay != Some(Decay::Plateau) || self.patience_or_preset() > 0),
+            ),
             ("--decay-steps", self.decay_steps > 0, trained && self.schedule().decay.has_end()),
             ("--weight-decay", self.weight_decay != 0.0, trained),
             ("--clip-norm", self.clip_norm != 0.0, trained),
