@@ -60,16 +60,6 @@ impl Events {
         values.select(0, self.inverse.clone().flatten(0, 1)).reshape([batch, length, width])
     }
 
-    /// Those of some users, by their rows.
-    pub(crate) fn rows(&self, rows: &Tensor<1, Int>) -> Self {
-        Self {
-            unique: self.unique.clone(),
-            inverse: self.inverse.clone().select(0, rows.clone()),
-            mask: self.mask.clone().select(0, rows.clone()),
-            sees: self.sees.clone().map(|sees| sees.select(0, rows.clone())),
-        }
-    }
-
     /// Those of some users.
     pub(crate) fn of_users(&self, users: Range<usize>) -> Self {
         let (first, count) = (users.start, users.len());
