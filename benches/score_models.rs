@@ -69,6 +69,7 @@ fn events(setting: &Setting, width: usize, skew: i32, device: &Device) -> Events
         inverse: integers([USERS, width], &inverse, device),
         mask: Tensor::<2, Bool>::full([USERS, width], true, device),
         sees: None,
+        times: None,
     }
 }
 

@@ -87,6 +87,10 @@ pub struct Settings {
     /// 0: the order of events counts for nothing there.
     #[arg(long, value_name = "N")]
     pub distance_bias: Option<usize>,
+    /// The time between an event and the request has a bias in the attention's scores, where the corpus has times. A model that knows when
+    /// the target was is not to be compared with one that does not.
+    #[arg(long)]
+    pub time_bias: bool,
     /// How the modalities of an item become one vector: added with a weight each (sum), or weighed by a gate that is one for all
     /// (global) or looks at the item (per_event). By default sum, published global.
     #[arg(long, value_parser = one_of(GateKind::VARIANTS))]
@@ -188,6 +192,7 @@ pub const FLAGS: &[(&str, &str)] = &[
     ("one_pass", "--one-pass"),
     ("tower_weight", "--tower-weight"),
     ("distance_bias", "--distance-bias"),
+    ("time_bias", "--time-bias"),
     ("hide_query", "--hide-query"),
     ("modalities", "--modalities"),
     ("query_weight", "--query-weight"),
@@ -331,6 +336,11 @@ impl Settings {
             Some(names) => parse_modalities(names)?,
             None => available(corpus, data),
         };
+        anyhow::ensure!(
+            !self.time_bias || corpus.has_times(),
+            "--time-bias: the events of {} have no times: leave it out",
+            data.display()
+        );
         let mut run = self.run(kind, modalities, dataset, batches);
         if self.patience.is_none() && run.train.patience > 0 && everybody_knows_all(corpus) {
             tracing::warn!(
@@ -394,6 +404,7 @@ impl Settings {
             ("--dropout", self.dropout > 0.0, trained),
             ("--id-dropout", self.id_dropout.is_some(), trained && self.gate_or_preset() == GateKind::Sum),
             ("--distance-bias", self.distance_bias.is_some(), attends),
+            ("--time-bias", self.time_bias, attends),
             ("--modalities", self.modalities.is_some(), trained),
             ("--warmup", self.warmup > 0, trained),
             (
@@ -485,6 +496,7 @@ impl Settings {
                     soft_search: self.soft_search,
                     short_term: (events > 0).then(|| tower(events)),
                     tower_weight: self.tower_weight.unwrap_or(base.tower_weight),
+                    time_bias: self.time_bias,
                     distance_bias: self.distance_bias.unwrap_or(base.distance_bias),
                     gate: self.gate.unwrap_or(base.gate),
                     loss: self.loss.unwrap_or(base.loss),

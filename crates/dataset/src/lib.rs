@@ -70,7 +70,7 @@ pub mod synthetic;
 mod tsv;
 mod words;
 
-pub use batch::{Batch, BatchConfig, Batches, Epoch, Event, IdBlock, Prefetch, TestMode};
+pub use batch::{Batch, BatchConfig, Batches, BlockTimes, Epoch, Event, IdBlock, Prefetch, TestMode};
 pub use builder::{CorpusBuilder, EventMut, ItemMut};
 pub use catalogue::Catalogue;
 pub use corpus::{Corpus, History, ItemFieldColumn};

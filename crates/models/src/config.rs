@@ -80,6 +80,9 @@ pub struct ModelConfig {
     pub heads: usize,
     /// P: distances to the request that have a bias of their own in the attention; 0: the order of events counts for nothing there.
     pub distance_bias: usize,
+    /// The time from an event to the request has a bias in the attention. Off: a model that knows when the target was is not to be compared
+    /// with one that does not.
+    pub time_bias: bool,
     /// K: events that the exact search unit attends to.
     pub top_k: usize,
     /// K1: events that QIN's first stage keeps.
@@ -144,6 +147,7 @@ impl Default for ModelConfig {
             width: 64,
             heads: 4,
             distance_bias: 0,
+            time_bias: false,
             top_k: 50,
             stage_one_top_k: 80,
             modalities: vec![ModalityKind::Id, ModalityKind::Query],
@@ -247,6 +251,7 @@ impl ModelConfig {
             trained: self.switches.train_attention,
             identity_start: self.switches.identity_attention,
             distances: self.distance_bias,
+            elapsed: self.time_bias,
             mask_padding: self.switches.mask_padding,
             seed: self.seed,
         }
@@ -324,7 +329,7 @@ impl ModelConfig {
     /// How many weights a model of these settings has at most, its tables apart. Each factor is within its bound.
     fn most_weights(&self) -> usize {
         let width = self.width;
-        let attention = self.heads * (4 * width * width + self.distance_bias + 1);
+        let attention = self.heads * (4 * width * width + self.distance_bias + 66);
         let frozen = [(ModalityKind::Text, self.text_width), (ModalityKind::Image, self.image_width)];
         let inputs = frozen.iter().filter(|(kind, _)| self.has(*kind)).map(|(_, width)| width).sum::<usize>();
         let codes = match self.soft_search {

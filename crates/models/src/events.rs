@@ -1,6 +1,7 @@
 //! What a model sees: embedded events, each distinct one once.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
@@ -20,6 +21,29 @@ pub struct Events {
     pub mask: Tensor<2, Bool>,
     /// Of candidates for several targets of a user: how many positions of the history each one sees, `[B, C]`. None: all of them.
     pub sees: Option<Tensor<2, Int>>,
+    /// Of histories with times: when each event and each request was. None: nobody knows.
+    pub times: Option<Arc<Times>>,
+}
+
+/// When the events of histories were, in seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// `[B, L]`; `i64::MIN` where it is not known.
+    pub events: Vec<i64>,
+    /// When the candidates of each user are asked for, `[B]`. A candidate that sees a part of the history is asked for when the first
+    /// event that it does not see was.
+    pub requests: Vec<i64>,
+}
+
+impl Times {
+    /// Of a candidate that sees `sees` of the L positions of user `user`, the seconds from position `l` to the request; None where one
+    /// of the times is not known.
+    pub(crate) fn age(&self, user: usize, length: usize, sees: usize, l: usize) -> Option<u64> {
+        let own = &self.events[user * length..][..length];
+        let request = own.get(sees).unwrap_or(&self.requests[user]);
+        let known = [*request, own[l]].iter().all(|&time| time != i64::MIN);
+        known.then(|| request.saturating_sub(own[l]).max(0).unsigned_abs())
+    }
 }
 
 /// Unique events, embedded.
@@ -68,6 +92,11 @@ impl Events {
             inverse: self.inverse.clone().narrow(0, first, count),
             mask: self.mask.clone().narrow(0, first, count),
             sees: self.sees.clone().map(|sees| sees.narrow(0, first, count)),
+            times: self.times.as_ref().map(|times| {
+                let [_, length] = self.dims();
+                let events = times.events[first * length..][..count * length].to_vec();
+                Arc::new(Times { events, requests: times.requests[users].to_vec() })
+            }),
         }
     }
 

@@ -25,6 +25,7 @@
 //!     inverse: integers([2, width], index, &device),
 //!     mask: Tensor::<2, Bool>::from_data([[true; 3]; 2], &device).narrow(1, 0, width),
 //!     sees: None,
+//!     times: None,
 //! };
 //! let scores = model.score(&events(3, &[0, 1, 2, 3, 1, 0]), &events(2, &[0, 1, 2, 3]));
 //! assert_eq!(scores.logits.dims(), [2, 2]);
@@ -73,7 +74,7 @@ pub use base::Base;
 pub use config::{ModelConfig, Switches};
 pub use error::{Error, Result};
 pub use eta::Eta;
-pub use events::{Events, Modality, UniqueEvents, integers};
+pub use events::{Events, Modality, Times, UniqueEvents, integers};
 pub use kinds::{FusionKind, GateKind, LossKind, ModalityKind, SoftSearch};
 pub use model::{PretrainBatch, PretrainLosses, Retrieval, Scores, SequenceModel, Successors};
 pub use muse::Muse;

@@ -4,11 +4,13 @@
 mod support;
 mod world;
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
 use seminar_models::losses::{grouped_softmax, sampled_softmax};
 use seminar_models::weights::StateDict;
-use seminar_models::{AnyModel, Events, ModelConfig, ModelKind, SequenceModel, Successors, integers};
+use seminar_models::{AnyModel, Events, ModelConfig, ModelKind, SequenceModel, Successors, Times, integers};
 use world::{ITEMS, World, build, config, variants};
 
 /// Length of histories.
@@ -41,6 +43,21 @@ fn group(user: &User, back: usize) -> Vec<u32> {
     [&[target], &user.negatives[back][..]].concat()
 }
 
+/// When event `at` of user `user` was; an event after the last one is the request.
+fn time(user: usize, at: usize) -> i64 {
+    (at * at * 900 + at * 7 + user * 40_000) as i64
+}
+
+/// The times of histories of so many events, with the user whose they are, and of the requests that follow them.
+fn times(histories: &[(usize, usize)]) -> Option<Arc<Times>> {
+    let row = |&(user, count): &(usize, usize)| {
+        (0..L).map(move |l| (l + count).checked_sub(L).map_or(i64::MIN, |at| time(user, at)))
+    };
+    let events = histories.iter().flat_map(row).collect();
+    let requests = histories.iter().map(|&(user, count)| time(user, count)).collect();
+    Some(Arc::new(Times { events, requests }))
+}
+
 /// All targets: histories once, `[B, T · G]` candidates and what each of them sees.
 fn one_pass(world: &World, users: &[User], device: &Device) -> (Events, Events, Tensor<2>) {
     let most = users.iter().map(|user| user.events.len()).max().unwrap();
@@ -59,7 +76,8 @@ fn one_pass(world: &World, users: &[User], device: &Device) -> (Events, Events, 
     let candidates =
         Events { sees: Some(integers(shape, &sees, device)), ..world.events(&candidates, device) };
     let labels = Tensor::from_data(burn::tensor::TensorData::new(labels, shape), device);
-    (world.events(&histories, device), candidates, labels)
+    let lengths: Vec<_> = users.iter().map(|user| user.events.len()).enumerate().collect();
+    (Events { times: times(&lengths), ..world.events(&histories, device) }, candidates, labels)
 }
 
 /// The same targets, an example each.
@@ -69,7 +87,13 @@ fn separate(world: &World, users: &[User], device: &Device) -> (Events, Events, 
         each().map(|(user, back)| padded(&user.events[..user.events.len() - back])).collect();
     let candidates: Vec<Vec<u32>> = each().map(|(user, back)| group(user, back)).collect();
     let labels = Tensor::<2>::from_data([[1.0, 0.0, 0.0]], device).repeat_dim(0, histories.len());
-    (world.events(&histories, device), world.events(&candidates, device), labels)
+    let lengths = |(user, own): (usize, &User)| {
+        let count = own.events.len();
+        (0..count).map(move |back| (user, count - back))
+    };
+    let lengths: Vec<_> = users.iter().enumerate().flat_map(lengths).collect();
+    let history = Events { times: times(&lengths), ..world.events(&histories, device) };
+    (history, world.events(&candidates, device), labels)
 }
 
 /// Loss with the tower's own, over the newest `newest` positions, and gradients.

@@ -4,13 +4,15 @@
 mod support;
 mod world;
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use seminar_models::weights::{load_state_dict, state_dict};
-use seminar_models::{AnyModel, ModelConfig, ModelKind, SequenceModel, Switches};
+use seminar_models::{AnyModel, Events, ModelConfig, ModelKind, SequenceModel, Switches, Times};
 use world::{ITEMS, WIDTH, World, build, config, variants};
 
 fn logits(model: &AnyModel, world: &World, history: &[Vec<u32>], candidates: &[Vec<u32>]) -> Vec<Vec<f32>> {
@@ -99,10 +101,18 @@ proptest! {
             for switches in [Switches::default(), Switches::reference()] {
                 let config = ModelConfig { switches, ..config.clone() };
                 let model = build(kind, &config, 7, &device);
-                let scores = model.score(&world.events(&history, &device), &world.events(&candidates, &device));
-                let recorded: Vec<f32> = scores.logits.into_data_as::<f32>().try_into_vec().unwrap();
-                let recorded: Vec<Vec<f32>> = recorded.chunks(4).map(<[f32]>::to_vec).collect();
-                let plain = logits(&model.valid(), &world, &history, &candidates);
+                let times = Arc::new(Times {
+                    events: (0..7 * history.len() as i64).map(|at| at * at * at * 50).collect(),
+                    requests: (1..=history.len() as i64).map(|user| user * 1_000_000).collect(),
+                });
+                let scores = |model: &AnyModel, device: &Device| -> Vec<Vec<f32>> {
+                    let history = Events { times: Some(times.clone()), ..world.events(&history, device) };
+                    let logits = model.score(&history, &world.events(&candidates, device)).logits;
+                    let flat: Vec<f32> = logits.into_data_as::<f32>().try_into_vec().unwrap();
+                    flat.chunks(4).map(<[f32]>::to_vec).collect()
+                };
+                let recorded = scores(&model, &device);
+                let plain = scores(&model.valid(), &Device::flex());
                 prop_assert!(near(&plain, &recorded), "{name}: {plain:?} {recorded:?}");
             }
         }

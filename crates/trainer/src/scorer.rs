@@ -91,6 +91,7 @@ impl<'a> Scorer<'a> {
             inverse: integers([histories.rows, width], &inverse.repeat(histories.rows), &self.device),
             mask: events.mask.repeat_dim(0, histories.rows),
             sees: None,
+            times: None,
         }
     }
 }

@@ -42,6 +42,7 @@ fn run(kind: ModelKind) -> Run<AnyConfig> {
         dropout: 0.1,
         id_dropout: 0.5,
         distance_bias: 5,
+        time_bias: true,
         ..ModelConfig::tuned()
     };
     let batches = BatchConfig {

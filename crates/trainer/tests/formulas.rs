@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use proptest::prelude::*;
-use seminar_dataset::{Batch, BatchConfig, Corpus, EmbeddingTable, Embeddings, Numbered, Precision};
+use seminar_dataset::{
+    Batch, BatchConfig, BlockTimes, Corpus, EmbeddingTable, Embeddings, Numbered, Precision,
+};
 use seminar_models::parts::ShortTermConfig;
 use seminar_models::weights::StateDict;
 use seminar_models::{FusionKind, GateKind, ModalityKind, ModelConfig, ModelKind, SequenceModel, SoftSearch};
@@ -56,6 +58,9 @@ struct Naive<'a> {
     corpus: &'a Corpus,
     text: &'a Embeddings,
     image: &'a Embeddings,
+    /// When each event was, and the request.
+    times: &'a [i64],
+    request: i64,
 }
 
 impl Naive<'_> {
@@ -231,9 +236,16 @@ impl Naive<'_> {
     fn score(&self, h: usize, x: &[Row], l: usize, t: &[f64]) -> f64 {
         let query = self.layer(&format!("wQ_list.{h}"), t);
         let score = dot(&query, &self.layer(&format!("wK_list.{h}"), &x[l]));
-        let Some(bias) = self.state.get("attention_distance") else { return score };
-        let width = bias.shape[1];
-        score + f64::from(bias.values[h * width + (x.len() - 1 - l).min(width - 1)])
+        let bias = |name: &str, column: usize| {
+            let Some(bias) = self.state.get(name) else { return 0.0 };
+            let width = bias.shape[1];
+            f64::from(bias.values[h * width + column.min(width - 1)])
+        };
+        let most = self.config.distance_bias;
+        let bucket = (((self.request - self.times[l]).max(1) as f64).ln() / 0.301).floor();
+        score
+            + bias("attention_distance", (x.len() - 1 - l).min(most))
+            + bias("attention_elapsed", (bucket as usize).min(63))
     }
 
     /// MUSE: cosines of frozen vectors, or of pair vectors where there are none.
@@ -416,8 +428,8 @@ fn configs() -> impl Strategy<Value = ModelConfig> {
     let gate = prop::sample::select(vec![GateKind::Global, GateKind::PerEvent, GateKind::Sum]);
     let tower = ShortTermConfig { events: 5, layers: 2, heads: 2, dropout: 0.0 };
     let short_term = prop::sample::select(vec![None, Some(tower)]);
-    (extra, fusion, gate, short_term, 1usize..4, 1usize..4, 0usize..4, 0u64..1000).prop_map(
-        |(extra, fusion, gate, short_term, heads, top_k, distance_bias, seed)| {
+    (extra, fusion, gate, short_term, 1usize..4, 1usize..4, (0usize..4, any::<bool>()), 0u64..1000).prop_map(
+        |(extra, fusion, gate, short_term, heads, top_k, (distance_bias, time_bias), seed)| {
             let modalities = std::iter::once(ModalityKind::Id).chain(extra).collect();
             ModelConfig {
                 width: D,
@@ -430,6 +442,7 @@ fn configs() -> impl Strategy<Value = ModelConfig> {
                 signatures: 3,
                 signature_bits: 2,
                 distance_bias,
+                time_bias,
                 sub_vectors: 2,
                 centroids: 5,
                 query_weight: 0.3,
@@ -455,7 +468,12 @@ fn borrowed(events: &[Event]) -> Vec<(u32, &[u32])> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
     #[test]
-    fn the_formulas_give_the_scores(config in configs(), history in events(0), candidates in events(1)) {
+    fn the_formulas_give_the_scores(
+        config in configs(),
+        history in events(0),
+        candidates in events(1),
+        times in prop::collection::vec(0i64..50_000_000, L),
+    ) {
         let folder = tempfile::tempdir().unwrap();
         let corpus = Arc::new(corpus(folder.path()));
         let open = |name: &str, dim, every| embeddings(&folder.path().join(name), dim, every);
@@ -483,18 +501,22 @@ proptest! {
             let mut trainer = Trainer::new(model, tables, train.clone(), corpus.clone(), device).unwrap();
             // What starts at zero is to count.
             let mut state = trainer.export();
-            let starts = ["attention_distance", "score_mix", "tier_layers.2.weight"];
+            let starts = ["attention_distance", "attention_elapsed", "score_mix", "tier_layers.2.weight"];
             for name in starts {
                 let values = state.get_mut(name).map(|array| &mut array.values).into_iter().flatten();
                 values.enumerate().for_each(|(at, x)| *x = ((at * 7 + 3) % 11) as f32 / 11.0 - 0.4);
             }
             trainer.import(&state, "changed").unwrap();
-            let batch = Batch::of(&[borrowed(&history)], &[borrowed(&candidates)], L, 3);
+            let mut batch = Batch::of(&[borrowed(&history)], &[borrowed(&candidates)], L, 3);
+            let request = 50_000_000;
+            let mut block = BlockTimes { requests: vec![request], ..BlockTimes::unknown(1, L) };
+            block.events[L - history.len()..].copy_from_slice(&times[..history.len()]);
+            batch.history.times = Some(block);
             let embedded = trainer.embed(&batch).unwrap();
             let scores = trainer.model().score(&embedded.history, &embedded.candidates).logits;
             let scores = scores.into_data_as::<f32>().try_into_vec::<f32>().unwrap();
             let state = trainer.export();
-            let naive = Naive { kind, config: &config, state: &state, corpus: &corpus, text: &text, image: &image };
+            let naive = Naive { kind, config: &config, state: &state, corpus: &corpus, text: &text, image: &image, times: &times, request };
             for (target, &score) in candidates.iter().zip(&scores) {
                 let expected = naive.logit(&history, target);
                 prop_assert!(

@@ -15,13 +15,34 @@ pub struct IdBlock {
     pub items: Vec<u32>,
     /// Keyword ids, `[rows, width, query_length]`, padded on the right.
     pub queries: Vec<u32>,
+    /// Of histories with times: when each event and each request was.
+    pub times: Option<BlockTimes>,
+}
+
+/// When the events of a block of histories were, in seconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlockTimes {
+    /// `[rows, width]`; [`BlockTimes::UNKNOWN`] at padding and where nobody knows.
+    pub events: Vec<i64>,
+    /// When each row's candidates are asked for, `[rows]`.
+    pub requests: Vec<i64>,
+}
+
+impl BlockTimes {
+    /// Stands for no time.
+    pub const UNKNOWN: i64 = i64::MIN;
+
+    /// Unknown times of a block.
+    pub fn unknown(rows: usize, width: usize) -> Self {
+        Self { events: vec![Self::UNKNOWN; rows * width], requests: vec![Self::UNKNOWN; rows] }
+    }
 }
 
 impl IdBlock {
     /// A block of padding.
     pub fn new(rows: usize, width: usize, query_length: usize) -> Self {
         let (items, queries) = (vec![PAD; rows * width], vec![PAD; rows * width * query_length]);
-        Self { rows, width, query_length, items, queries }
+        Self { rows, width, query_length, items, queries, times: None }
     }
 
     /// Puts an item at a position, with the first N keywords of its query.

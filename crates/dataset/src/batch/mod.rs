@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
-pub use block::{Batch, Event, IdBlock};
+pub use block::{Batch, BlockTimes, Event, IdBlock};
 pub use config::{BatchConfig, TestMode};
 
 use crate::corpus::Corpus;
@@ -165,6 +165,7 @@ impl Epoch {
     fn history(&self, examples: &[Example], length: usize) -> IdBlock {
         let Batches { corpus, config, split, .. } = &self.batches;
         let mut block = IdBlock::new(examples.len(), length, config.query_length);
+        let mut times = corpus.has_times().then(|| BlockTimes::unknown(examples.len(), length));
         let (eos, eos_query) = (corpus.item_count() as u32 + 1, self.eos_query());
         for (row, example) in examples.iter().enumerate() {
             let mut end = length;
@@ -175,8 +176,15 @@ impl Epoch {
             let history = corpus.history(example.user as usize);
             let newest_first = (0..example.target as usize).rev();
             let event = |event: usize| (history.items[event], corpus.query(history.queries[event]));
-            block.fill_left(row, end, newest_first.map(event));
+            block.fill_left(row, end, newest_first.clone().map(event));
+            if let Some(times) = &mut times {
+                times.requests[row] = history.times[example.target as usize];
+                for (column, event) in (0..end).rev().zip(newest_first) {
+                    times.events[row * length + column] = history.times[event];
+                }
+            }
         }
+        block.times = times;
         block
     }
 

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! Q_h(t), K_h(x), V_h(x) = wQ_list[h](t), wK_list[h](x), wV_list[h](x)
-//! s_hl      = Q_h(t) · K_h(x_l), and with biases by distance + attention_distance[h, min(d, P)], d events between event l and the request
+//! s_hl      = Q_h(t) · K_h(x_l), and with biases + attention_distance[h, min(d, P)] + attention_elapsed[h, bucket(Δ)], d events and Δ seconds
+//!             between event l and the request, bucket(Δ) = min(⌊ln(max(Δ, 1)) / 0.301⌋, 63), 64 where Δ is not known
 //! p_hl      = softmax over the selected events l of s_hl / √D
 //! o_h       = Σ_l p_hl · V_h(x_l)
 //! ESU(t, S) = wO([o_1; …; o_H]), 0 for a user without events; S are the selected events, one set or a set per head
@@ -34,6 +35,8 @@ pub struct TargetAttentionConfig {
     pub identity_start: bool,
     /// P: distances to the request with a bias of their own, see [`Recency`]; 0: the order of events counts for nothing.
     pub distances: usize,
+    /// The time to the request has a bias, see [`Recency`]; false.
+    pub elapsed: bool,
     /// Padding is never attended to; true. Published: it enters as zero rows.
     pub mask_padding: bool,
     /// Seed of the initial weights; 42.
@@ -48,6 +51,7 @@ impl Default for TargetAttentionConfig {
             trained: true,
             identity_start: true,
             distances: 0,
+            elapsed: false,
             mask_padding: true,
             seed: 42,
         }
@@ -71,7 +75,7 @@ impl TargetAttentionConfig {
         let (query, key, value) = (heads(), heads(), heads());
         let output = init.normal(self.heads * self.dim, self.dim);
         let output = if self.identity_start { init.plus_identity(output) } else { output };
-        let recency = (self.distances > 0).then(|| Recency::draw(self.heads, self.distances, init));
+        let recency = Recency::draw(self.heads, self.distances, self.elapsed, init);
         TargetAttention { query, key, value, output, recency, mask_padding: self.mask_padding }
     }
 }
@@ -94,7 +98,7 @@ pub struct TargetAttention {
     pub value: Vec<Linear>,
     /// H·D to D.
     pub output: Linear,
-    /// Biases by distance, if any.
+    /// Biases by distance and time, if any.
     pub recency: Option<Recency>,
     mask_padding: bool,
 }
@@ -108,7 +112,7 @@ pub struct Projected {
     shift: Tensor<4>,
     /// x, `[B, L, D]`; of padded positions, the padding row.
     history: Tensor<3>,
-    /// What distances add.
+    /// What distances and times add.
     recency: Option<Tensor<4>>,
 }
 

@@ -1,7 +1,7 @@
 //! Published names of our parameters.
 
 /// Our path to a part, and the published name of the same part.
-const NAMES: [(&str, &str); 22] = [
+const NAMES: [(&str, &str); 23] = [
     ("pair.text.", "text_emb_proj."),
     ("pair.image.", "image_emb_proj."),
     ("pair.gate.channel", "multi_modal_fusion_channel_emb"),
@@ -13,6 +13,7 @@ const NAMES: [(&str, &str); 22] = [
     ("attention.value.", "wV_list."),
     ("attention.output.", "wO."),
     ("attention.recency.distance", "attention_distance"),
+    ("attention.recency.elapsed", "attention_elapsed"),
     ("search_query.", "wQ."),
     ("search_key.", "wK."),
     ("search_head.hidden.", "gsu_deep_layers.0."),

@@ -196,6 +196,7 @@ impl Golden {
             inverse: integers([batch, width], &positions, device),
             mask: Tensor::<2, Bool>::from_data(TensorData::new(mask, [batch, width]), device),
             sees: None,
+            times: None,
         }
     }
 

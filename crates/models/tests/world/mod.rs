@@ -52,8 +52,8 @@ pub fn variants() -> Vec<(String, ModelKind, ModelConfig)> {
         ));
     }
     for kind in [ModelKind::Base, ModelKind::Eta, ModelKind::Twin, ModelKind::Muse] {
-        let config = ModelConfig { distance_bias: 4, ..config() };
-        all.push((format!("{} with biases by distance", kind.name()), kind, config));
+        let config = ModelConfig { distance_bias: 4, time_bias: true, ..config() };
+        all.push((format!("{} with biases by distance and time", kind.name()), kind, config));
     }
     all.push((
         "twin per-event gate".into(),
@@ -118,6 +118,7 @@ impl World {
             inverse: integers(shape, &flat, device),
             mask: Tensor::<2, Bool>::from_data(TensorData::new(mask, shape), device),
             sees: None,
+            times: None,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! A batch as tensors: each unique event is embedded once; the rows that a batch needs are gathered into leaf tensors, whose
 //! gradients come back already summed per row.
 
+use std::sync::Arc;
+
 use burn::tensor::{Bool, Device, Gradients, Tensor, TensorData};
 use hashbrown::HashMap;
 use seminar_dataset::{Batch, IdBlock, PAD};
-use seminar_models::{Events, Modality, UniqueEvents, integers};
+use seminar_models::{Events, Modality, Times, UniqueEvents, integers};
 
 use super::frozen;
 use super::sources::{AttributeLists, ReadRows, Sources};
@@ -153,6 +155,9 @@ impl<'a> Unique<'a> {
             inverse: integers(shape, &self.inverse, device),
             mask: Tensor::<2, Bool>::from_data(TensorData::new(mask, shape), device),
             sees: None,
+            times: block.times.as_ref().map(|times| {
+                Arc::new(Times { events: times.events.clone(), requests: times.requests.clone() })
+            }),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The ids that tables have rows for, and batches that hold others.
 
-use seminar_dataset::{Batch, Corpus, IdBlock};
+use seminar_dataset::{Batch, BlockTimes, Corpus, IdBlock};
 
 use crate::config::TrainConfig;
 use crate::error::{Error, Result};
@@ -47,7 +47,7 @@ impl Known {
     }
 
     fn block(self, field: &'static str, block: &IdBlock, eos: bool) -> Result<()> {
-        let IdBlock { rows, width, query_length, items, queries } = block;
+        let IdBlock { rows, width, query_length, items, queries, times } = block;
         if items.is_empty() || *query_length == 0 {
             return size(
                 field,
@@ -62,6 +62,13 @@ impl Known {
                     items.len(),
                     queries.len()
                 ),
+            );
+        }
+        let fit = |times: &BlockTimes| times.events.len() == rows * width && times.requests.len() == *rows;
+        if !times.as_ref().is_none_or(fit) {
+            return size(
+                field,
+                format!("times of other numbers than {rows} × {width} events and {rows} requests"),
             );
         }
         let (last, words) = match eos {

@@ -25,7 +25,7 @@ impl<M: SequenceModel> Recommender<M> {
             return Ok(vec![Vec::new(); hits.len()]);
         }
         let events = history.until(search.request.time);
-        let block = self.block(&[(history, &events)]);
+        let block = self.block(&[(history, &events)], search.request.time);
         let newest = &events[events.len().saturating_sub(block.width)..];
         let padding = block.width - newest.len();
         let mut all = Vec::with_capacity(hits.len());

@@ -1,6 +1,6 @@
 //! From names and words to the numbers of a saved model.
 
-use seminar_dataset::{IdBlock, keywords};
+use seminar_dataset::{BlockTimes, IdBlock, keywords};
 use seminar_models::SequenceModel;
 
 use super::core::Recommender;
@@ -47,16 +47,22 @@ impl<M: SequenceModel> Recommender<M> {
     }
 
     /// The newest L of some events of each user, `[B, L]`, padded on the left.
-    pub(super) fn block(&self, users: &[(&History, &[usize])]) -> IdBlock {
+    pub(super) fn block(&self, users: &[(&History, &[usize])], now: Option<i64>) -> IdBlock {
         let batches = &self.description().train.batches;
         let (length, slots) = (batches.history_length, batches.query_length);
         let mut block = IdBlock::new(users.len(), length, slots);
+        let mut times = BlockTimes::unknown(users.len(), length);
         for (row, (history, events)) in users.iter().enumerate() {
             for (column, &at) in (0..length).rev().zip(events.iter().rev()) {
                 let event = &history.events[at];
                 block.set(row, column, event.item, &event.query);
+                times.events[row * length + column] = event.time.unwrap_or(BlockTimes::UNKNOWN);
             }
+            // A request without a time comes right after the newest event.
+            let newest = events.last().and_then(|&at| history.events[at].time);
+            times.requests[row] = now.or(newest).unwrap_or(BlockTimes::UNKNOWN);
         }
+        block.times = Some(times);
         block
     }
 

@@ -68,7 +68,7 @@ impl<M: SequenceModel> Recommender<M> {
         let events: Vec<Vec<usize>> = histories.iter().map(|history| history.until(*time)).collect();
         let users: Vec<(&History, &[usize])> =
             histories.iter().copied().zip(events.iter().map(Vec::as_slice)).collect();
-        let block = self.block(&users);
+        let block = self.block(&users, *time);
         let left_out: Vec<Vec<u32>> = users
             .iter()
             .map(|(history, events)| match seen {
@@ -123,7 +123,7 @@ impl<M: SequenceModel> Recommender<M> {
     /// The scores of some items, in their order.
     pub(super) fn score_items(&self, history: &History, items: &[u32]) -> Result<Vec<f32>> {
         let events = history.until(None);
-        let block = self.block(&[(history, &events)]);
+        let block = self.block(&[(history, &events)], None);
         let scorer = self.scorer();
         let score = |items: &[u32]| {
             let logits = scorer.score_shared(&self.model(), &block, &Shared { items, query: &|_| &[] });

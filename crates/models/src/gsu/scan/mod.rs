@@ -52,7 +52,11 @@ pub(crate) fn scan<G: Gsu>(
         pairs: host_rows(&pairs.events),
         absorbed: host_rows(&absorbed),
         shifts: host_rows(&shifts),
-        recency: attention.recency.as_ref().map(|recency| recency.host(length)).unwrap_or_default(),
+        recency: attention
+            .recency
+            .as_ref()
+            .map(|recency| recency.host(pairs.history, pairs.candidates))
+            .unwrap_or_default(),
         gsu: gsu.host(),
     };
     let (means, weights) = task.run(with_weights, &|user, scratch, out, weights| {
@@ -86,7 +90,7 @@ struct Task<G> {
     absorbed: Vec<f32>,
     /// `[V, H]`.
     shifts: Vec<f32>,
-    /// What distances add to scores, `[H, L]`, or nothing.
+    /// What distances and times add to scores, `[B, H, L]`, or nothing.
     recency: Vec<f32>,
     gsu: G,
 }
@@ -186,12 +190,14 @@ impl<G: HostGsu> User<'_, G> {
         weights.resize(length, 0.0);
         let scale = 1.0 / (width as f32).sqrt();
         let candidates = &task.candidates[user * task.count..][..task.count];
+        let recency = task.recency.get(user * heads * length..).unwrap_or_default();
+        let recency = &recency[..recency.len().min(heads * length)];
         for (number, (&target, out)) in candidates.iter().zip(out.chunks_exact_mut(heads * width)).enumerate()
         {
             let absorbed = &task.absorbed[target as usize * heads * width..][..heads * width];
             let shifts = &task.shifts[target as usize * heads..][..heads];
             all_products(simd, absorbed, panels, width, scores, stride);
-            for (row, bias) in scores.chunks_exact_mut(stride).zip(task.recency.chunks_exact(length)) {
+            for (row, bias) in scores.chunks_exact_mut(stride).zip(recency.chunks_exact(length)) {
                 row.iter_mut().zip(seen.positions).for_each(|(score, &l)| *score += bias[l as usize]);
             }
             let mut count = 0;
@@ -205,7 +211,7 @@ impl<G: HostGsu> User<'_, G> {
                 for (weight, &at) in weights.iter_mut().zip(kept) {
                     let l = seen.positions[at as usize];
                     let score = match !mask_padding && is_zero(l) {
-                        true => task.recency.get(head * length + l as usize).copied().unwrap_or_default(),
+                        true => recency.get(head * length + l as usize).copied().unwrap_or_default(),
                         false => row[at as usize],
                     };
                     *weight = score + shifts[head];
@@ -326,7 +332,7 @@ mod tests {
             candidates,
             pairs: draw(width),
             absorbed: draw(width * heads),
-            recency: draw(length)[..length * heads].to_vec(),
+            recency: draw(users * length)[..users * length * heads].to_vec(),
             shifts: draw(heads),
             gsu: search(&mut draw),
         }
