@@ -12,7 +12,7 @@ use seminar_dataset::{BatchConfig, Corpus, Split, TestMode};
 use seminar_examples::args::{model_or_popularity, one_of};
 use seminar_examples::device::DeviceKind;
 use seminar_examples::progress::TrainingBar;
-use seminar_examples::run::{Experiment, evaluate, folder_name, open_corpus, trainer};
+use seminar_examples::run::{Experiment, apart, evaluate, folder_name, modality_names, open_corpus, trainer};
 use seminar_examples::settings::Settings;
 use seminar_examples::stop::Interrupt;
 use seminar_examples::{machine, program, say};
@@ -20,7 +20,7 @@ use seminar_models::{AnyConfig, AnyModel, ModelKind, weights};
 use seminar_trainer::metrics::Ties;
 use seminar_trainer::report::{Report, RunResult, leaderboard};
 use seminar_trainer::{
-    Both, Description, Error, Output, Start, check_bundle_folder, popularity, read_weights,
+    Both, Description, Error, Output, Progress, Start, check_bundle_folder, popularity, read_weights,
 };
 use serde_json::Value;
 use strum::VariantArray;
@@ -102,12 +102,7 @@ fn work(args: Args) -> anyhow::Result<()> {
         (_, true) => Start::Replace,
         _ => Start::New,
     };
-    let same = args.out.canonicalize().ok().zip(args.data.canonicalize().ok());
-    anyhow::ensure!(
-        same.is_none_or(|(out, data)| out != data),
-        "--out: {} is the folder of --data: choose another",
-        args.out.display()
-    );
+    apart(&args.out, &args.data)?;
     let output = Output { folder: args.out.clone(), start, every: args.checkpoint_every };
     output.open()?;
     let read = [("--weights", args.weights.as_ref()), ("--from", saved.as_ref().map(|(folder, _)| folder))];
@@ -152,6 +147,7 @@ fn work(args: Args) -> anyhow::Result<()> {
                     (Some(folder), args.settings.going_on(saved, &given, &name, chosen)?)
                 }
             };
+            tracing::info!("chosen: {}", chosen(&experiment));
             let (row, settings) = train(&args, experiment, from.as_deref(), &corpus, &output)?;
             compare_with_popularity(&row, &corpus, &args)?;
             (row, settings)
@@ -169,7 +165,44 @@ fn work(args: Args) -> anyhow::Result<()> {
     };
     write_text(&args.out.join("report.html"), &report.html())?;
     say!("{table}");
+    say!("written: {}, with metrics.json, report.html and, of a model, model/", args.out.display());
     Ok(())
+}
+
+/// The settings that say most of a run.
+fn chosen(run: &Experiment) -> String {
+    let (model, train) = (&run.config.model, &run.train);
+    let tower = match &model.short_term {
+        Some(tower) => format!("a short-term tower over {} events", tower.events),
+        None => "no short-term tower".to_owned(),
+    };
+    let end = match train.patience {
+        0 => format!("{} epochs", train.epochs),
+        patience => format!(
+            "up to {} epochs, until validation {} was no better {patience} times",
+            train.epochs, train.watch
+        ),
+    };
+    format!(
+        "{}, {end}, batches of {} users, learning rate {}, L = {}, K = {}, {tower}; all settings are in experiment.json",
+        modality_names(&model.modalities),
+        train.batches.batch_size,
+        train.adam.learning_rate,
+        train.batches.history_length,
+        model.top_k,
+    )
+}
+
+/// What came of validation, in words.
+fn validated(progress: &Progress, watch: &str) -> Option<String> {
+    let valid = &progress.fit.valid;
+    let (at, best) = valid.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)))?;
+    Some(format!(
+        "best validation {watch} {best:.4}, the {}. of {}; the model is that one's, after {} cuts of the learning rate",
+        at + 1,
+        valid.len(),
+        progress.cuts
+    ))
 }
 
 /// Says so if the model is no better than the popularity of items.
@@ -177,9 +210,15 @@ fn compare_with_popularity(row: &RunResult, corpus: &Arc<Corpus>, args: &Args) -
     let batches = args.settings.batches(args.seed, args.test_mode);
     let popular = popularity(corpus, Split::Test, &batches, args.ties)?;
     let (own, popular) = (row.metrics.get("MRR"), popular.metrics.get("MRR"));
-    if let (Some(own), Some(popular)) = (own, popular)
-        && own <= popular
-    {
+    if let (Some(own), Some(popular)) = (own, popular) {
+        if own > popular {
+            tracing::info!(
+                "MRR {own:.4} against {popular:.4} of ranking by popularity: the target among {} sampled items, {} users",
+                row.coverage.negatives.unwrap_or_default(),
+                row.users
+            );
+            return Ok(());
+        }
         tracing::warn!(
             "{} is not better than ranking by popularity: MRR {own:.4} against {popular:.4}. More epochs (--epochs, --patience) or other \
              --modalities may help; too few events teach no model",
@@ -249,6 +288,9 @@ fn train(
         );
     }
     let mut trainer = trained?;
+    if let Some(words) = validated(trainer.progress(), &experiment.train.watch) {
+        tracing::info!("{words}");
+    }
     if args.export_weights {
         let bytes = weights::to_safetensors(&trainer.export())?;
         write_bytes(&args.out.join("weights.safetensors"), &bytes)?;

@@ -7,7 +7,7 @@ use clap::Args;
 use seminar_clip_encoder::ColourAndEdges;
 use seminar_dataset::atomic::write_text;
 use seminar_dataset::{OutputFolder, Precision};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clip::Checkpoint;
@@ -16,6 +16,7 @@ use crate::embed::{Embedding, SEED, WIDTH, offline_texts};
 use crate::progress::Counter;
 use crate::run::open_corpus;
 use crate::say;
+use crate::vectors::{earlier, replaced};
 
 /// How titles and images are encoded.
 #[derive(Args, Clone, Debug)]
@@ -77,8 +78,9 @@ impl Encoding {
         folder.claim(&self.files())?;
         #[cfg(feature = "download")]
         self.fetch(&corpus, data)?;
-        let mut written = Map::new();
+        let mut written = earlier(data);
         if !self.no_texts {
+            replaced(&written, "text");
             let bar = Counter::new("titles", 0);
             let (name, embedded) = match &clip {
                 Some(clip) => ("CLIP", embedding.texts(&corpus, clip, self.words, false, &bar)?),
@@ -92,6 +94,7 @@ impl Encoding {
             written.insert("text".into(), json!({ "encoder": name, "items": embedded.encoded }));
         }
         if let Some(folder) = &self.images {
+            replaced(&written, "image");
             let bar = Counter::new("images", 0);
             let (name, embedded) = match &clip {
                 Some(clip) => ("CLIP", embedding.images(&corpus, clip, folder, &bar)?),

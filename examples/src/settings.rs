@@ -50,9 +50,9 @@ pub struct Settings {
     /// L: newest events of a history that the model sees.
     #[arg(long, default_value_t = 100)]
     pub max_seq_length: usize,
-    /// K: events that the general search unit selects.
-    #[arg(long, default_value_t = 50)]
-    pub retrieve_topk: usize,
+    /// K: events that the general search unit selects. By default 50, or L if that is less.
+    #[arg(long)]
+    pub retrieve_topk: Option<usize>,
     /// K1: events that QIN's first stage selects; K + 30 by default.
     #[arg(long)]
     pub stage1_topk: Option<usize>,
@@ -63,17 +63,17 @@ pub struct Settings {
     /// Weight of the query in a pair of query and item, from 0 to 1.
     #[arg(long, default_value_t = 0.5)]
     pub query_weight: f64,
-    /// Dropout rate of event and target vectors of the search in training, from 0 to 1.
+    /// Dropout rate of event and target vectors of the search in training, from 0 to below 1.
     #[arg(long, default_value_t = 0.0)]
     pub dropout: f64,
     /// With summed modalities: share of items with text or image whose own vector training leaves out, so that the frozen one learns to
-    /// stand in for it, from 0 to 1. By default 0.5, published 0.
+    /// stand in for it, from 0 to below 1. By default 0.5, published 0.
     #[arg(long)]
     pub id_dropout: Option<f64>,
     /// Newest events that the short-term tower beside the search reads; 0: no tower. By default 50, published 0.
     #[arg(long)]
     pub short_term: Option<usize>,
-    /// Dropout rate of the short-term tower, from 0 to 1.
+    /// Dropout rate of the short-term tower, from 0 to below 1.
     #[arg(long, default_value_t = 0.3)]
     pub tower_dropout: f64,
     /// Layers of the short-term tower.
@@ -84,7 +84,7 @@ pub struct Settings {
     #[arg(long)]
     pub tower_weight: Option<f64>,
     /// Distances between an event and the request that have a bias of their own in the attention's scores, further ones share the last;
-    /// 0: the order of events counts for nothing there.
+    /// 0, the default: the order of events counts for nothing there.
     #[arg(long, value_name = "N")]
     pub distance_bias: Option<usize>,
     /// The time between an event and the request has a bias in the attention's scores, where the corpus has times. A model that knows when
@@ -342,6 +342,12 @@ impl Settings {
             data.display()
         );
         let mut run = self.run(kind, modalities, dataset, batches);
+        let frozen = [ModalityKind::Text, ModalityKind::Image];
+        if kind == ModelKind::Muse && !frozen.iter().any(|&kind| run.config.model.has(kind)) {
+            tracing::warn!(
+                "muse searches by the vectors of texts and images, and there are none: it compares items by what it learns; `embed` makes them"
+            );
+        }
         if self.patience.is_none() && run.train.patience > 0 && everybody_knows_all(corpus) {
             tracing::warn!(
                 "everybody knows every item, so no epoch can be validated: training is one epoch, if --epochs does not say more"
@@ -454,6 +460,29 @@ impl Settings {
         Ok(Experiment { config: saved.config, train, pretrain_epochs: 0, dataset: dataset.to_owned() })
     }
 
+    /// The names of all flags of these settings, without dashes.
+    pub fn flags() -> Vec<String> {
+        let own = Self::augment_args(clap::Command::new("settings"));
+        own.get_arguments().filter_map(|argument| Some(argument.get_long()?.to_owned())).collect()
+    }
+
+    /// The flags among these settings that a program's arguments hold, its name first, as `--flag=value`.
+    pub fn given_with_values<A: CommandFactory>(arguments: &[String]) -> Vec<String> {
+        let Ok(matches) = A::command().try_get_matches_from(arguments) else { return Vec::new() };
+        let own = Self::augment_args(clap::Command::new("settings"));
+        let given = own.get_arguments().filter_map(|argument| {
+            let id = argument.get_id().as_str();
+            let (flag, source) = (argument.get_long()?, matches.value_source(id));
+            let values = matches.get_raw(id).into_iter().flatten().map(|value| value.to_string_lossy());
+            let values: Vec<_> = values.collect();
+            (source == Some(ValueSource::CommandLine)).then(|| match argument.get_action().takes_values() {
+                true => format!("--{flag}={}", values.join(",")),
+                false => format!("--{flag}"),
+            })
+        });
+        given.collect()
+    }
+
     /// The flags among these settings that the command line of a program holds.
     pub fn given<A: CommandFactory>() -> Vec<String> {
         let Ok(matches) = A::command().try_get_matches_from(std::env::args_os()) else { return Vec::new() };
@@ -473,6 +502,7 @@ impl Settings {
         batches: BatchConfig,
     ) -> Experiment {
         let (base, train) = self.base();
+        let top_k = self.retrieve_topk.unwrap_or(base.top_k.min(batches.history_length));
         let tower = |events: usize| ShortTermConfig {
             events,
             layers: self.tower_layers,
@@ -484,8 +514,8 @@ impl Settings {
             config: AnyConfig {
                 kind,
                 model: ModelConfig {
-                    top_k: self.retrieve_topk,
-                    stage_one_top_k: self.stage1_topk.unwrap_or(self.retrieve_topk + 30),
+                    top_k,
+                    stage_one_top_k: self.stage1_topk.unwrap_or(top_k + 30),
                     modalities,
                     query_weight: self.query_weight,
                     dropout: self.dropout,

@@ -43,8 +43,9 @@ impl Vectors {
         names.push("embeddings.json");
         folder.check(&names)?;
         folder.claim(&names)?;
-        let mut written = Map::new();
+        let mut written = earlier(data);
         for (kind, file, (table, others)) in tables {
+            replaced(&written, kind);
             table.write(&data.join(format!("{kind}.emb")), precision)?;
             let (items, dim) = (table.count(), table.dim());
             say!("{kind}.emb: vectors of {items} of {} items, {dim} numbers each", corpus.item_count());
@@ -56,6 +57,21 @@ impl Vectors {
             written.insert(kind.into(), json!({ "encoder": file.display().to_string(), "items": items }));
         }
         Ok(write_text(&data.join("embeddings.json"), &format!("{:#}\n", Value::Object(written)))?)
+    }
+}
+
+/// What `embeddings.json` says of the embedding files that are there.
+pub fn earlier(data: &Path) -> Map<String, Value> {
+    let text = std::fs::read_to_string(data.join("embeddings.json")).unwrap_or_default();
+    let mut entries: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
+    entries.retain(|kind, _| data.join(format!("{kind}.emb")).is_file());
+    entries
+}
+
+/// Says so where vectors of another encoder go.
+pub fn replaced(earlier: &Map<String, Value>, kind: &str) {
+    if let Some(encoder) = earlier.get(kind).and_then(|entry| entry["encoder"].as_str()) {
+        tracing::warn!("{kind}.emb by {encoder} is replaced");
     }
 }
 

@@ -186,11 +186,12 @@ fn first_entry(folder: &Path) -> Result<Option<String>> {
     };
     let mut names = Vec::new();
     for entry in entries {
-        names.push(
-            entry.map_err(Error::io(folder, "cannot list"))?.file_name().to_string_lossy().into_owned(),
-        );
+        let entry = entry.map_err(Error::io(folder, "cannot list"))?;
+        names.push(entry.file_name().to_string_lossy().into_owned());
     }
-    Ok(names.into_iter().min())
+    // What a kill leaves of a list that was being written is nobody's.
+    let unfinished = format!(".{MANIFEST}.tmp-");
+    Ok(names.into_iter().filter(|name| !name.starts_with(&unfinished)).min())
 }
 
 /// A folder that is to appear whole: [`write_folder`](crate::write_folder).

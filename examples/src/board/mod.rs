@@ -7,18 +7,19 @@ mod page;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use clap::Args;
 use seminar_dataset::atomic::write_text;
-use seminar_dataset::{Corpus, MANIFEST, OutputFolder, TestMode};
+use seminar_dataset::{Batches, Corpus, MANIFEST, OutputFolder, Split, TestMode};
 use seminar_models::ModelKind;
+use seminar_trainer::Modalities;
 use serde_json::json;
 
 pub use self::cell::{Cell, CellOf};
 pub use self::page::{Line, lines, markdown};
 use crate::args::model_or_popularity;
 use crate::device::DeviceKind;
-use crate::run::{folder_name, open_corpus};
+use crate::run::{apart, folder_name, open_corpus};
 use crate::settings::Settings;
 use crate::{machine, say};
 
@@ -56,7 +57,8 @@ pub struct Board {
     /// Device of tensors. All but flex need a build with the cargo feature of the same name.
     #[arg(long, default_value = "flex")]
     pub device: DeviceKind,
-    /// Output folder: `index.html`, `leaderboard.md`, `results.json`, and the cells, each an output folder of `train`.
+    /// Output folder: `index.html`, `leaderboard.md`, `results.json`, and the cells, each with its checkpoints and its log of steps, as
+    /// `evaluate --checkpoint` takes them.
     #[arg(long)]
     pub out: PathBuf,
 }
@@ -79,13 +81,25 @@ impl Board {
         if let Some(at) = twice {
             anyhow::bail!("--data: two folders are called {}; rename one", sets[at].name);
         }
+        for set in &sets {
+            apart(&self.out, &set.folder)?;
+            let batches = self.settings.batches(SEED, TestMode::Recommendation);
+            Batches::new(set.corpus.clone(), Split::Test, batches.clone())
+                .with_context(|| set.name.clone())?;
+            for &kind in &kinds {
+                let run =
+                    self.settings.experiment(kind, (&set.corpus, &set.folder), &set.name, batches.clone())?;
+                Modalities::of_folder(&set.folder, &run.config.model.modalities)
+                    .with_context(|| set.name.clone())?;
+            }
+        }
+        let device = self.device.open()?;
         let mut folder = OutputFolder::open(&self.out, WRITER)?;
         folder.check(&RESULTS)?;
         if self.fresh {
             self.clear()?;
         }
         folder.claim(&RESULTS)?;
-        let device = self.device.open()?;
         let mut cells: Vec<Cell> = Vec::new();
         // Seed by seed: a board of all models is there early.
         for seed in (0..self.seeds).map(|number| SEED + number) {
@@ -109,7 +123,8 @@ impl Board {
                             batches.clone(),
                         )?),
                     };
-                    cells.push(own.compute(run, &batches)?);
+                    let cell = || format!("{}, {name}, seed {seed}", set.name);
+                    cells.push(own.compute(run, &batches).with_context(cell)?);
                     self.write(&cells)?;
                 }
             }

@@ -9,10 +9,10 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use clap::{Args, Parser};
 use seminar_dataset::atomic::write_text;
-use seminar_dataset::{MANIFEST, OutputFolder, TestMode};
+use seminar_dataset::{Batches, Corpus, MANIFEST, OutputFolder, Split, TestMode};
 use seminar_models::ModelKind;
 use seminar_trainer::report::{chart, page};
 use serde_json::json;
@@ -21,7 +21,7 @@ pub use self::space::{RANGES, Range, flags_of};
 pub use self::trial::{Bench, Trial};
 use crate::args::one_of_names;
 use crate::device::DeviceKind;
-use crate::run::{Experiment, folder_name, open_corpus};
+use crate::run::{Experiment, apart, folder_name, open_corpus};
 use crate::settings::Settings;
 use crate::{machine, say};
 
@@ -48,8 +48,8 @@ pub struct Tune {
     /// Trials. The first one has the flags of the command alone.
     #[arg(long, default_value_t = 9)]
     pub trials: u64,
-    /// Epochs of each trial in the first round. The better third of a round goes on to three times as many; the last ones train
-    /// until validation stops improving.
+    /// Validations of each trial in the first round: epochs, or where these have few steps so many epochs as a validation takes. The better
+    /// third of a round goes on to three times as many; the last ones train until validation stops improving.
     #[arg(long, default_value_t = 2, value_name = "N")]
     pub first_epochs: u64,
     /// How models are trained.
@@ -67,7 +67,8 @@ pub struct Tune {
     /// Device of tensors. All but flex need a build with the cargo feature of the same name.
     #[arg(long, default_value = "flex")]
     pub device: DeviceKind,
-    /// Output folder: `index.html`, `tune.json`, and the trials, each an output folder of `train`.
+    /// Output folder: `index.html`, `tune.json`, and the trials, each with its checkpoints and its log of steps, as
+    /// `evaluate --checkpoint` takes them.
     #[arg(long)]
     pub out: PathBuf,
 }
@@ -88,13 +89,11 @@ impl Tune {
         machine::start(self.threads)?;
         ensure!((1..=1000).contains(&self.trials), "--trials must be from 1 to 1000, not {}", self.trials);
         ensure!(self.first_epochs > 0, "--first-epochs must be at least 1");
-        let ranges = match self.vary.is_empty() {
-            true => RANGES.iter().map(|text| Range::parse(text)).collect::<anyhow::Result<Vec<_>>>()?,
-            false => self.vary.iter().map(|text| Range::parse(text)).collect::<anyhow::Result<Vec<_>>>()?,
-        };
+        apart(&self.out, &self.data)?;
         let corpus = Arc::new(open_corpus(&self.data)?);
         let name = folder_name(&self.data)?;
         let kind: ModelKind = self.model.parse()?;
+        let ranges = self.ranges(arguments, kind, &corpus)?;
         let mut runs: Vec<(Vec<String>, Experiment)> = Vec::new();
         for number in 0..self.trials {
             let flags = flags_of(&ranges, self.seed, number);
@@ -108,17 +107,19 @@ impl Tune {
             );
             runs.push((flags, run));
         }
+        let unit = epochs_of_a_validation(&corpus, &runs[0].1)?;
+        let device = self.device.open()?;
         let mut folder = OutputFolder::open(&self.out, WRITER)?;
         folder.check(&RESULTS)?;
         if self.fresh {
             self.clear()?;
         }
         folder.claim(&RESULTS)?;
-        let device = self.device.open()?;
         let bench =
             Bench { corpus: &corpus, data: &self.data, trials: self.out.join("trials"), device: &device };
         let mut trials: BTreeMap<u64, Trial> = BTreeMap::new();
-        let (mut going, mut epochs) = ((0..self.trials).collect::<Vec<u64>>(), self.first_epochs);
+        let (mut going, mut epochs) =
+            ((0..self.trials).collect::<Vec<u64>>(), self.first_epochs.saturating_mul(unit));
         loop {
             let last = going.len() as u64 <= SHARE;
             let until = if last { u64::MAX } else { epochs };
@@ -138,12 +139,47 @@ impl Tune {
         }
         let ranked = ranked(&trials);
         say!("{}", table(&ranked));
-        if let Some(best) = ranked.first() {
-            let flags = if best.flags.is_empty() { "as they are".to_owned() } else { best.flags.join(" ") };
-            say!("the best flags of `train --data {} --model {}`: {flags}", self.data.display(), self.model);
-        }
+        let best = ranked.first().filter(|trial| trial.best().is_some());
+        let best = best.context("no trial came to a validation: see the table")?;
+        let given = Settings::given_with_values::<Alone>(arguments);
+        let command =
+            ["train --data", &self.data.display().to_string(), "--model", &self.model].map(str::to_owned);
+        let command: Vec<String> = command.into_iter().chain(given).chain(best.flags.clone()).collect();
+        say!(
+            "the best of them (validation tells trials apart by chance as well): {} --out FOLDER",
+            command.join(" ")
+        );
         say!("written: {}, with index.html and tune.json", self.out.display());
         Ok(())
+    }
+
+    /// What is varied: what was asked for, or of the usual flags those that are not given and that count.
+    fn ranges(&self, arguments: &[String], kind: ModelKind, corpus: &Corpus) -> anyhow::Result<Vec<Range>> {
+        let known = Settings::flags();
+        let fixed = ["watch", "temp-dir", "mode", "preset", "epochs", "patience", "validate-every"];
+        if !self.vary.is_empty() {
+            let ranges =
+                self.vary.iter().map(|text| Range::parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
+            for (at, Range { flag, .. }) in ranges.iter().enumerate() {
+                ensure!(
+                    known.contains(flag) && !fixed.contains(&flag.as_str()),
+                    "--vary {flag}: --{flag} is no setting of training that trials may differ in"
+                );
+                ensure!(ranges[..at].iter().all(|other| other.flag != *flag), "--vary {flag}: twice");
+            }
+            return Ok(ranges);
+        }
+        let given = Settings::given_with_values::<Alone>(arguments);
+        let counts = |flag: &str| match flag {
+            "distance-bias" => !matches!(kind, ModelKind::SasRec | ModelKind::Sdim),
+            "shared-negatives" => corpus.item_count() > 512,
+            "id-dropout" => ["text.emb", "image.emb"].iter().any(|file| self.data.join(file).is_file()),
+            _ => true,
+        };
+        let usual = RANGES.iter().map(|text| Range::parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
+        let free =
+            |range: &Range| given.iter().all(|given| !given.starts_with(&format!("--{}=", range.flag)));
+        Ok(usual.into_iter().filter(|range| free(range) && counts(&range.flag)).collect())
     }
 
     /// The settings of the command with further flags.
@@ -188,6 +224,12 @@ impl Tune {
         );
         Ok(write_text(&self.out.join("index.html"), &page("Search for flags", &body))?)
     }
+}
+
+/// Epochs until a validation is taken: more than one where an epoch has few steps.
+fn epochs_of_a_validation(corpus: &Arc<Corpus>, run: &Experiment) -> anyhow::Result<u64> {
+    let steps = Batches::new(corpus.clone(), Split::Train, run.train.batches.clone())?.len() as u64;
+    Ok(run.train.validate_every.div_ceil(steps.max(1)).max(1))
 }
 
 /// Those that came furthest in validation first.

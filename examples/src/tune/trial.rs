@@ -84,6 +84,8 @@ impl Bench<'_> {
                 let mut output = OutputFolder::open(&folder, TRIAL_WRITER)?;
                 output.clear()?;
                 output.claim(&[KEPT])?;
+                // A listed file that is not there is no longer listed after the next claim.
+                keep(&path, &key, &trial)?;
             }
         }
         if trial.finished || trial.failed.is_some() || trial.epochs >= epochs {

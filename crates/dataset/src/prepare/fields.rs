@@ -28,6 +28,11 @@ impl FieldValues {
         Self { field, seen, known: known.to_vec() }
     }
 
+    /// Whether no value was seen.
+    pub fn is_empty(&self) -> bool {
+        self.seen.len() == 0
+    }
+
     /// Whether values are numbers, which are put into buckets.
     pub fn are_numbers(&self) -> bool {
         self.field.buckets.is_some()

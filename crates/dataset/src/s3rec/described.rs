@@ -59,7 +59,12 @@ impl NamedFields {
         };
         for value in each {
             let text = match value {
-                Loose::Null | Loose::List(_) | Loose::Map(_) => continue,
+                Loose::Null | Loose::Map(_) => continue,
+                // Amazon's categories of 2014 are a list of paths.
+                Loose::List(_) => {
+                    self.take(at, value, values);
+                    continue;
+                }
                 Loose::Str(text) => Cow::Borrowed(text.as_ref()),
                 other => Cow::Owned(other.to_string()),
             };
@@ -108,8 +113,14 @@ pub(super) fn read(path: &Path, files: &TextFiles, report: &mut PrepareReport) -
             values,
         });
     }
-    if let Some(at) = found.iter().position(|found| !found) {
-        let message = format!("no item of {} has a member `{}`", path.display(), files.fields[at].name);
+    for (at, field) in files.fields.iter().enumerate() {
+        let what = match (found[at], fields.0[at].is_empty(), field.buckets) {
+            (false, ..) => "a member",
+            (true, true, Some(_)) => "a number as",
+            (true, true, None) => "a value of",
+            (true, false, _) => continue,
+        };
+        let message = format!("no item of {} has {what} `{}`", path.display(), field.name);
         return Err(Error::Config { field: "fields", message });
     }
     report.item_file(file);

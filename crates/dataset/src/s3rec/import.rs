@@ -210,12 +210,22 @@ impl Import<'_> {
         let mut texts: Vec<[String; 3]> =
             items.numbers.iter().map(|number| [number.to_string(), String::new(), String::new()]).collect();
         let mut values = vec![Vec::new(); items.len()];
+        let (mut names, mut described_before) = (HashSet::new(), vec![false; items.len()]);
         for Description { mut item, asin, title, images, values: own } in described {
             items.renumber(&mut item);
             values[item as usize - 1] = own;
             let [name, own_title, own_images] = &mut texts[item as usize - 1];
+            if std::mem::replace(&mut described_before[item as usize - 1], true) {
+                self.report.items_described_twice += 1;
+            }
             if !asin.is_empty() {
-                *name = asin;
+                // Names tell items apart: an item whose name another one has keeps its number.
+                match names.insert(asin.clone()) || *name == asin {
+                    true => *name = asin,
+                    false => {
+                        note(&mut self.report, "items whose asin another item has: they keep their numbers")
+                    }
+                }
             }
             (*own_title, *own_images) = (title, images);
         }
