@@ -46,18 +46,13 @@ pub fn open_corpus(folder: &Path) -> anyhow::Result<Corpus> {
     Ok(Corpus::open(folder)?)
 }
 
-/// Refuses an output folder that is the folder of the data or lies in it.
+/// Refuses the folder of the data as output folder.
 ///
 /// # Errors
-/// If it does.
+/// If it is that.
 pub fn apart(out: &Path, data: &Path) -> anyhow::Result<()> {
-    // What is not there yet lies where its nearest ancestor does.
-    let there = out.ancestors().find_map(|path| match path.as_os_str().is_empty() {
-        true => Path::new(".").canonicalize().ok(),
-        false => path.canonicalize().ok(),
-    });
-    let inside = there.zip(data.canonicalize().ok()).is_some_and(|(out, data)| out.starts_with(data));
-    anyhow::ensure!(!inside, "--out: {} is or lies in the folder of --data: choose another", out.display());
+    let same = out.canonicalize().ok().zip(data.canonicalize().ok()).is_some_and(|(out, data)| out == data);
+    anyhow::ensure!(!same, "--out: {} is the folder of --data: choose another", out.display());
     Ok(())
 }
 

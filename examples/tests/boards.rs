@@ -171,7 +171,9 @@ fn a_search_halves_its_trials_and_ends_the_same_after_kills() {
     };
     refused(&["--vary", "depth=1,2"], "--depth");
     refused(&["--vary", "tower-layers=1..x"], "--vary tower-layers=1..x");
-    refused(&["--vary", "tower-layers=many"], "--tower-layers");
+    refused(&["--vary", "tower-dropout=many"], "--tower-dropout");
+    refused(&["--vary", "tower-layers=1"], "twice");
+    refused(&["--vary", "watch=MRR,AUC"], "--watch");
     refused(&["--vary", "epochs=1,2"], "--epochs");
     refused(&["--trials", "0"], "--trials");
     refused(&["--patience", "0"], "--patience");
