@@ -60,32 +60,31 @@ fn work(args: Args) -> anyhow::Result<()> {
     OutputFolder::open_input(&data, WRITER)?.claim(&["text.emb"])?;
     embed::hashed_titles(&corpus, &data.join("text.emb"))?;
 
-    let batches =
-        BatchConfig { batch_size: 64, history_length: 20, targets_per_user: 20, ..BatchConfig::default() };
+    // The settings of `train`, but for histories that are all short, and an end that comes soon.
+    let batches = BatchConfig { history_length: 20, ..BatchConfig::tuned() };
     let baseline = popularity(&corpus, Split::Test, &batches, Ties::Mean)?;
     let mut rows =
         vec![RunResult::new("popularity", "Gift_Cards", Split::Test, batches.test_mode, baseline)?];
     let mut settings = serde_json::Value::Null;
     let best = args.out.join("model");
+    let mut saved = None;
     for &kind in ModelKind::ALL {
         let modalities = available(&corpus, &data);
-        let model = ModelConfig { top_k: 10, stage_one_top_k: 15, modalities, ..ModelConfig::default() };
+        let model = ModelConfig { top_k: 10, stage_one_top_k: 15, modalities, ..ModelConfig::tuned() };
         let mut experiment = Experiment {
             config: AnyConfig { kind, model },
-            train: TrainConfig {
-                epochs: 12,
-                patience: 3,
-                batches: batches.clone(),
-                ..TrainConfig::default()
-            },
-            pretrain_epochs: if kind == ModelKind::Seminar { 2 } else { 0 },
+            train: TrainConfig { epochs: 32, batches: batches.clone(), ..TrainConfig::tuned() },
+            pretrain_epochs: 0,
             dataset: "Gift_Cards".into(),
         };
         let mut bar = TrainingBar::new(kind.name());
         let fresh = trainer(&mut experiment, &corpus, &data, &device)?;
         let mut trained = experiment.train(fresh, None, &mut bar)?;
         let row = evaluate(&experiment, &mut trained, &corpus, Split::Test, &batches, Ties::Mean)?;
-        if rows.iter().skip(1).all(|other| row.metrics.get("MRR") > other.metrics.get("MRR")) {
+        // The best of those that can say why they propose something.
+        let explains = !matches!(kind, ModelKind::SasRec | ModelKind::Sdim);
+        if explains && row.metrics.get("MRR").copied() > saved {
+            saved = row.metrics.get("MRR").copied();
             trained.save_bundle(&best, &experiment.about(&row.metrics))?;
         }
         rows.push(row);

@@ -151,11 +151,11 @@ impl Muse {
         (tiers, Retrieval { attended, relevance, selection })
     }
 
-    /// Users whose scores are computed at once.
-    fn chunks(&self, pairs: &Pairs<'_>) -> Vec<Range<usize>> {
+    /// Users whose scores, `most` of them or those of one user, are computed at once.
+    fn chunks(&self, pairs: &Pairs<'_>, most: usize) -> Vec<Range<usize>> {
         let ([batch, length], [_, count]) = (pairs.history.dims(), pairs.candidates.dims());
-        let each = (MOST_SCORES / (count * length * self.config.heads).max(1)).max(1);
-        (0..batch).step_by(each).map(|first| first..batch.min(first + each)).collect()
+        let each = (most / (count * length * self.config.heads).max(1)).max(1);
+        (0..batch).step_by(each).map(|first| first..batch.min(first.saturating_add(each))).collect()
     }
 }
 
@@ -188,7 +188,8 @@ impl SequenceModel for Muse {
     fn score(&self, history: &Events, candidates: &Events) -> Scores {
         let pairs = self.pair.encode(history, candidates);
         let taped = pairs.events.device().is_autodiff();
-        let chunks = if taped { vec![0..history.dims()[0]] } else { self.chunks(&pairs) };
+        let most = if taped { usize::MAX } else { MOST_SCORES };
+        let chunks = self.chunks(&pairs, most);
         let parts = chunks.into_iter().map(|users| {
             let (history, candidates) = (history.of_users(users.clone()), candidates.of_users(users));
             let part = Pairs {
