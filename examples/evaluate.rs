@@ -11,11 +11,10 @@ use seminar_dataset::atomic::write_text;
 use seminar_dataset::{BatchConfig, Corpus, OutputFolder, Sampling, Split, TestMode};
 use seminar_examples::args::one_of;
 use seminar_examples::device::DeviceKind;
-use seminar_examples::run::{Experiment, evaluate_users, open_corpus, trainer};
+use seminar_examples::run::{Experiment, evaluate_in_catalogue, evaluate_users, open_corpus, trainer};
 use seminar_examples::{machine, program, say};
-use seminar_trainer::Evaluation;
 use seminar_trainer::metrics::Ties;
-use seminar_trainer::report::{Report, RunResult, leaderboard};
+use seminar_trainer::report::{Report, leaderboard};
 use strum::VariantArray;
 
 /// Evaluates a checkpoint.
@@ -95,11 +94,10 @@ fn work(args: Args) -> anyhow::Result<()> {
     let keep = |user: u32| known.as_ref().is_none_or(|known| known[user as usize]);
     let mut rows = vec![evaluate_users(&experiment, &mut trainer, &corpus, (split, ties), &batches, &keep)?];
     if args.full > 0 {
-        let ranking = trainer.rank_in_catalogue(split, &batches, ties, args.full)?;
-        let evaluation =
-            Evaluation::of(&ranking, batches.seed).with_popularity(&ranking, &corpus.training_counts());
-        let name = format!("{}, all items", experiment.config.kind.name());
-        rows.push(RunResult::new(&name, &experiment.dataset, split, batches.test_mode, evaluation)?);
+        let mut row =
+            evaluate_in_catalogue(&experiment, &mut trainer, &corpus, (split, ties), &batches, args.full)?;
+        row.model += ", all items";
+        rows.push(row);
     }
     let table = leaderboard(&rows);
     // An older evaluation may have had a file more.

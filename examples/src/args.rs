@@ -17,12 +17,12 @@ where
 
 /// Parses the name of a model or `popularity`, the baseline.
 pub fn model_or_popularity() -> PossibleValuesParser {
-    PossibleValuesParser::new(std::iter::once("popularity").chain(ModelKind::NAMES.iter().copied()))
+    PossibleValuesParser::new(models_and_popularity())
 }
 
-/// Parses one of some names.
-pub fn one_of_names(names: &'static [&'static str]) -> PossibleValuesParser {
-    PossibleValuesParser::new(names)
+/// The names of the baseline and of all models.
+pub fn models_and_popularity() -> impl Iterator<Item = &'static str> {
+    std::iter::once("popularity").chain(ModelKind::NAMES.iter().copied())
 }
 
 /// The name of a flag's value.

@@ -10,6 +10,7 @@ pub mod embed;
 pub mod encode;
 pub mod experiment;
 pub mod machine;
+pub mod parts;
 pub mod people;
 pub mod prepare;
 pub mod program;

@@ -7,11 +7,12 @@ use std::time::Instant;
 
 use seminar_dataset::{
     Corpus, EmbeddingTable, Error, Numbered, Precision, PrepareReport, ReadOptions, Statistics, WholeFolder,
-    import_pth, import_tsv_with, write_folder,
+    import_pth, write_folder,
 };
 use serde_json::{Value, json};
 
 use crate::machine::peak_rss_bytes;
+use crate::vectors::by_name;
 
 /// Settings of the library that are flags of `prepare`.
 pub const FLAGS: [&str; 11] = [
@@ -104,10 +105,8 @@ impl Raw<'_> {
 
 /// Reads vectors by item name, tab-separated.
 fn image_vectors(corpus: &Corpus, path: &Path, options: &ReadOptions) -> anyhow::Result<EmbeddingTable> {
-    let ids: HashMap<&str, u32> =
-        (1..=corpus.item_count() as u32).map(|id| (corpus.item_name(id), id)).collect();
     // Most raw files list items that the core filter drops: the count of such vectors says nothing.
-    let (table, _) = import_tsv_with(path, corpus.item_count(), options, |name| ids.get(name).copied())?;
+    let (table, _) = by_name(corpus, path, options)?;
     if table.refused > 0 {
         let refused = table.refused;
         tracing::warn!("{}: {refused} vectors hold NaN or infinity and are left out", path.display());

@@ -122,6 +122,24 @@ pub fn evaluate(
     evaluate_users(run, trainer, corpus, (split, ties), batches, &|_| true)
 }
 
+/// Ranks the targets of so many users among all items that they never touched, into a row of the results.
+///
+/// # Errors
+/// If the evaluation fails, or its metrics are impossible.
+pub fn evaluate_in_catalogue(
+    run: &Experiment,
+    trainer: &mut Trainer<AnyModel>,
+    corpus: &Corpus,
+    (split, ties): (Split, Ties),
+    batches: &BatchConfig,
+    users: usize,
+) -> anyhow::Result<RunResult> {
+    let ranking = trainer.rank_in_catalogue(split, batches, ties, users)?;
+    let evaluation =
+        Evaluation::of(&ranking, batches.seed).with_popularity(&ranking, &corpus.training_counts());
+    Ok(RunResult::new(run.config.kind.name(), &run.dataset, split, batches.test_mode, evaluation)?)
+}
+
 /// Evaluates a trained model for some users into a row of the results.
 ///
 /// # Errors

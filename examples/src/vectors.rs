@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use seminar_dataset::atomic::write_text;
-use seminar_dataset::{Corpus, EmbeddingTable, OutputFolder, Precision, import_matrix, import_tsv};
+use seminar_dataset::{
+    Corpus, EmbeddingTable, OutputFolder, Precision, ReadOptions, import_matrix, import_tsv_with,
+};
 use serde_json::{Map, Value, json};
 
 use crate::run::open_corpus;
@@ -87,6 +89,12 @@ fn read(corpus: &Corpus, kind: &str, file: &Path) -> anyhow::Result<(EmbeddingTa
         "{}: a file of vectors ends in .tsv, .tsv.gz or .safetensors",
         file.display()
     );
+    by_name(corpus, file, &ReadOptions::default())
+}
+
+/// The vectors of tab-separated lines that begin with an item's name, and how many belong to no item.
+pub fn by_name(corpus: &Corpus, file: &Path, options: &ReadOptions) -> anyhow::Result<(EmbeddingTable, u64)> {
+    let items = corpus.item_count();
     let ids: HashMap<&str, u32> = (1..=items as u32).map(|id| (corpus.item_name(id), id)).collect();
-    Ok(import_tsv(file, items, |name| ids.get(name).copied())?)
+    Ok(import_tsv_with(file, items, options, |name| ids.get(name).copied())?)
 }

@@ -4,21 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use seminar_dataset::atomic::write_text;
-use seminar_dataset::{BatchConfig, Corpus, OutputFolder, Split};
+use seminar_dataset::{BatchConfig, Corpus, Split};
 use seminar_trainer::metrics::Ties;
 use seminar_trainer::report::RunResult;
-use seminar_trainer::{Both, Evaluation, Output, Start, popularity, popularity_in_catalogue};
+use seminar_trainer::{Both, Output, Start, popularity, popularity_in_catalogue};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::machine;
+use crate::parts::{begin, keep, kept};
 use crate::progress::TrainingBar;
-use crate::run::{Experiment, evaluate, trainer};
+use crate::run::{Experiment, evaluate, evaluate_in_catalogue, trainer};
 use crate::stop::Interrupt;
 
-/// The program that a cell's files belong to: a cell is an output folder of `train`.
-pub(super) const WRITER: &str = "train";
 /// Steps between checkpoints of a cell. Each epoch ends with one, too.
 const CHECKPOINT_EVERY: u64 = 500;
 /// What a finished cell is kept in.
@@ -67,19 +65,17 @@ impl CellOf<'_> {
         let fingerprint = format!("{:016x}", self.corpus.fingerprint());
         let key = json!({ "corpus": fingerprint, "settings": settings, "full": self.full });
         let path = self.folder.join(KEPT);
-        let earlier: Value =
-            serde_json::from_str(&std::fs::read_to_string(&path).unwrap_or_default()).unwrap_or_default();
-        if earlier["key"] == key {
-            if let Ok(cell) = serde_json::from_value(earlier["cell"].clone()) {
+        match kept::<Option<Cell>>(&path, &key) {
+            Some(Some(cell)) => {
                 tracing::info!("{}, {name}, seed {}: kept", self.dataset, batches.seed);
                 return Ok(cell);
             }
-        } else {
-            // Files of other settings or of another corpus.
-            let mut folder = OutputFolder::open(&self.folder, WRITER)?;
-            folder.clear()?;
-            folder.claim(&[KEPT])?;
-            write_text(&path, &format!("{:#}\n", json!({ "key": key })))?;
+            // Begun: its checkpoint is there.
+            Some(None) => {}
+            None => {
+                begin(&self.folder, KEPT)?;
+                keep(&path, &key, &None::<Cell>)?;
+            }
         }
         machine::reset_peak();
         let start = machine::cpu_seconds();
@@ -93,7 +89,7 @@ impl CellOf<'_> {
             sampled,
             full,
         };
-        write_text(&path, &format!("{:#}\n", json!({ "key": key, "cell": cell })))?;
+        keep(&path, &key, &cell)?;
         Ok(cell)
     }
 
@@ -123,11 +119,8 @@ impl CellOf<'_> {
         if self.full == 0 {
             return Ok((sampled, None));
         }
-        let ranking = trained.rank_in_catalogue(Split::Test, batches, Ties::Mean, self.full)?;
-        let evaluation =
-            Evaluation::of(&ranking, batches.seed).with_popularity(&ranking, &self.corpus.training_counts());
-        let kind = run.config.kind.name();
-        let mut full = RunResult::new(kind, self.dataset, Split::Test, batches.test_mode, evaluation)?;
+        let split = (Split::Test, Ties::Mean);
+        let mut full = evaluate_in_catalogue(&run, &mut trained, self.corpus, split, batches, self.full)?;
         (full.seed, full.modalities) = (sampled.seed, sampled.modalities.clone());
         Ok((sampled, Some(full)))
     }

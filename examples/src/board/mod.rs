@@ -10,18 +10,18 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use clap::Args;
 use seminar_dataset::atomic::write_text;
-use seminar_dataset::{Batches, Corpus, MANIFEST, OutputFolder, Split, TestMode};
+use seminar_dataset::{BatchConfig, Batches, Corpus, OutputFolder, Split, TestMode};
 use seminar_models::ModelKind;
 use seminar_trainer::Modalities;
 use serde_json::json;
 
 pub use self::cell::{Cell, CellOf};
 pub use self::page::{Line, lines, markdown};
-use crate::args::model_or_popularity;
+use crate::args::{model_or_popularity, models_and_popularity};
 use crate::device::DeviceKind;
-use crate::run::{apart, folder_name, open_corpus};
+use crate::run::{Experiment, apart, folder_name, open_corpus};
 use crate::settings::Settings;
-use crate::{machine, say};
+use crate::{machine, parts, say};
 
 /// The program that results belong to.
 const WRITER: &str = "leaderboard";
@@ -71,7 +71,10 @@ impl Board {
     pub fn run(&self) -> anyhow::Result<()> {
         machine::start(self.threads)?;
         ensure!((1..=1000).contains(&self.seeds), "--seeds must be from 1 to 1000, not {}", self.seeds);
-        let models = self.models();
+        let models = match self.models.is_empty() {
+            true => models_and_popularity().map(str::to_owned).collect(),
+            false => self.models.clone(),
+        };
         let kinds = models.iter().filter(|name| *name != "popularity").map(|name| name.parse());
         let kinds = kinds.collect::<Result<Vec<ModelKind>, _>>()?;
         self.settings.check(&kinds, &self.settings.batches(SEED, TestMode::Recommendation))?;
@@ -83,74 +86,65 @@ impl Board {
         }
         for set in &sets {
             apart(&self.out, &set.folder)?;
-            let batches = self.settings.batches(SEED, TestMode::Recommendation);
-            Batches::new(set.corpus.clone(), Split::Test, batches.clone())
-                .with_context(|| set.name.clone())?;
-            for &kind in &kinds {
-                let run =
-                    self.settings.experiment(kind, (&set.corpus, &set.folder), &set.name, batches.clone())?;
-                Modalities::of_folder(&set.folder, &run.config.model.modalities)
-                    .with_context(|| set.name.clone())?;
-            }
         }
+        let planned = self.plan(&sets, &models)?;
         let device = self.device.open()?;
         let mut folder = OutputFolder::open(&self.out, WRITER)?;
         folder.check(&RESULTS)?;
         if self.fresh {
-            self.clear()?;
+            parts::clear(&self.out.join("cells"))?;
         }
         folder.claim(&RESULTS)?;
         let mut cells: Vec<Cell> = Vec::new();
-        // Seed by seed: a board of all models is there early.
-        for seed in (0..self.seeds).map(|number| SEED + number) {
-            for set in &sets {
-                for name in &models {
-                    let batches = self.settings.batches(seed, TestMode::Recommendation);
-                    let own = CellOf {
-                        dataset: &set.name,
-                        corpus: &set.corpus,
-                        data: &set.folder,
-                        folder: self.out.join("cells").join(format!("{}-{name}-seed-{seed}", set.name)),
-                        full: self.full,
-                        device: &device,
-                    };
-                    let run = match name.as_str() {
-                        "popularity" => None,
-                        name => Some(self.settings.experiment(
-                            name.parse()?,
-                            (&set.corpus, &set.folder),
-                            &set.name,
-                            batches.clone(),
-                        )?),
-                    };
-                    let cell = || format!("{}, {name}, seed {seed}", set.name);
-                    cells.push(own.compute(run, &batches).with_context(cell)?);
-                    self.write(&cells)?;
-                }
-            }
+        for Planned { set, name, batches, run } in planned {
+            let seed = batches.seed;
+            let own = CellOf {
+                dataset: &set.name,
+                corpus: &set.corpus,
+                data: &set.folder,
+                folder: self.out.join("cells").join(format!("{}-{name}-seed-{seed}", set.name)),
+                full: self.full,
+                device: &device,
+            };
+            let cell = || format!("{}, {name}, seed {seed}", set.name);
+            cells.push(own.compute(run, &batches).with_context(cell)?);
+            self.write(&cells)?;
         }
         say!("{}", markdown(&lines(&cells)).trim_end());
         say!("written: {}, with index.html, leaderboard.md and results.json", self.out.display());
         Ok(())
     }
 
-    fn models(&self) -> Vec<String> {
-        let all = || std::iter::once("popularity").chain(ModelKind::NAMES.iter().copied());
-        match self.models.is_empty() {
-            true => all().map(str::to_owned).collect(),
-            false => self.models.clone(),
-        }
-    }
-
-    /// Removes the cells of earlier runs.
-    fn clear(&self) -> anyhow::Result<()> {
-        for cell in std::fs::read_dir(self.out.join("cells")).into_iter().flatten() {
-            let cell = cell?.path();
-            if cell.join(MANIFEST).is_file() {
-                OutputFolder::open(&cell, cell::WRITER)?.clear()?;
+    /// All cells, seed by seed, so that a board of all models is there early. What a data set lacks is found before anything is trained.
+    fn plan<'a>(&self, sets: &'a [DataSet], models: &'a [String]) -> anyhow::Result<Vec<Planned<'a>>> {
+        let mut planned = Vec::new();
+        for seed in (0..self.seeds).map(|number| SEED + number) {
+            for set in sets {
+                let batches = self.settings.batches(seed, TestMode::Recommendation);
+                Batches::new(set.corpus.clone(), Split::Test, batches.clone())
+                    .with_context(|| set.name.clone())?;
+                for name in models {
+                    let batches = batches.clone();
+                    let run = match name.as_str() {
+                        "popularity" => None,
+                        name => {
+                            let corpus = (&*set.corpus, set.folder.as_path());
+                            let run = self.settings.experiment(
+                                name.parse()?,
+                                corpus,
+                                &set.name,
+                                batches.clone(),
+                            )?;
+                            Modalities::of_folder(&set.folder, &run.config.model.modalities)
+                                .with_context(|| set.name.clone())?;
+                            Some(run)
+                        }
+                    };
+                    planned.push(Planned { set, name, batches, run });
+                }
             }
         }
-        Ok(())
+        Ok(planned)
     }
 
     fn write(&self, cells: &[Cell]) -> anyhow::Result<()> {
@@ -159,6 +153,15 @@ impl Board {
         write_text(&self.out.join("leaderboard.md"), &markdown(&lines))?;
         Ok(write_text(&self.out.join("index.html"), &page::html(&lines, cells))?)
     }
+}
+
+/// A cell to be computed.
+struct Planned<'a> {
+    set: &'a DataSet,
+    name: &'a str,
+    batches: BatchConfig,
+    /// None for popularity.
+    run: Option<Experiment>,
 }
 
 /// An opened corpus folder.

@@ -5,20 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use seminar_dataset::{BatchConfig, Corpus, OutputFolder, Split, TestMode};
+use seminar_dataset::{BatchConfig, Corpus, Split, TestMode};
 use seminar_trainer::metrics::Ties;
 use seminar_trainer::report::RunResult;
 use seminar_trainer::{Both, Output, Start, popularity};
 use serde_json::{Value, json};
 
-use super::{keep, kept};
 use crate::machine;
+use crate::parts::{begin, keep, kept};
 use crate::progress::TrainingBar;
 use crate::run::{Experiment, evaluate, trainer};
 use crate::stop::Interrupt;
 
-/// The program that a cell's files belong to: a cell is an output folder of `train`.
-pub const CELL_WRITER: &str = "train";
 /// Steps between checkpoints of a cell. Each epoch ends with one, too.
 const CHECKPOINT_EVERY: u64 = 500;
 
@@ -101,7 +99,7 @@ impl Table<'_> {
             Some(rows) => rows,
             None => {
                 // Files of other settings or of another corpus.
-                begin(&folder)?;
+                begin(&folder, "rows.json")?;
                 keep(&path, &key, &json!([]))?;
                 Vec::new()
             }
@@ -116,7 +114,7 @@ impl Table<'_> {
         machine::reset_peak();
         let mut add = |row: RunResult| -> anyhow::Result<()> {
             rows.push(row);
-            keep(&path, &key, &rows)
+            Ok(keep(&path, &key, &rows)?)
         };
         match contender {
             Contender::Popularity(batches) => {
@@ -147,10 +145,4 @@ impl Table<'_> {
         }
         Ok(rows)
     }
-}
-
-fn begin(folder: &Path) -> anyhow::Result<()> {
-    let mut cell = OutputFolder::open(folder, CELL_WRITER)?;
-    cell.clear()?;
-    Ok(cell.claim(&["rows.json"])?)
 }

@@ -15,24 +15,22 @@ use anyhow::{Context, ensure};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use seminar_dataset::atomic::write_text;
 use seminar_dataset::{
-    AmazonReviews, Corpus, KuaiSar, MANIFEST, OutputFolder, PrepareConfig, TestMode, WholeFolder, check_name,
+    AmazonReviews, Corpus, KuaiSar, OutputFolder, PrepareConfig, TestMode, WholeFolder, check_name,
 };
 use seminar_models::{ModalityKind, ModelKind};
 use seminar_trainer::report::{Report, RunResult, summary_table};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use strum::VariantArray;
 
 use self::ablation::{Ablation, variants};
-use self::cells::{CELL_WRITER, Contender, Table};
+use self::cells::{Contender, Table};
 use crate::args::{model_or_popularity, one_of};
 use crate::device::DeviceKind;
 use crate::encode::Encoding;
 use crate::prepare::write_corpus;
 use crate::run::parse_modalities;
 use crate::settings::{self, Settings};
-use crate::{program, say};
+use crate::{parts, program, say};
 
 /// Format of the raw files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,13 +213,7 @@ fn begin(flags: &Flags) -> anyhow::Result<()> {
 /// Removes results and cells of earlier runs.
 fn clear(flags: &Flags) -> anyhow::Result<()> {
     OutputFolder::open(&flags.out, WRITER)?.clear()?;
-    for cell in std::fs::read_dir(flags.out.join("cells")).into_iter().flatten() {
-        let cell = cell?.path();
-        if cell.join(MANIFEST).is_file() {
-            OutputFolder::open(&cell, CELL_WRITER)?.clear()?;
-        }
-    }
-    Ok(())
+    parts::clear(&flags.out.join("cells"))
 }
 
 /// The corpus folder: given, kept from an earlier run, or prepared from the raw files.
@@ -382,15 +374,4 @@ impl Results {
         };
         Ok(write_text(&self.out.join("report.html"), &report.html())?)
     }
-}
-
-/// The rows that an earlier run kept under the same key.
-fn kept<T: DeserializeOwned>(path: &Path, key: &Value) -> Option<T> {
-    let mut found: Value = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
-    (found.get("key")? == key).then(|| serde_json::from_value(found["rows"].take()).ok())?
-}
-
-/// Keeps rows under a key.
-fn keep(path: &Path, key: &Value, rows: &impl Serialize) -> anyhow::Result<()> {
-    Ok(write_text(path, &format!("{:#}\n", json!({ "key": key, "rows": rows })))?)
 }

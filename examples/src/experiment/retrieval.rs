@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::cells::{Contender, Table};
-use super::{keep, kept};
+use crate::parts::{keep, kept};
 use crate::retrieval::trained::trained;
 use crate::retrieval::{histories, page};
 use crate::run::trainer;

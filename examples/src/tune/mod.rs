@@ -10,20 +10,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser};
 use seminar_dataset::atomic::write_text;
-use seminar_dataset::{Batches, Corpus, MANIFEST, OutputFolder, Split, TestMode};
+use seminar_dataset::{Batches, Corpus, OutputFolder, Split, TestMode};
 use seminar_models::ModelKind;
 use seminar_trainer::report::{chart, page};
 use serde_json::json;
 
 pub use self::space::{RANGES, Range, flags_of};
 pub use self::trial::{Bench, Trial};
-use crate::args::one_of_names;
 use crate::device::DeviceKind;
 use crate::run::{Experiment, apart, folder_name, open_corpus};
 use crate::settings::Settings;
-use crate::{machine, say};
+use crate::{machine, parts, say};
 
 /// The program that results belong to.
 const WRITER: &str = "tune";
@@ -39,7 +39,7 @@ pub struct Tune {
     #[arg(long)]
     pub data: PathBuf,
     /// Model whose flags are sought.
-    #[arg(long, value_parser = one_of_names(ModelKind::NAMES))]
+    #[arg(long, value_parser = PossibleValuesParser::new(ModelKind::NAMES))]
     pub model: String,
     /// What is varied: a flag of `train` with its values, `tower-dropout=0.1,0.3`, or the ends of a range, `learning-rate=0.0003..0.003:log`.
     /// By default some that matter most.
@@ -112,7 +112,7 @@ impl Tune {
         let mut folder = OutputFolder::open(&self.out, WRITER)?;
         folder.check(&RESULTS)?;
         if self.fresh {
-            self.clear()?;
+            parts::clear(&self.out.join("trials"))?;
         }
         folder.claim(&RESULTS)?;
         let bench =
@@ -131,8 +131,7 @@ impl Tune {
             if last {
                 break;
             }
-            let best = |number: &u64| trials[number].best().unwrap_or(f64::NEG_INFINITY);
-            going.sort_by(|a, b| best(b).total_cmp(&best(a)).then(a.cmp(b)));
+            going.sort_by(|a, b| trials[a].order(&trials[b]));
             going.truncate((going.len() as u64).div_ceil(SHARE) as usize);
             tracing::info!("after {epochs} epochs go on: {going:?}");
             epochs = epochs.saturating_mul(SHARE);
@@ -195,17 +194,6 @@ impl Tune {
         Ok(alone.tune.settings)
     }
 
-    /// Removes the trials of earlier searches.
-    fn clear(&self) -> anyhow::Result<()> {
-        for trial in std::fs::read_dir(self.out.join("trials")).into_iter().flatten() {
-            let trial = trial?.path();
-            if trial.join(MANIFEST).is_file() {
-                OutputFolder::open(&trial, trial::TRIAL_WRITER)?.clear()?;
-            }
-        }
-        Ok(())
-    }
-
     fn write(&self, trials: &BTreeMap<u64, Trial>) -> anyhow::Result<()> {
         let ranked = ranked(trials);
         let results = json!({ "model": self.model, "watch": self.settings.watch, "trials": ranked });
@@ -235,8 +223,7 @@ fn epochs_of_a_validation(corpus: &Arc<Corpus>, run: &Experiment) -> anyhow::Res
 /// Those that came furthest in validation first.
 fn ranked(trials: &BTreeMap<u64, Trial>) -> Vec<&Trial> {
     let mut ranked: Vec<&Trial> = trials.values().collect();
-    let best = |trial: &Trial| trial.best().unwrap_or(f64::NEG_INFINITY);
-    ranked.sort_by(|a, b| best(b).total_cmp(&best(a)).then(a.number.cmp(&b.number)));
+    ranked.sort_by(|a, b| a.order(b));
     ranked
 }
 

@@ -1,23 +1,22 @@
 //! One trial of a search: a run of `train` with some flags, a few epochs at a time.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use seminar_dataset::atomic::write_text;
-use seminar_dataset::{Corpus, OutputFolder};
+use seminar_dataset::Corpus;
 use seminar_trainer::{Both, EpochInfo, Error, Observer, Output, Phase, Start};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::parts::{begin, keep, kept};
 use crate::progress::TrainingBar;
 use crate::run::{Experiment, trainer};
 use crate::stop::Interrupt;
 
-/// The program that a trial's files belong to: its folder is an output folder of `train`.
-pub const TRIAL_WRITER: &str = "train";
 /// What is known of a trial.
 const KEPT: &str = "trial.json";
 
@@ -45,6 +44,12 @@ impl Trial {
     pub fn best(&self) -> Option<f64> {
         self.valid.values().copied().reduce(f64::max)
     }
+
+    /// The order of trials: those that came furthest in validation first, of equal ones the earlier.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        let best = |trial: &Self| trial.best().unwrap_or(f64::NEG_INFINITY);
+        best(other).total_cmp(&best(self)).then(self.number.cmp(&other.number))
+    }
 }
 
 /// Where a trial trains.
@@ -60,7 +65,7 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Trains a trial until it has seen `epochs` epochs, from where an earlier part ended. `name` is for the log.
+    /// Trains a trial until it has seen `epochs` epochs, from where it ended before.
     ///
     /// # Errors
     /// If files cannot be read or written, or the user stops it. Training that fails is told in the trial.
@@ -75,31 +80,28 @@ impl Bench<'_> {
         let path = folder.join(KEPT);
         let fingerprint = format!("{:016x}", self.corpus.fingerprint());
         let key = json!({ "corpus": fingerprint, "settings": serde_json::to_value(run)? });
-        let mut trial = Trial { number, flags: flags.to_vec(), ..Trial::default() };
-        let earlier: Value =
-            serde_json::from_str(&std::fs::read_to_string(&path).unwrap_or_default()).unwrap_or_default();
-        match serde_json::from_value::<Trial>(earlier["trial"].clone()) {
-            Ok(kept) if earlier["key"] == key => trial = kept,
-            _ => {
-                let mut output = OutputFolder::open(&folder, TRIAL_WRITER)?;
-                output.clear()?;
-                output.claim(&[KEPT])?;
+        let mut trial = match kept(&path, &key) {
+            Some(trial) => trial,
+            None => {
+                let trial = Trial { number, flags: flags.to_vec(), ..Trial::default() };
+                begin(&folder, KEPT)?;
                 // A listed file that is not there is no longer listed after the next claim.
                 keep(&path, &key, &trial)?;
+                trial
             }
-        }
+        };
         if trial.finished || trial.failed.is_some() || trial.epochs >= epochs {
             return Ok(trial);
         }
         let start = Instant::now();
         let mut run = run.clone();
         let fresh = trainer(&mut run, self.corpus, self.data, self.device)?;
-        let mut watch = Until { epochs, reached: false, trial: &mut trial, path: &path, key: &key };
+        let mut watch = Until { epochs, trial: &mut trial, path: &path, key: &key };
         let output = Output { folder, start: Start::Resume, every: 0 };
         let interrupt = Interrupt::watch()?;
         let bar = TrainingBar::new(&format!("trial {number}"));
         let ended = run.train(fresh, Some(&output), &mut Both(&mut watch, Both(bar, interrupt)));
-        let reached = watch.reached;
+        let reached = watch.stop();
         match ended {
             Ok(_) => trial.finished = true,
             Err(Error::Stopped { .. }) if reached => {}
@@ -115,14 +117,9 @@ impl Bench<'_> {
     }
 }
 
-fn keep(path: &Path, key: &Value, trial: &Trial) -> seminar_dataset::Result<()> {
-    write_text(path, &format!("{:#}\n", json!({ "key": key, "trial": trial })))
-}
-
 /// Notes validation figures, and stops training in the first step after so many epochs: a checkpoint is written there.
 struct Until<'a> {
     epochs: u64,
-    reached: bool,
     trial: &'a mut Trial,
     path: &'a Path,
     key: &'a Value,
@@ -134,12 +131,11 @@ impl Observer for Until<'_> {
             // An epoch is told twice if a kill came between this note and its checkpoint.
             self.trial.epochs = info.epoch + 1;
             self.trial.valid.extend(info.valid.map(|valid| (info.epoch + 1, valid)));
-            self.reached = info.epoch + 1 >= self.epochs;
         }
     }
 
     fn stop(&self) -> bool {
-        self.reached
+        self.trial.epochs >= self.epochs
     }
 
     /// What a checkpoint holds is noted before it is written: after a kill nobody tells it again.

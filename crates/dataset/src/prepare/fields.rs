@@ -97,11 +97,12 @@ impl FieldValues {
     }
 }
 
-/// Adds an item's values of a field to its attributes, as `FIELD:VALUE`, without those of fewer than `least` items. What the
+/// Adds an item's values of fields to its attributes, as `FIELD:VALUE`, without those of fewer than `least` items. What the
 /// attributes were is kept; where they are numbers alone, these become their names.
-pub(crate) fn add_to_attributes(field: &Field, least: u32, data: &mut Numbered) {
-    let mut count = vec![0u32; field.values.len() + 1];
-    field.items.values.iter().for_each(|&value| count[value as usize] += 1);
+pub(crate) fn add_to_attributes(fields: &[&Field], least: u32, data: &mut Numbered) {
+    if fields.is_empty() {
+        return;
+    }
     let numbered = data.item_attributes.values.iter().max().map_or(0, |&largest| largest as usize);
     let mut names = Vocabulary::default();
     data.texts.attributes.rows().for_each(|name| {
@@ -115,17 +116,20 @@ pub(crate) fn add_to_attributes(field: &Field, least: u32, data: &mut Numbered) 
         lists[item as usize - 1] = Some(data.item_attributes.row(slot).to_vec());
     }
     let mut order = std::mem::take(&mut data.attribute_items);
-    for (row, (item, list)) in field.items.rows().zip((1..).zip(&mut lists)) {
-        let kept = row.iter().filter(|&&value| count[value as usize] >= least);
-        for &value in kept {
-            let list = list.get_or_insert_with(|| {
-                order.push(item);
-                Vec::new()
-            });
-            let name = [field.name.as_bytes(), b":", field.values.row(value as usize - 1)].concat();
-            let attribute = names.insert(&name);
-            if !list.contains(&attribute) {
-                list.push(attribute);
+    for field in fields {
+        let mut count = vec![0u32; field.values.len() + 1];
+        field.items.values.iter().for_each(|&value| count[value as usize] += 1);
+        for (row, (item, list)) in field.items.rows().zip((1..).zip(&mut lists)) {
+            for &value in row.iter().filter(|&&value| count[value as usize] >= least) {
+                let list = list.get_or_insert_with(|| {
+                    order.push(item);
+                    Vec::new()
+                });
+                let name = [field.name.as_bytes(), b":", field.values.row(value as usize - 1)].concat();
+                let attribute = names.insert(&name);
+                if !list.contains(&attribute) {
+                    list.push(attribute);
+                }
             }
         }
     }

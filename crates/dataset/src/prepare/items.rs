@@ -150,11 +150,9 @@ impl Catalogue {
         }
         // Names of other fields are among the attributes as the source gives them; of numbers, only now their buckets are known.
         let fields = self.number_fields();
-        for (field, values) in fields.iter().zip(&self.fields) {
-            if values.are_numbers() {
-                add_to_attributes(field, config.min_attribute_items, data);
-            }
-        }
+        let numbers = fields.iter().zip(&self.fields).filter(|(_, values)| values.are_numbers());
+        let numbers: Vec<&Field> = numbers.map(|(field, _)| field).collect();
+        add_to_attributes(&numbers, config.min_attribute_items, data);
         data.fields = fields;
         let own = &self.entries[1..];
         data.texts.titles = own.iter().map(|e| e.title.bytes()).collect();

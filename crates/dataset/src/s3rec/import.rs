@@ -68,10 +68,9 @@ pub(super) fn import(files: &TextFiles) -> Result<Imported> {
     if !data.attribute_items.is_empty() {
         data.fields.push(attribute_field(&data));
     }
-    for field in fields {
-        add_to_attributes(&field, files.filters.min_attribute_items.max(2), &mut data);
-        data.fields.push(field);
-    }
+    let least = files.filters.min_attribute_items.max(2);
+    add_to_attributes(&fields.iter().collect::<Vec<_>>(), least, &mut data);
+    data.fields.extend(fields);
     let filters = PrepareConfig { drop_repeats: files.repeats, ..files.filters.clone() };
     let left = filters.thin(&mut data, &mut report)?;
     let item_numbers = left.iter().map(|&item| items.numbers[item as usize - 1]).collect();
