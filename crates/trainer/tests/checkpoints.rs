@@ -1,5 +1,7 @@
 //! Checkpoints in one process: what is refused, and what weights alone bring back.
 
+#[path = "support/leave.rs"]
+mod leave;
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,11 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
+use leave::Leave;
 use seminar_dataset::{Batch, BatchConfig, Corpus, Split};
 use seminar_models::{AnyModel, ModelConfig, ModelKind, SequenceModel};
 use seminar_trainer::{
     AdamConfig, CheckpointConfig, Decay, FitReport, Modalities, Observer, Phase, RowMatching, Schedule,
-    Silent, StepInfo, Tables, TrainConfig, Trainer,
+    Silent, Tables, TrainConfig, Trainer,
 };
 use support::corpus;
 
@@ -264,18 +267,6 @@ fn the_whole_catalogue_is_ranked_as_one_by_one() {
         exact += usize::from(near == 0);
     }
     assert!(negatives.next().is_none() && exact > USERS / 2, "{exact} ranks were compared exactly");
-}
-
-/// Leaves training at a step, as a killed process does.
-struct Leave(u64);
-
-impl Observer for Leave {
-    fn step(&mut self, _: &StepInfo) {
-        match self.0.checked_sub(1) {
-            Some(left) => self.0 = left,
-            None => std::panic::resume_unwind(Box::new("killed")),
-        }
-    }
 }
 
 #[test]

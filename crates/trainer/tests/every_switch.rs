@@ -1,6 +1,8 @@
 //! A run with every switch of the tuned settings on ends with the same bits: killed and resumed, on one thread or several. Alone in its
 //! file, as the noise of dropout comes from the device's one stream.
 
+#[path = "support/leave.rs"]
+mod leave;
 #[path = "support/small.rs"]
 #[allow(dead_code, reason = "this test saves nothing")]
 mod small;
@@ -10,23 +12,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
+use leave::Leave;
 use seminar_dataset::{BatchConfig, Corpus};
 use seminar_models::parts::ShortTermConfig;
 use seminar_models::weights::StateDict;
 use seminar_models::{AnyConfig, AnyModel, ModalityKind, ModelConfig, ModelKind};
-use seminar_trainer::{CheckpointConfig, Decay, Modalities, Observer, Run, Silent, StepInfo, TrainConfig};
-
-/// Dies after so many steps.
-struct Leave(u64);
-
-impl Observer for Leave {
-    fn step(&mut self, _: &StepInfo) {
-        match self.0.checked_sub(1) {
-            Some(left) => self.0 = left,
-            None => std::panic::resume_unwind(Box::new("killed")),
-        }
-    }
-}
+use seminar_trainer::{CheckpointConfig, Decay, Modalities, Observer, Run, Silent, TrainConfig};
 
 fn run(kind: ModelKind) -> Run<AnyConfig> {
     use ModalityKind::*;
