@@ -92,8 +92,21 @@ fn a_board_of_two_data_sets_and_again_after_kills() {
         assert!(markdown.contains(part), "{part} in {markdown}");
     }
     assert!(fs::read_to_string(out.join("index.html")).unwrap().contains("Every run"));
+    let results = json(&out.join("results.json"));
+    // Lines are means over seeds, data set by data set, sampled before full.
+    let lines = results["lines"].as_array().unwrap();
+    assert_eq!(lines.len(), 3 * 2 * 2);
+    for line in lines {
+        let summary = &line["summary"];
+        let part = if line["full"].is_null() { "sampled" } else { "full" };
+        let own = results["cells"].as_array().unwrap().iter().map(|cell| &cell[part]);
+        let own = own.filter(|row| row["model"] == summary["model"] && row["dataset"] == line["dataset"]);
+        let values: Vec<f64> = own.map(|row| row["metrics"]["MRR"].as_f64().unwrap()).collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        assert!(values.len() == 2 && (summary["metrics"]["MRR"].as_f64().unwrap() - mean).abs() < 1e-12);
+    }
     // A target among fewer candidates has a better place.
-    for cell in json(&out.join("results.json"))["cells"].as_array().unwrap() {
+    for cell in results["cells"].as_array().unwrap() {
         assert_eq!(cell["full"]["users"], 20);
         assert!(cell["cpu_seconds"].as_f64().unwrap() > 0.0 && cell["sampled"]["users"] == 60, "{cell}");
     }

@@ -149,7 +149,10 @@ impl Board {
 
     fn write(&self, cells: &[Cell]) -> anyhow::Result<()> {
         let lines = lines(cells);
-        write_text(&self.out.join("results.json"), &format!("{:#}\n", json!({ "cells": cells })))?;
+        write_text(
+            &self.out.join("results.json"),
+            &format!("{:#}\n", json!({ "lines": lines, "cells": cells })),
+        )?;
         write_text(&self.out.join("leaderboard.md"), &markdown(&lines))?;
         Ok(write_text(&self.out.join("index.html"), &page::html(&lines, cells))?)
     }

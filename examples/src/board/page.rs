@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use seminar_trainer::report::{RunResult, Summary, chart::escape, page, summarise};
+use serde::Serialize;
 
 use super::Cell;
 
@@ -16,7 +17,7 @@ const NOTE: &str = "Intervals are 95 %: of the mean over seeds, or over users wh
     processor time of training and evaluation, and one user with a hundred candidates.";
 
 /// A model on a data set under one protocol: means over seeds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Line {
     /// The data set.
     pub dataset: String,

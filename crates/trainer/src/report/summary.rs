@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use seminar_dataset::{Split, TestMode};
+use serde::Serialize;
 use strum::VariantArray;
 
 use super::{RunResult, coverage, falling, figure, interval};
 use crate::metrics::{Coverage, Metrics, Short};
 
 /// A model under one test mode: the means over its seeds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
     /// Model name.
     pub model: String,
