@@ -91,6 +91,14 @@ pub struct Settings {
     /// the target was is not to be compared with one that does not.
     #[arg(long)]
     pub time_bias: bool,
+    /// Distances between an event and the request that have a vector of their own, which the attention adds to events; further ones share
+    /// the last. 0, the default: none.
+    #[arg(long, value_name = "N")]
+    pub distance_rows: Option<usize>,
+    /// The time between an event and the request has a vector, which the attention adds to the event, where the corpus has times. The same
+    /// caution as for `--time-bias`.
+    #[arg(long)]
+    pub time_rows: bool,
     /// How the modalities of an item become one vector: added with a weight each (sum), or weighed by a gate that is one for all
     /// (global) or looks at the item (per_event). By default sum, published global.
     #[arg(long, value_parser = one_of(GateKind::VARIANTS))]
@@ -193,6 +201,8 @@ pub const FLAGS: &[(&str, &str)] = &[
     ("tower_weight", "--tower-weight"),
     ("distance_bias", "--distance-bias"),
     ("time_bias", "--time-bias"),
+    ("distance_rows", "--distance-rows"),
+    ("time_rows", "--time-rows"),
     ("hide_query", "--hide-query"),
     ("modalities", "--modalities"),
     ("query_weight", "--query-weight"),
@@ -336,11 +346,13 @@ impl Settings {
             Some(names) => parse_modalities(names)?,
             None => available(corpus, data),
         };
-        anyhow::ensure!(
-            !self.time_bias || corpus.has_times(),
-            "--time-bias: the events of {} have no times: leave it out",
-            data.display()
-        );
+        for (flag, on) in [("--time-bias", self.time_bias), ("--time-rows", self.time_rows)] {
+            anyhow::ensure!(
+                !on || corpus.has_times(),
+                "{flag}: the events of {} have no times: leave it out",
+                data.display()
+            );
+        }
         let mut run = self.run(kind, modalities, dataset, batches);
         let frozen = [ModalityKind::Text, ModalityKind::Image];
         if kind == ModelKind::Muse && !frozen.iter().any(|&kind| run.config.model.has(kind)) {
@@ -411,6 +423,8 @@ impl Settings {
             ("--id-dropout", self.id_dropout.is_some(), trained && self.gate_or_preset() == GateKind::Sum),
             ("--distance-bias", self.distance_bias.is_some(), attends),
             ("--time-bias", self.time_bias, attends),
+            ("--distance-rows", self.distance_rows.is_some(), attends),
+            ("--time-rows", self.time_rows, attends),
             ("--modalities", self.modalities.is_some(), trained),
             ("--warmup", self.warmup > 0, trained),
             (
@@ -528,6 +542,8 @@ impl Settings {
                     tower_weight: self.tower_weight.unwrap_or(base.tower_weight),
                     time_bias: self.time_bias,
                     distance_bias: self.distance_bias.unwrap_or(base.distance_bias),
+                    time_rows: self.time_rows,
+                    distance_rows: self.distance_rows.unwrap_or(base.distance_rows),
                     gate: self.gate.unwrap_or(base.gate),
                     loss: self.loss.unwrap_or(base.loss),
                     seed: batches.seed,

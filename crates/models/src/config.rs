@@ -83,6 +83,10 @@ pub struct ModelConfig {
     /// The time from an event to the request has a bias in the attention. Off: a model that knows when the target was is not to be compared
     /// with one that does not.
     pub time_bias: bool,
+    /// P': distances to the request with a vector of their own, which the attention adds to events; 0: none.
+    pub distance_rows: usize,
+    /// The time from an event to the request has a vector, which the attention adds to the event. Off, as the bias.
+    pub time_rows: bool,
     /// K: events that the exact search unit attends to.
     pub top_k: usize,
     /// K1: events that QIN's first stage keeps.
@@ -148,6 +152,8 @@ impl Default for ModelConfig {
             heads: 4,
             distance_bias: 0,
             time_bias: false,
+            distance_rows: 0,
+            time_rows: false,
             top_k: 50,
             stage_one_top_k: 80,
             modalities: vec![ModalityKind::Id, ModalityKind::Query],
@@ -252,6 +258,8 @@ impl ModelConfig {
             identity_start: self.switches.identity_attention,
             distances: self.distance_bias,
             elapsed: self.time_bias,
+            distance_rows: self.distance_rows,
+            elapsed_rows: self.time_rows,
             mask_padding: self.switches.mask_padding,
             seed: self.seed,
         }
@@ -308,11 +316,12 @@ impl ModelConfig {
     }
 
     /// The largest values: far beyond what is of use, so that a wrong or forged setting is an error and no lack of memory.
-    fn bounds(&self) -> [(&'static str, usize, usize); 13] {
+    fn bounds(&self) -> [(&'static str, usize, usize); 14] {
         [
             ("width", self.width, 1 << 13),
             ("heads", self.heads, 1 << 8),
             ("distance_bias", self.distance_bias, 1 << 16),
+            ("distance_rows", self.distance_rows, 1 << 16),
             ("top_k", self.top_k, 1 << 24),
             ("stage_one_top_k", self.stage_one_top_k, 1 << 24),
             ("hash_bits", self.hash_bits, 1 << 16),
@@ -347,6 +356,8 @@ impl ModelConfig {
                     + self.hash_bits
                     + self.signatures * self.signature_bits
                     + codes
+                    + self.distance_rows
+                    + 66
                     + tower
                     + 14 * width)
     }
@@ -410,6 +421,9 @@ impl ModelConfig {
         }
         if !(0.0..=1.0).contains(&self.query_weight) {
             return fail("query_weight", format!("{} is not between 0 and 1", self.query_weight));
+        }
+        if !self.switches.mask_padding && (self.distance_rows > 0 || self.time_rows) {
+            return fail("distance_rows", "rows by distance or time need the switch mask_padding".into());
         }
         let quantised = self.soft_search == SoftSearch::MultiPq;
         if quantised && (self.sub_vectors == 0 || !self.width.is_multiple_of(self.sub_vectors)) {

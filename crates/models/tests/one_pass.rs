@@ -212,7 +212,7 @@ proptest! {
             };
             let (a, b) = (logits(&events), logits(&turned));
             let same = a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-4 * a.abs().max(1.0));
-            let ordered = config.short_term.is_some() || config.distance_bias > 0 || kind == ModelKind::SasRec;
+            let ordered = config.short_term.is_some() || config.distance_bias + config.distance_rows > 0 || kind == ModelKind::SasRec;
             prop_assert_eq!(same, !ordered, "{}: {:?} {:?}", name, a, b);
         }
     }

@@ -34,6 +34,8 @@ fn run(kind: ModelKind) -> Run<AnyConfig> {
         id_dropout: 0.5,
         distance_bias: 5,
         time_bias: true,
+        distance_rows: 4,
+        time_rows: true,
         ..ModelConfig::tuned()
     };
     let batches = BatchConfig {

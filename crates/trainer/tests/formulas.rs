@@ -235,17 +235,31 @@ impl Naive<'_> {
     /// The attention's score of event `l` in a head.
     fn score(&self, h: usize, x: &[Row], l: usize, t: &[f64]) -> f64 {
         let query = self.layer(&format!("wQ_list.{h}"), t);
-        let score = dot(&query, &self.layer(&format!("wK_list.{h}"), &x[l]));
+        let score = dot(&query, &self.layer(&format!("wK_list.{h}"), &self.seen(x, l)));
         let bias = |name: &str, column: usize| {
             let Some(bias) = self.state.get(name) else { return 0.0 };
             let width = bias.shape[1];
             f64::from(bias.values[h * width + column.min(width - 1)])
         };
-        let most = self.config.distance_bias;
-        let bucket = (((self.request - self.times[l]).max(1) as f64).ln() / 0.301).floor();
         score
-            + bias("attention_distance", (x.len() - 1 - l).min(most))
-            + bias("attention_elapsed", (bucket as usize).min(63))
+            + bias("attention_distance", (x.len() - 1 - l).min(self.config.distance_bias))
+            + bias("attention_elapsed", self.bucket(l))
+    }
+
+    fn bucket(&self, l: usize) -> usize {
+        let bucket = (((self.request - self.times[l]).max(1) as f64).ln() / 0.301).floor();
+        (bucket as usize).min(63)
+    }
+
+    /// Event `l` with the rows of its distance and time.
+    fn seen(&self, x: &[Row], l: usize) -> Row {
+        let row = |name: &str, at: usize| match self.state.get(name) {
+            Some(table) => table.values[at * D..][..D].iter().map(|&x| f64::from(x)).collect(),
+            None => vec![0.0; D],
+        };
+        let distance = (x.len() - 1 - l).min(self.config.distance_rows);
+        let distance = times(&row("attention_distance_rows", distance), 0.02);
+        plus(&plus(&x[l], &distance), &row("attention_elapsed_rows", self.bucket(l)))
     }
 
     /// MUSE: cosines of frozen vectors, or of pair vectors where there are none.
@@ -374,7 +388,7 @@ impl Naive<'_> {
                 score = &mut mixed;
             }
             let weights = softmax(&kept.iter().map(score).collect::<Row>());
-            let value = |l: usize| self.layer(&format!("wV_list.{h}"), &x[l]);
+            let value = |l: usize| self.layer(&format!("wV_list.{h}"), &self.seen(&x, l));
             heads.extend(
                 kept.iter().zip(weights).fold(vec![0.0; D], |sum, (&l, w)| plus(&sum, &times(&value(l), w))),
             );
@@ -428,33 +442,54 @@ fn configs() -> impl Strategy<Value = ModelConfig> {
     let gate = prop::sample::select(vec![GateKind::Global, GateKind::PerEvent, GateKind::Sum]);
     let tower = ShortTermConfig { events: 5, layers: 2, heads: 2, dropout: 0.0 };
     let short_term = prop::sample::select(vec![None, Some(tower)]);
-    (extra, fusion, gate, short_term, 1usize..4, 1usize..4, (0usize..4, any::<bool>()), 0u64..1000).prop_map(
-        |(extra, fusion, gate, short_term, heads, top_k, (distance_bias, time_bias), seed)| {
-            let modalities = std::iter::once(ModalityKind::Id).chain(extra).collect();
-            ModelConfig {
-                width: D,
-                heads,
-                top_k,
-                stage_one_top_k: top_k + 2,
-                text_width: 5,
-                image_width: 4,
-                hash_bits: 13,
-                signatures: 3,
-                signature_bits: 2,
-                distance_bias,
-                time_bias,
-                sub_vectors: 2,
-                centroids: 5,
-                query_weight: 0.3,
-                modalities,
+    (
+        extra,
+        fusion,
+        gate,
+        short_term,
+        1usize..4,
+        1usize..4,
+        (0usize..4, any::<bool>(), 0usize..4, any::<bool>()),
+        0u64..1000,
+    )
+        .prop_map(
+            |(
+                extra,
                 fusion,
                 gate,
                 short_term,
+                heads,
+                top_k,
+                (distance_bias, time_bias, distance_rows, time_rows),
                 seed,
-                ..ModelConfig::default()
-            }
-        },
-    )
+            )| {
+                let modalities = std::iter::once(ModalityKind::Id).chain(extra).collect();
+                ModelConfig {
+                    width: D,
+                    heads,
+                    top_k,
+                    stage_one_top_k: top_k + 2,
+                    text_width: 5,
+                    image_width: 4,
+                    hash_bits: 13,
+                    signatures: 3,
+                    signature_bits: 2,
+                    distance_bias,
+                    time_bias,
+                    distance_rows,
+                    time_rows,
+                    sub_vectors: 2,
+                    centroids: 5,
+                    query_weight: 0.3,
+                    modalities,
+                    fusion,
+                    gate,
+                    short_term,
+                    seed,
+                    ..ModelConfig::default()
+                }
+            },
+        )
 }
 
 fn events(least: usize) -> impl Strategy<Value = Vec<Event>> {
@@ -501,7 +536,7 @@ proptest! {
             let mut trainer = Trainer::new(model, tables, train.clone(), corpus.clone(), device).unwrap();
             // What starts at zero is to count.
             let mut state = trainer.export();
-            let starts = ["attention_distance", "attention_elapsed", "score_mix", "tier_layers.2.weight"];
+            let starts = ["attention_distance", "attention_elapsed", "attention_elapsed_rows", "score_mix", "tier_layers.2.weight"];
             for name in starts {
                 let values = state.get_mut(name).map(|array| &mut array.values).into_iter().flatten();
                 values.enumerate().for_each(|(at, x)| *x = ((at * 7 + 3) % 11) as f32 / 11.0 - 0.4);

@@ -13,7 +13,7 @@ use seminar_models::{FusionKind, ModalityKind, ModelConfig, ModelKind, SoftSearc
 use seminar_trainer::{Modalities, Tables, TrainConfig, Trainer};
 
 /// A size and how the page calls it. All are different, so that a size tells its name.
-const SIZES: [(usize, &str); 24] = [
+const SIZES: [(usize, &str); 25] = [
     (1, "1"),
     (2, "2"),
     (48, "D"),
@@ -23,6 +23,7 @@ const SIZES: [(usize, &str); 24] = [
     (336, "H·D"),
     (7, "H"),
     (91, "P + 1"),
+    (107, "P' + 1"),
     (65, "65"),
     (55, "G·R"),
     (21, "21"),
@@ -47,6 +48,8 @@ fn full(soft_search: SoftSearch) -> ModelConfig {
         heads: 7,
         distance_bias: 90,
         time_bias: true,
+        distance_rows: 106,
+        time_rows: true,
         top_k: 5,
         text_width: 41,
         image_width: 43,
@@ -65,13 +68,15 @@ fn full(soft_search: SoftSearch) -> ModelConfig {
 type Change = fn(&mut ModelConfig);
 
 /// What takes a tensor away, and the words for its presence.
-const CONDITIONS: [(&str, Change); 10] = [
+const CONDITIONS: [(&str, Change); 12] = [
     ("modality `text`", |config| config.modalities.retain(|&kind| kind != ModalityKind::Text)),
     ("modality `image`", |config| config.modalities.retain(|&kind| kind != ModalityKind::Image)),
     ("modality `attribute`", |config| config.modalities.retain(|&kind| kind != ModalityKind::Attribute)),
     ("modality `query`", |config| config.modalities.retain(|&kind| kind != ModalityKind::Query)),
     ("a bias by distance", |config| config.distance_bias = 0),
     ("a bias by time", |config| config.time_bias = false),
+    ("a row by distance", |config| config.distance_rows = 0),
+    ("a row by time", |config| config.time_rows = false),
     ("fusion `softmax_gate` or `gumbel_gate`", |config| config.fusion = FusionKind::WeightedAverage),
     ("soft search `lsh`", |config| config.soft_search = SoftSearch::MultiPq),
     ("soft search `multi_pq`", |config| config.soft_search = SoftSearch::Lsh),

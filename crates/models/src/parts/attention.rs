@@ -6,6 +6,7 @@
 //! Q_h(t), K_h(x), V_h(x) = wQ_list[h](t), wK_list[h](x), wV_list[h](x)
 //! s_hl      = Q_h(t) · K_h(x_l), and with biases + attention_distance[h, min(d, P)] + attention_elapsed[h, bucket(Δ)], d events and Δ seconds
 //!             between event l and the request, bucket(Δ) = min(⌊ln(max(Δ, 1)) / 0.301⌋, 63), 64 where Δ is not known
+//!             with rows by distance or time, x_l stands for x_l + 0.02 · attention_distance_rows[min(d, P')] + attention_elapsed_rows[bucket(Δ)]
 //! p_hl      = softmax over the selected events l of s_hl / √D
 //! o_h       = Σ_l p_hl · V_h(x_l)
 //! ESU(t, S) = wO([o_1; …; o_H]), 0 for a user without events; S are the selected events, one set or a set per head
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::Events;
 use crate::init::Init;
-use crate::parts::{Recency, Selection};
+use crate::parts::{PlacedRows, Recency, RecencyConfig, Selection};
 
 /// The settings of a [`TargetAttention`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +38,10 @@ pub struct TargetAttentionConfig {
     pub distances: usize,
     /// The time to the request has a bias, see [`Recency`]; false.
     pub elapsed: bool,
+    /// P': distances to the request with a row of their own, which keys and values see, see [`Recency`]; 0.
+    pub distance_rows: usize,
+    /// The time to the request has a row, which keys and values see, see [`Recency`]; false.
+    pub elapsed_rows: bool,
     /// Padding is never attended to; true. Published: it enters as zero rows.
     pub mask_padding: bool,
     /// Seed of the initial weights; 42.
@@ -52,6 +57,8 @@ impl Default for TargetAttentionConfig {
             identity_start: true,
             distances: 0,
             elapsed: false,
+            distance_rows: 0,
+            elapsed_rows: false,
             mask_padding: true,
             seed: 42,
         }
@@ -75,7 +82,9 @@ impl TargetAttentionConfig {
         let (query, key, value) = (heads(), heads(), heads());
         let output = init.normal(self.heads * self.dim, self.dim);
         let output = if self.identity_start { init.plus_identity(output) } else { output };
-        let recency = Recency::draw(self.heads, self.distances, self.elapsed, init);
+        let &Self { distances, elapsed, distance_rows, elapsed_rows, .. } = self;
+        let recency = RecencyConfig { distances, elapsed, distance_rows, elapsed_rows };
+        let recency = recency.draw(self.heads, self.dim, init);
         TargetAttention { query, key, value, output, recency, mask_padding: self.mask_padding }
     }
 }
@@ -112,8 +121,10 @@ pub struct Projected {
     shift: Tensor<4>,
     /// x, `[B, L, D]`; of padded positions, the padding row.
     history: Tensor<3>,
-    /// What distances and times add.
+    /// What distances and times add to scores.
     recency: Option<Tensor<4>>,
+    /// What they add to events.
+    rows: Option<PlacedRows>,
 }
 
 impl Projected {
@@ -123,8 +134,12 @@ impl Projected {
         let length = self.history.dims()[1];
         let products = self.target.clone().matmul(self.history.clone().swap_dims(1, 2));
         let scores = products.reshape([batch, candidates, heads, length]) + self.shift.clone();
-        match &self.recency {
+        let scores = match &self.recency {
             Some(bias) => scores + bias.clone(),
+            None => scores,
+        };
+        match &self.rows {
+            Some(rows) => scores + rows.scores(&self.target, heads),
             None => scores,
         }
     }
@@ -175,7 +190,8 @@ impl TargetAttention {
             target: candidates.place(targets).reshape([batch, count * heads, width]),
             shift: candidates.place(shifts).reshape([batch, count, heads, 1]),
             history: history.place(history_rows),
-            recency: self.recency.as_ref().map(|recency| recency.bias(history, candidates)),
+            recency: self.recency.as_ref().and_then(|recency| recency.bias(history, candidates)),
+            rows: self.recency.as_ref().and_then(|recency| recency.rows(history, candidates)),
         }
     }
 
@@ -193,9 +209,13 @@ impl TargetAttention {
         let [batch, length, width] = projected.history.dims();
         let scores = relevance.unwrap_or_else(|| projected.relevance());
         let [_, candidates, heads, _] = scores.dims();
-        let means = weights(scores, width, selection)
-            .reshape([batch, candidates * heads, length])
-            .matmul(projected.history);
+        let weights = weights(scores, width, selection);
+        let added = projected.rows.map(|rows| rows.means(&weights));
+        let means = weights.reshape([batch, candidates * heads, length]).matmul(projected.history);
+        let means = match added {
+            Some(added) => means + added,
+            None => means,
+        };
         self.combine(means.reshape([batch * candidates, heads * width]), any)
     }
 

@@ -31,6 +31,7 @@ pub use hash::{HashBits, HashBitsConfig};
 pub use head::{Head, HeadConfig};
 pub use pair::{ModalityRows, PairEncoder, PairEncoderConfig, Pairs};
 pub use recency::Recency;
+pub(crate) use recency::{PlacedRows, RecencyConfig};
 pub(crate) use select::NOT_SELECTED;
 pub use select::{Selection, select_last_k, select_top_k};
 pub use short_term::{ShortTerm, ShortTermConfig, States};

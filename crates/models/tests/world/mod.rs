@@ -55,6 +55,17 @@ pub fn variants() -> Vec<(String, ModelKind, ModelConfig)> {
         let config = ModelConfig { distance_bias: 4, time_bias: true, ..config() };
         all.push((format!("{} with biases by distance and time", kind.name()), kind, config));
     }
+    for kind in [
+        ModelKind::Base,
+        ModelKind::Sim,
+        ModelKind::Qin,
+        ModelKind::Twin,
+        ModelKind::Seminar,
+        ModelKind::Muse,
+    ] {
+        let config = ModelConfig { distance_rows: 4, time_rows: true, ..config() };
+        all.push((format!("{} with rows by distance and time", kind.name()), kind, config));
+    }
     all.push((
         "twin per-event gate".into(),
         ModelKind::Twin,

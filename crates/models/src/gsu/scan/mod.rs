@@ -38,25 +38,32 @@ pub(crate) fn scan<G: Gsu>(
     let [_, length] = pairs.history.dims();
     let heads = attention.query.len();
     let (absorbed, shifts) = attention.absorb(&pairs.targets);
+    let [_, width] = pairs.events.dims();
+    let recency = attention.recency.as_ref();
+    let inverse = positions(pairs.history);
+    let mut rows = host_rows(&pairs.events);
+    let added = recency.map(|recency| recency.host_rows(pairs.history, pairs.candidates)).unwrap_or_default();
+    let by_position = !added.is_empty();
+    if by_position {
+        let placed = inverse.iter().flat_map(|&row| &rows[row as usize * width..][..width]);
+        rows = placed.zip(&added).map(|(value, added)| value + added).collect();
+    }
     let task = Task {
-        width: pairs.events.dims()[1],
+        width,
         length,
         heads,
         count,
         top_k,
         mask_padding: attention.masks_padding(),
         padding_is_zero: G::PADDING_IS_ZERO,
-        inverse: positions(pairs.history),
+        inverse,
+        by_position,
         mask: pairs.history.mask.to_data_as::<bool>().try_into_vec().expect("the data was converted to bool"),
         candidates: positions(pairs.candidates),
-        pairs: host_rows(&pairs.events),
+        pairs: rows,
         absorbed: host_rows(&absorbed),
         shifts: host_rows(&shifts),
-        recency: attention
-            .recency
-            .as_ref()
-            .map(|recency| recency.host(pairs.history, pairs.candidates))
-            .unwrap_or_default(),
+        recency: recency.map(|recency| recency.host(pairs.history, pairs.candidates)).unwrap_or_default(),
         gsu: gsu.host(),
     };
     let (means, weights) = task.run(with_weights, &|user, scratch, out, weights| {
@@ -78,13 +85,15 @@ struct Task<G> {
     top_k: usize,
     mask_padding: bool,
     padding_is_zero: bool,
-    /// Rows of `pairs` at each position, `[B, L]`.
+    /// The unique event at each position, `[B, L]`.
     inverse: Vec<u32>,
+    /// `pairs` has a row for each position in place of one for each unique event.
+    by_position: bool,
     /// Padding mask, `[B, L]`.
     mask: Vec<bool>,
     /// Rows of targets, `[B, C]`.
     candidates: Vec<u32>,
-    /// `[U, D]`.
+    /// `[U, D]`, or `[B·L, D]`.
     pairs: Vec<f32>,
     /// `[V, H·D]`.
     absorbed: Vec<f32>,
@@ -101,6 +110,8 @@ struct Scratch<T> {
     /// Positions that are looked at, and their rows.
     positions: Vec<u32>,
     rows: Vec<u32>,
+    /// Their rows of `pairs`.
+    own: Vec<u32>,
     /// Keys of the attention in panels.
     panels: Vec<f32>,
     /// Events row after row, for the weighted means.
@@ -160,7 +171,7 @@ impl<G: HostGsu> User<'_, G> {
     fn run<S: Simd>(self, simd: S) {
         let Task { width, length, heads, top_k, mask_padding, padding_is_zero, .. } = *self.task;
         let Self { task, user, scratch, out, weights: mut explained } = self;
-        let Scratch { positions, rows, panels, events, scores, kept, weights, gsu } = scratch;
+        let Scratch { positions, rows, own, panels, events, scores, kept, weights, gsu } = scratch;
         let mask = &task.mask[user * length..][..length];
         positions.clear();
         positions.extend((0..length as u32).filter(|&l| mask[l as usize] || !mask_padding));
@@ -169,14 +180,19 @@ impl<G: HostGsu> User<'_, G> {
         }
         rows.clear();
         rows.extend(positions.iter().map(|&l| task.inverse[user * length + l as usize]));
+        own.clear();
+        match task.by_position {
+            true => own.extend(positions.iter().map(|&l| (user * length) as u32 + l)),
+            false => own.extend_from_slice(rows),
+        }
         let seen = Seen { positions, rows, mask, length };
 
-        pack(&task.pairs, width, seen.rows, panels);
+        pack(&task.pairs, width, own, panels);
         let padded_width = width.next_multiple_of(16);
         // As published, padding that is selected enters as a zero row; without a search it does not.
         let is_zero = |l: u32| padding_is_zero && !mask[l as usize];
         events.clear();
-        for (&l, &row) in seen.positions.iter().zip(seen.rows) {
+        for (&l, &row) in seen.positions.iter().zip(own.iter()) {
             let end = events.len() + padded_width;
             if !is_zero(l) {
                 events.extend_from_slice(&task.pairs[row as usize * width..][..width]);
@@ -328,6 +344,7 @@ mod tests {
             mask_padding: true,
             padding_is_zero,
             inverse: history,
+            by_position: false,
             mask: (0..users * length).map(|at| at % length >= (at / length) * 8).collect(),
             candidates,
             pairs: draw(width),
