@@ -51,6 +51,7 @@ mod config;
 mod error;
 mod eta;
 mod events;
+pub mod fused;
 pub mod gsu;
 mod init;
 mod kinds;

@@ -161,8 +161,8 @@ impl Scores {
 pub struct Retrieval {
     /// The vector that the exact search unit made of the kept events, `[B, C, D]`.
     pub attended: Tensor<3>,
-    /// Relevance of each event for each candidate, `[B, C, H or 1, L]`; only where gradients are recorded, as
-    /// scoring without a tape never holds it.
+    /// Relevance of each event for each candidate, `[B, C, H or 1, L]`; only where gradients are recorded by tensor operators, see
+    /// [`fused`](crate::fused): one pass over each user's events never holds it.
     pub relevance: Option<Tensor<4>>,
     /// Which events were kept; likewise.
     pub selection: Option<Selection>,

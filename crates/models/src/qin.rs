@@ -142,10 +142,11 @@ impl SequenceModel for Qin {
         let pairs = self.encode(history, candidates);
         let gsu = self.gsu(&history.unique, &candidates.unique);
         let retrieval = self.attention.attend_top_k(&gsu, &pairs, self.config.top_k);
-        let targets = pairs.placed_targets();
-        let relevance = retrieval.relevance.clone();
+        let taped = pairs.events.device().is_autodiff();
+        let by_item = || gsu.by_item.relevance(history, candidates);
+        let by_item = taped.then(|| retrieval.relevance.clone().unwrap_or_else(by_item));
         let gsu_logits =
-            relevance.and_then(|by_item| self.gsu_logits(&gsu, by_item, &pairs, targets.clone()));
+            by_item.and_then(|by_item| self.gsu_logits(&gsu, by_item, &pairs, pairs.placed_targets()));
         let states = ShortTerm::read(&self.short_term, &pairs);
         let logits = self.head.answer(retrieval.attended.clone(), states.as_ref(), &pairs);
         Scores { logits, gsu_logits, retrieval: Some(retrieval), states }

@@ -97,10 +97,12 @@ impl SequenceModel for Sim {
 
     fn score(&self, history: &Events, candidates: &Events) -> Scores {
         let pairs = self.pair.encode(history, candidates);
-        let retrieval = self.attention.attend_top_k(&self.gsu(&pairs), &pairs, self.config.top_k);
-        let targets = pairs.placed_targets();
-        let relevance = retrieval.relevance.clone();
-        let gsu_logits = relevance.map(|scores| self.gsu_logits(scores, &pairs, targets.clone()));
+        let gsu = self.gsu(&pairs);
+        let retrieval = self.attention.attend_top_k(&gsu, &pairs, self.config.top_k);
+        let gsu_logits = pairs.events.device().is_autodiff().then(|| {
+            let relevance = retrieval.relevance.clone().unwrap_or_else(|| gsu.relevance(history, candidates));
+            self.gsu_logits(relevance, &pairs, pairs.placed_targets())
+        });
         let states = ShortTerm::read(&self.short_term, &pairs);
         let logits = self.head.answer(retrieval.attended.clone(), states.as_ref(), &pairs);
         Scores { logits, gsu_logits, retrieval: Some(retrieval), states }

@@ -2,6 +2,8 @@
 
 use burn::tensor::Tensor;
 
+#[cfg(feature = "flex")]
+use crate::fused;
 use crate::gsu::scan::scan;
 use crate::gsu::{Gsu, Scene};
 use crate::model::Retrieval;
@@ -10,11 +12,17 @@ use crate::parts::{Pairs, Projected, Selection, TargetAttention, attention_weigh
 impl TargetAttention {
     /// The general search by `gsu`, then attention over the `top_k` events that it keeps for each candidate.
     ///
-    /// Where gradients are recorded, tensors hold every score, `[B, C, H, L]`; elsewhere one pass over each user's events
-    /// gives the same numbers, see [`gsu`](crate::gsu).
+    /// On the device flex, and without a tape anywhere, one pass over each user's events, see [`gsu`](crate::gsu) and
+    /// [`fused`](crate::fused). Else tensors hold every score, `[B, C, H, L]`, and what was retrieved says them.
     pub fn attend_top_k<G: Gsu>(&self, gsu: &G, pairs: &Pairs<'_>, top_k: usize) -> Retrieval {
         if !pairs.events.device().is_autodiff() {
             let attended = scan(self, gsu, pairs, top_k, false).attended;
+            return Retrieval { attended, relevance: None, selection: None };
+        }
+        #[cfg(feature = "flex")]
+        if self.masks_padding() && self.recency.is_none() && fused::taken(&pairs.events) {
+            let means = fused::attend(self, gsu, pairs, top_k);
+            let attended = self.combine(means, pairs.any(pairs.seen().as_ref()));
             return Retrieval { attended, relevance: None, selection: None };
         }
         let seen = pairs.seen();

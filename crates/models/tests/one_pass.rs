@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
+use seminar_models::fused::composed;
 use seminar_models::losses::{grouped_softmax, sampled_softmax};
 use seminar_models::weights::StateDict;
 use seminar_models::{AnyModel, Events, ModelConfig, ModelKind, SequenceModel, Successors, Times, integers};
@@ -136,6 +137,19 @@ fn learned(
     (f64::from(loss.clone().into_scalar::<f32>()), support::gradients(model, &loss.backward()))
 }
 
+/// Whether gradients are the same but for rounding; else which are not.
+fn near(own: &StateDict, expected: &StateDict) -> Result<(), String> {
+    for (tensor, array) in own {
+        let theirs = &expected[tensor].values;
+        let largest = theirs.iter().fold(1e-3f32, |most, value| most.max(value.abs()));
+        let far = |(a, b): &(&f32, &f32)| (*a - *b).abs() >= 2e-5 * largest.max(1.0);
+        if let Some((a, b)) = array.values.iter().zip(theirs).find(far) {
+            return Err(format!("{tensor}: {a} {b}"));
+        }
+    }
+    if own.len() == expected.len() { Ok(()) } else { Err("other tensors have gradients".into()) }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
@@ -149,12 +163,22 @@ proptest! {
             let (one, own) = learned(&model, &world, &one_pass(&world, &users, &device), L);
             let (several, expected) = learned(&model, &world, &separate(&world, &users, &device), 1);
             prop_assert!((one - several).abs() < 1e-5 * several.abs().max(1.0), "{name}: {one} {several}");
-            for (tensor, array) in &own {
-                let theirs = &expected[tensor].values;
-                let largest = theirs.iter().fold(1e-3f32, |most, value| most.max(value.abs()));
-                for (a, b) in array.values.iter().zip(theirs) {
-                    prop_assert!((a - b).abs() < 2e-5 * largest.max(1.0), "{name}, {tensor}: {a} {b}");
-                }
+            prop_assert!(near(&own, &expected).is_ok(), "{name}, {}", near(&own, &expected).unwrap_err());
+        }
+    }
+
+    /// Fused functions against the tensor operators in whose place they stand: loss and every gradient, in one pass and in separate
+    /// examples, with histories longer than what is kept.
+    #[test]
+    fn fused_functions_give_the_numbers_of_tensor_operators(users in users(), seed in any::<u64>()) {
+        let (world, device) = (World::new(seed), Device::flex().autodiff());
+        for (name, kind, config) in variants() {
+            let model = build(kind, &config, L, &device);
+            for batch in [one_pass(&world, &users, &device), separate(&world, &users, &device)] {
+                let (loss, own) = learned(&model, &world, &batch, L);
+                let (theirs, expected) = composed(|| learned(&model, &world, &batch, L));
+                prop_assert!((loss - theirs).abs() < 1e-5 * theirs.abs().max(1.0), "{name}: {loss} {theirs}");
+                prop_assert!(near(&own, &expected).is_ok(), "{name}, {}", near(&own, &expected).unwrap_err());
             }
         }
     }

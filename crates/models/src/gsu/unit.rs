@@ -38,7 +38,7 @@ pub struct Scene<'a> {
 }
 
 /// The host form of a [`Gsu`], for one pass over each user's events.
-pub trait HostGsu: Sync {
+pub trait HostGsu: std::fmt::Debug + Send + Sync + 'static {
     /// Each head keeps events of its own: [`HostGsu::keep`] is called once per head, else once per candidate.
     const PER_HEAD: bool = false;
     /// Working memory of a thread.

@@ -10,11 +10,17 @@ pub const PANEL: usize = 32;
 /// Copies rows of a table `[·, width]` into panels `[panel, width, PANEL]`, padded with zeros.
 #[inline(always)]
 pub fn pack(table: &[f32], width: usize, rows: &[u32], panels: &mut Vec<f32>) {
+    pack_part(table, [width, 0, width], rows, panels);
+}
+
+/// The same of a part of each row: rows of length `stride`, of which `width` numbers are taken from `start` on.
+#[inline(always)]
+pub fn pack_part(table: &[f32], [stride, start, width]: [usize; 3], rows: &[u32], panels: &mut Vec<f32>) {
     panels.clear();
     panels.resize(rows.len().div_ceil(PANEL) * PANEL * width, 0.0);
     for (rows, panel) in rows.chunks(PANEL).zip(panels.chunks_exact_mut(PANEL * width)) {
         for (lane, &row) in rows.iter().enumerate() {
-            let source = &table[row as usize * width..][..width];
+            let source = &table[row as usize * stride + start..][..width];
             for (component, &value) in source.iter().enumerate() {
                 panel[component * PANEL + lane] = value;
             }
@@ -124,6 +130,15 @@ pub fn weighted_sum<S: Simd>(
             columns::<S, 1>(simd, weights, kept, rows, stride, start, out)
         };
     }
+}
+
+/// `out += factor · row`.
+#[inline(always)]
+pub fn add_scaled<S: Simd>(simd: S, factor: f32, row: &[f32], out: &mut [f32]) {
+    let factors = simd.splat_f32s(factor);
+    let ((rows, rest), (outs, out_rest)) = (S::as_simd_f32s(row), S::as_mut_simd_f32s(out));
+    outs.iter_mut().zip(rows).for_each(|(out, &row)| *out = simd.mul_add_f32s(factors, row, *out));
+    out_rest.iter_mut().zip(rest).for_each(|(out, &row)| *out = f32::mul_add(factor, row, *out));
 }
 
 /// `N` vectors of columns from `start` on; returns where they end.

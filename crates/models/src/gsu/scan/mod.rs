@@ -1,4 +1,4 @@
-//! Search and attention in one pass over each user's events, for scoring without a tape.
+//! Search and attention in one pass over each user's events.
 //!
 //! Tensor operators would write every score, every selection and every weight, `[B, C, H, L]`, to memory and read it
 //! back. Here a user's events are packed once, and each candidate is scored, cut to its K best and attended to while
@@ -7,15 +7,18 @@
 
 mod cut;
 mod kernel;
+mod user;
 
 use burn::tensor::{Tensor, TensorData};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Arch, Simd};
 use rayon::prelude::*;
 
-pub(crate) use self::kernel::softmax;
-pub(super) use self::kernel::{PANEL, pack, products};
-use super::unit::{Candidate, Gsu, HostGsu, Seen};
-use crate::events::{Events, host_integers};
+pub(crate) use self::kernel::{PANEL, pack, pack_part, products};
+pub(crate) use self::kernel::{add_scaled, softmax, weighted_sum};
+pub(crate) use self::user::{Record, Trace, all_products};
+use self::user::{Scratch, User};
+use super::unit::{Gsu, HostGsu};
+use crate::events::{Events, host_bools, host_integers};
 use crate::parts::{Pairs, TargetAttention};
 
 /// What a scan gives.
@@ -26,7 +29,7 @@ pub(crate) struct Scanned {
     pub weights: Option<Tensor<3>>,
 }
 
-/// Searches by `gsu`, and attends to the `top_k` events that it keeps.
+/// Searches by `gsu`, and attends to the `top_k` events that it keeps, without a tape. All candidates see the whole history.
 pub(crate) fn scan<G: Gsu>(
     attention: &TargetAttention,
     gsu: &G,
@@ -36,237 +39,123 @@ pub(crate) fn scan<G: Gsu>(
 ) -> Scanned {
     let [batch, count] = pairs.candidates.dims();
     let [_, length] = pairs.history.dims();
-    let heads = attention.query.len();
     let (absorbed, shifts) = attention.absorb(&pairs.targets);
-    let [_, width] = pairs.events.dims();
-    let recency = attention.recency.as_ref();
-    let inverse = positions(pairs.history);
+    let mut plan = Plan::of(attention, gsu, pairs, top_k);
     let mut rows = host_rows(&pairs.events);
-    let added = recency.map(|recency| recency.host_rows(pairs.history, pairs.candidates)).unwrap_or_default();
-    let by_position = !added.is_empty();
-    if by_position {
-        let placed = inverse.iter().flat_map(|&row| &rows[row as usize * width..][..width]);
-        rows = placed.zip(&added).map(|(value, added)| value + added).collect();
+    if let Some(recency) = &attention.recency {
+        plan.recency = recency.host(pairs.history, pairs.candidates);
+        let added = recency.host_rows(pairs.history, pairs.candidates);
+        plan.by_position = !added.is_empty();
+        if plan.by_position {
+            let placed =
+                plan.inverse.iter().flat_map(|&row| &rows[row as usize * plan.width..][..plan.width]);
+            rows = placed.zip(&added).map(|(value, added)| value + added).collect();
+        }
     }
-    let task = Task {
-        width,
-        length,
-        heads,
-        count,
-        top_k,
-        mask_padding: attention.masks_padding(),
-        padding_is_zero: G::PADDING_IS_ZERO,
-        inverse,
-        by_position,
-        mask: pairs.history.mask.to_data_as::<bool>().try_into_vec().expect("the data was converted to bool"),
-        candidates: positions(pairs.candidates),
-        pairs: rows,
-        absorbed: host_rows(&absorbed),
-        shifts: host_rows(&shifts),
-        recency: recency.map(|recency| recency.host(pairs.history, pairs.candidates)).unwrap_or_default(),
-        gsu: gsu.host(),
+    let task =
+        Task { plan: &plan, pairs: &rows, absorbed: &host_rows(&absorbed), shifts: &host_rows(&shifts) };
+    let mut weights = with_weights.then(|| vec![0.0; batch * count * length]);
+    let records = match &mut weights {
+        Some(all) => all.chunks_exact_mut(count * length).map(Record::Weights).collect(),
+        None => (0..batch).map(|_| Record::Nothing).collect(),
     };
-    let (means, weights) = task.run(with_weights, &|user, scratch, out, weights| {
-        Arch::new().dispatch(User { task: &task, user, scratch, out, weights });
-    });
+    let means = task.run(records);
     let device = pairs.events.device();
-    let means = Tensor::from_data(TensorData::new(means, [batch * count, heads * task.width]), &device);
+    let means = Tensor::from_data(TensorData::new(means, [batch * count, plan.heads * plan.width]), &device);
     let weights =
         weights.map(|weights| Tensor::from_data(TensorData::new(weights, [batch, count, length]), &device));
     Scanned { attended: attention.combine(means, pairs.any(None)), weights }
 }
 
-/// A batch on the host.
-struct Task<G> {
-    width: usize,
-    length: usize,
-    heads: usize,
-    count: usize,
+/// What a batch looks at: everything but the vectors.
+#[derive(Debug)]
+pub(crate) struct Plan<G> {
+    /// D.
+    pub width: usize,
+    /// L.
+    pub length: usize,
+    /// H.
+    pub heads: usize,
+    /// C.
+    pub count: usize,
     top_k: usize,
     mask_padding: bool,
     padding_is_zero: bool,
     /// The unique event at each position, `[B, L]`.
-    inverse: Vec<u32>,
-    /// `pairs` has a row for each position in place of one for each unique event.
+    pub inverse: Vec<u32>,
+    /// There is a row for each position in place of one for each unique event.
     by_position: bool,
     /// Padding mask, `[B, L]`.
     mask: Vec<bool>,
     /// Rows of targets, `[B, C]`.
-    candidates: Vec<u32>,
-    /// `[U, D]`, or `[B·L, D]`.
-    pairs: Vec<f32>,
-    /// `[V, H·D]`.
-    absorbed: Vec<f32>,
-    /// `[V, H]`.
-    shifts: Vec<f32>,
+    pub candidates: Vec<u32>,
+    /// How many positions each candidate sees, `[B, C]`; nothing where all see everything.
+    sees: Vec<u32>,
     /// What distances and times add to scores, `[B, H, L]`, or nothing.
     recency: Vec<f32>,
     gsu: G,
 }
 
-/// Working memory of a thread.
-#[derive(Default)]
-struct Scratch<T> {
-    /// Positions that are looked at, and their rows.
-    positions: Vec<u32>,
-    rows: Vec<u32>,
-    /// Their rows of `pairs`.
-    own: Vec<u32>,
-    /// Keys of the attention in panels.
-    panels: Vec<f32>,
-    /// Events row after row, for the weighted means.
-    events: Vec<f32>,
-    /// Scores of the attention's heads.
-    scores: Vec<f32>,
-    kept: Vec<u32>,
-    weights: Vec<f32>,
-    /// Of the search.
-    gsu: T,
+impl<G: HostGsu> Plan<G> {
+    /// The plan of a batch, without distances and times.
+    pub fn of<S: Gsu<Host = G>>(
+        attention: &TargetAttention,
+        gsu: &S,
+        pairs: &Pairs<'_>,
+        top_k: usize,
+    ) -> Self {
+        let ([_, length], [_, count]) = (pairs.history.dims(), pairs.candidates.dims());
+        Self {
+            width: pairs.events.dims()[1],
+            length,
+            heads: attention.query.len(),
+            count,
+            top_k,
+            mask_padding: attention.masks_padding(),
+            padding_is_zero: S::PADDING_IS_ZERO,
+            inverse: positions(pairs.history),
+            by_position: false,
+            mask: host_bools(&pairs.history.mask),
+            candidates: positions(pairs.candidates),
+            sees: pairs.candidates.sees.as_ref().map(host_integers).unwrap_or_default(),
+            recency: Vec::new(),
+            gsu: gsu.host(),
+        }
+    }
 }
 
-type OneUser<'a, G> =
-    &'a (dyn Fn(usize, &mut Scratch<<G as HostGsu>::Scratch>, &mut [f32], Option<&mut [f32]>) + Sync);
+/// A plan with the vectors.
+#[derive(Clone, Copy)]
+pub(crate) struct Task<'a, G> {
+    /// What is looked at.
+    pub plan: &'a Plan<G>,
+    /// `[U, D]`, or `[B·L, D]`.
+    pub pairs: &'a [f32],
+    /// `[V, H·D]`.
+    pub absorbed: &'a [f32],
+    /// `[V, H]`.
+    pub shifts: &'a [f32],
+}
 
-impl<G: HostGsu> Task<G> {
-    /// The weighted means of all users, `[B, C, H, D]`; and the weights `[B, C, L]`, if asked for.
-    fn run(&self, with_weights: bool, one: OneUser<'_, G>) -> (Vec<f32>, Option<Vec<f32>>) {
-        let users = self.candidates.len() / self.count;
-        let (size, area) = (self.count * self.heads * self.width, self.count * self.length);
-        let mut means = vec![0.0; users * size];
-        let mut weights = with_weights.then(|| vec![0.0; users * area]);
-        let per_user: Vec<Option<&mut [f32]>> = match &mut weights {
-            Some(all) => all.chunks_exact_mut(area).map(Some).collect(),
-            None => (0..users).map(|_| None).collect(),
-        };
-        let outputs = means.par_chunks_exact_mut(size).zip(per_user).enumerate();
-        outputs.for_each_init(Scratch::default, |scratch, (user, (out, weights))| {
-            one(user, scratch, out, weights)
+impl<G: HostGsu> Task<'_, G> {
+    /// The weighted means of all users, `[B, C, H, D]`. Each user's record keeps what it asks for.
+    pub fn run(&self, records: Vec<Record<'_>>) -> Vec<f32> {
+        self.run_with(records, &|work| Arch::new().dispatch(work))
+    }
+
+    fn run_with(&self, records: Vec<Record<'_>>, one: OneUser<'_, G>) -> Vec<f32> {
+        let Plan { count, heads, width, .. } = *self.plan;
+        let size = count * heads * width;
+        let mut means = vec![0.0; records.len() * size];
+        let outputs = means.par_chunks_exact_mut(size).zip(records).enumerate();
+        outputs.for_each_init(Scratch::default, |scratch, (user, (out, record))| {
+            one(User { task: self, user, scratch, out, record });
         });
-        (means, weights)
+        means
     }
 }
 
-/// The work on one user.
-struct User<'a, G: HostGsu> {
-    task: &'a Task<G>,
-    user: usize,
-    scratch: &'a mut Scratch<G::Scratch>,
-    /// `[C, H, D]`.
-    out: &'a mut [f32],
-    /// `[C, L]`.
-    weights: Option<&'a mut [f32]>,
-}
-
-impl<G: HostGsu> WithSimd for User<'_, G> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        self.run(simd);
-    }
-}
-
-impl<G: HostGsu> User<'_, G> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Task { width, length, heads, top_k, mask_padding, padding_is_zero, .. } = *self.task;
-        let Self { task, user, scratch, out, weights: mut explained } = self;
-        let Scratch { positions, rows, own, panels, events, scores, kept, weights, gsu } = scratch;
-        let mask = &task.mask[user * length..][..length];
-        positions.clear();
-        positions.extend((0..length as u32).filter(|&l| mask[l as usize] || !mask_padding));
-        if positions.is_empty() {
-            return;
-        }
-        rows.clear();
-        rows.extend(positions.iter().map(|&l| task.inverse[user * length + l as usize]));
-        own.clear();
-        match task.by_position {
-            true => own.extend(positions.iter().map(|&l| (user * length) as u32 + l)),
-            false => own.extend_from_slice(rows),
-        }
-        let seen = Seen { positions, rows, mask, length };
-
-        pack(&task.pairs, width, own, panels);
-        let padded_width = width.next_multiple_of(16);
-        // As published, padding that is selected enters as a zero row; without a search it does not.
-        let is_zero = |l: u32| padding_is_zero && !mask[l as usize];
-        events.clear();
-        for (&l, &row) in seen.positions.iter().zip(own.iter()) {
-            let end = events.len() + padded_width;
-            if !is_zero(l) {
-                events.extend_from_slice(&task.pairs[row as usize * width..][..width]);
-            }
-            events.resize(end, 0.0);
-        }
-        task.gsu.enter(&seen, gsu);
-        let stride = seen.len().next_multiple_of(PANEL);
-        scores.resize(stride * heads, 0.0);
-        kept.resize(length, 0);
-        weights.resize(length, 0.0);
-        let scale = 1.0 / (width as f32).sqrt();
-        let candidates = &task.candidates[user * task.count..][..task.count];
-        let recency = task.recency.get(user * heads * length..).unwrap_or_default();
-        let recency = &recency[..recency.len().min(heads * length)];
-        for (number, (&target, out)) in candidates.iter().zip(out.chunks_exact_mut(heads * width)).enumerate()
-        {
-            let absorbed = &task.absorbed[target as usize * heads * width..][..heads * width];
-            let shifts = &task.shifts[target as usize * heads..][..heads];
-            all_products(simd, absorbed, panels, width, scores, stride);
-            for (row, bias) in scores.chunks_exact_mut(stride).zip(recency.chunks_exact(length)) {
-                row.iter_mut().zip(seen.positions).for_each(|(score, &l)| *score += bias[l as usize]);
-            }
-            let mut count = 0;
-            for (head, out) in out.chunks_exact_mut(width).enumerate() {
-                let row = &scores[head * stride..][..seen.len()];
-                if G::PER_HEAD || head == 0 {
-                    let candidate = Candidate { seen: &seen, target, scores: row, k: top_k };
-                    count = task.gsu.keep(simd, &candidate, gsu, kept);
-                }
-                let (kept, weights) = (&kept[..count], &mut weights[..count]);
-                for (weight, &at) in weights.iter_mut().zip(kept) {
-                    let l = seen.positions[at as usize];
-                    let score = match !mask_padding && is_zero(l) {
-                        true => recency.get(head * length + l as usize).copied().unwrap_or_default(),
-                        false => row[at as usize],
-                    };
-                    *weight = score + shifts[head];
-                }
-                kernel::softmax(simd, weights, scale);
-                kernel::weighted_sum(simd, weights, kept, events, padded_width, out);
-                if let Some(explained) = &mut explained {
-                    let explained = &mut explained[number * length..][..length];
-                    for (weight, &at) in weights.iter().zip(kept) {
-                        explained[seen.positions[at as usize] as usize] += weight / heads as f32;
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Inner products of all heads' targets `[H, D]` with the packed events, four heads at a time.
-#[inline(always)]
-fn all_products<S: Simd>(
-    simd: S,
-    targets: &[f32],
-    panels: &[f32],
-    width: usize,
-    out: &mut [f32],
-    stride: usize,
-) {
-    let groups = targets.chunks(4 * width).zip(out.chunks_mut(4 * stride));
-    for (targets, out) in groups {
-        if targets.len() == 4 * width {
-            let head = |number: usize| &targets[number * width..][..width];
-            products(simd, [head(0), head(1), head(2), head(3)], panels, width, out, stride);
-        } else {
-            for (target, out) in targets.chunks_exact(width).zip(out.chunks_exact_mut(stride)) {
-                products(simd, [target], panels, width, out, stride);
-            }
-        }
-    }
-}
+type OneUser<'a, G> = &'a (dyn Fn(User<'_, G>) + Sync);
 
 /// The positions of the `k` best scores, ascending, and their number.
 #[inline(always)]
@@ -326,8 +215,15 @@ mod tests {
 
     type Draw<'a> = &'a mut dyn FnMut(usize) -> Vec<f32>;
 
+    struct Batch<G> {
+        plan: Plan<G>,
+        pairs: Vec<f32>,
+        absorbed: Vec<f32>,
+        shifts: Vec<f32>,
+    }
+
     /// A batch of random numbers; a few histories are short or empty.
-    fn task<G>(search: impl FnOnce(Draw<'_>) -> G, padding_is_zero: bool, heads: usize) -> Task<G> {
+    fn batch<G>(search: impl FnOnce(Draw<'_>) -> G, padding_is_zero: bool, heads: usize) -> Batch<G> {
         let (users, length, count, width, distinct) = (7, 45, 5, 20, 60);
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let index = |rng: &mut ChaCha8Rng, n: usize| (0..n).map(|_| rng.random_range(0..distinct)).collect();
@@ -335,7 +231,9 @@ mod tests {
         let mut draw = |n: usize| -> Vec<f32> {
             (0..n * distinct as usize).map(|_| 2.0 * rng.random::<f32>() - 1.0).collect()
         };
-        Task {
+        let (pairs, absorbed, shifts) = (draw(width), draw(width * heads), draw(heads));
+        let recency = draw(users * length)[..users * length * heads].to_vec();
+        let plan = Plan {
             width,
             length,
             heads,
@@ -346,38 +244,55 @@ mod tests {
             inverse: history,
             by_position: false,
             mask: (0..users * length).map(|at| at % length >= (at / length) * 8).collect(),
+            // Candidates see all, or a part.
+            sees: (0..users * count).map(|at| [45, 45, 44, 20, 0][at % count]).collect(),
             candidates,
-            pairs: draw(width),
-            absorbed: draw(width * heads),
-            recency: draw(users * length)[..users * length * heads].to_vec(),
-            shifts: draw(heads),
+            recency,
             gsu: search(&mut draw),
-        }
+        };
+        Batch { plan, pairs, absorbed, shifts }
     }
 
-    fn check<G: HostGsu>(task: &Task<G>) {
-        let (scalar, sums) = task.run(true, &|user, scratch, out, weights| {
-            User { task, user, scratch, out, weights }.run(Scalar::new());
-        });
+    fn check<G: HostGsu>(Batch { plan, pairs, absorbed, shifts }: &Batch<G>) {
+        let task = Task { plan, pairs, absorbed, shifts };
+        let Plan { length, count, heads, top_k, .. } = *plan;
+        let users = plan.candidates.len() / count;
+        let mut sums = vec![0.0; users * count * length];
+        let records = sums.chunks_exact_mut(count * length).map(Record::Weights).collect();
+        let scalar = task.run_with(records, &|user| user.run(Scalar::new()));
+        let mut traces = vec![Trace::default(); users];
         for threads in [1, 3] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let (vectors, _) = pool.install(|| {
-                task.run(false, &|user, scratch, out, weights| {
-                    Arch::new().dispatch(User { task, user, scratch, out, weights });
-                })
-            });
+            traces.fill(Trace::default());
+            let vectors = pool.install(|| task.run(traces.iter_mut().map(Record::Trace).collect()));
             let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
             assert!(bits(&vectors) == bits(&scalar));
         }
         assert!(scalar.iter().any(|&x| x != 0.0) && scalar.iter().all(|x| x.is_finite()));
-        // The weights of each candidate sum to 1, for users with an event.
-        for (at, weights) in sums.unwrap().chunks_exact(task.length).enumerate() {
-            let user = at / task.count;
-            let expected =
-                if task.mask[user * task.length..][..task.length].contains(&true) { 1.0 } else { 0.0 };
+        // The weights of each candidate sum to 1, if it sees an event, and lie on what it sees; traces say the same.
+        for (at, weights) in sums.chunks_exact(length).enumerate() {
+            let (user, number) = (at / count, at % count);
+            let sees = plan.sees[at] as usize;
+            let any = plan.mask[user * length..][..sees].contains(&true);
+            let expected = if any { 1.0 } else { 0.0 };
             assert!((weights.iter().sum::<f32>() - expected).abs() < 1e-5, "candidate {at}");
+            assert!(
+                weights[sees..].iter().all(|&weight| weight == 0.0),
+                "candidate {at} sees what comes later"
+            );
             let kept = weights.iter().filter(|&&w| w > 0.0).count();
-            assert!(kept <= task.top_k * task.heads, "candidate {at} leans on {kept} events");
+            assert!(kept <= top_k * heads, "candidate {at} leans on {kept} events");
+            let trace = &traces[user];
+            let mut traced = vec![0.0; length];
+            for row in number * heads..(number + 1) * heads {
+                let Some(&end) = trace.ends.get(row) else { continue };
+                let start = row.checked_sub(1).map_or(0, |before| trace.ends[before]);
+                for at in start as usize..end as usize {
+                    let l = trace.positions[trace.kept[at] as usize];
+                    traced[l as usize] += trace.weights[at] / heads as f32;
+                }
+            }
+            assert!(traced == weights, "candidate {at}");
         }
     }
 
@@ -386,20 +301,20 @@ mod tests {
         fn rows(draw: Draw<'_>) -> HostProduct {
             HostProduct { width: 12, targets: draw(12), keys: draw(12), padding: None }
         }
-        check(&task(|_| Heads, true, 4));
-        check(&task(|_| Recent, false, 3));
-        check(&task(rows, true, 4));
+        check(&batch(|_| Heads, true, 4));
+        check(&batch(|_| Recent, false, 3));
+        check(&batch(rows, true, 4));
         let codes = |draw: Draw<'_>| {
             let words = |rows: Vec<f32>| rows.iter().map(|x| u64::from(x.to_bits()) * 0x9e37_79b9).collect();
             Codes { bits: 192, words: 3, targets: words(draw(3)), keys: words(draw(3)) }
         };
-        check(&task(codes, true, 1));
+        check(&batch(codes, true, 1));
         let two_stages = |draw: Draw<'_>| HostQueryThenItem {
             by_query: rows(draw),
             by_item: rows(draw),
             keep: 15,
             has_query: Some((0..60).map(|i| (i % 2) as f32).collect()),
         };
-        check(&task(two_stages, true, 4));
+        check(&batch(two_stages, true, 4));
     }
 }
