@@ -41,7 +41,7 @@ impl<G: HostGsu> Function for Attend<G> {
     }
 
     fn value(&self, [absorbed, pairs, shifts, _]: [&[f32]; 4]) -> Vec<f32> {
-        let task = Task { plan: &self.plan, pairs, absorbed, shifts };
+        let task = Task { plan: &self.plan, pairs, absorbed, shifts, output: None };
         let mut traces = vec![Trace::default(); self.plan.candidates.len() / self.plan.count];
         let means = task.run(traces.iter_mut().map(Record::Trace).collect());
         self.traces.set(traces).expect("the value is computed once");

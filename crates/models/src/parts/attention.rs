@@ -230,7 +230,7 @@ impl TargetAttention {
     }
 
     /// `W_V W_O` of all heads, `[H·D, D]`, and what their biases add up to, `[1, D]`.
-    fn values_and_output(&self, width: usize) -> (Tensor<2>, Tensor<2>) {
+    pub(crate) fn values_and_output(&self, width: usize) -> (Tensor<2>, Tensor<2>) {
         let output = self.output.weight.val();
         let part = |head: usize| output.clone().narrow(0, head * width, width);
         let weights = self.value.iter().enumerate().map(|(head, v)| v.weight.val().matmul(part(head)));

@@ -64,14 +64,32 @@ pub struct Head {
 
 impl Head {
     /// Logits `[B, C]` of what was attended to, `[B, C, D]`, and of the states of a short-term tower where the head was made for one.
+    ///
+    /// With a tower the first layer is taken apart, `W₁ [u; t; s; s ⊙ t] = W_u u + W_t t + W_s s + W_p (s ⊙ t)`: what depends on the target
+    /// or the user alone is computed once for each of them.
     pub(crate) fn answer(
         &self,
         attended: Tensor<3>,
         states: Option<&States>,
         pairs: &Pairs<'_>,
     ) -> Tensor<2> {
-        let short = states.map(|states| states.users(pairs.candidates));
-        self.forward_with(attended, short, pairs.placed_targets())
+        let targets = pairs.placed_targets();
+        let Some(states) = states else { return self.forward(attended, targets) };
+        let [batch, count, width] = targets.dims();
+        let part = |number: usize| self.hidden.weight.val().narrow(0, number * width, width);
+        let apart = |rows: Tensor<3>, number: usize| {
+            rows.reshape([batch * count, width]).matmul(part(number)).reshape([batch, count, width])
+        };
+        let by_target = pairs.candidates.place(pairs.targets.clone().matmul(part(1)));
+        let by_short = states.each(states.rows.clone().matmul(part(2)), pairs.candidates);
+        let product = states.each(states.rows.clone(), pairs.candidates) * targets.clone();
+        let mut hidden = apart(attended.clone(), 0) + apart(product.clone(), 3) + by_target + by_short;
+        if let Some(bias) = &self.hidden.bias {
+            hidden = hidden + bias.val().reshape([1, 1, width]);
+        }
+        let logits = self.output.forward(relu(hidden)) + product.sum_dim(2);
+        let logits = if self.interaction { logits + (attended * targets).sum_dim(2) } else { logits };
+        logits.squeeze_dim(2)
     }
 
     /// Logits `[B, C]` of user vectors and targets, both `[B, C, D]`.

@@ -167,7 +167,13 @@ impl States {
 
     /// The user as each candidate sees it, `[B, C, D]`: the state at the newest event, zero without events.
     pub fn users(&self, candidates: &Events) -> Tensor<3> {
-        let ([batch, count], [_, width]) = (candidates.dims(), self.rows.dims());
+        let ([_, count], users) = (candidates.dims(), self.each(self.rows.clone(), candidates));
+        if users.dims()[1] == count { users } else { users.repeat_dim(1, count) }
+    }
+
+    /// `states` `[T, X]` as each candidate sees them, `[B, C, X]`, or `[B, 1, X]` where all candidates of a user see the same.
+    pub(crate) fn each(&self, states: Tensor<2>, candidates: &Events) -> Tensor<3> {
+        let ([batch, count], [_, width]) = (candidates.dims(), states.dims());
         let rows: Vec<Option<u32>> = match &candidates.sees {
             None => (0..batch).map(|user| self.before(user, self.length)).collect(),
             Some(sees) => {
@@ -180,9 +186,8 @@ impl States {
         let there: Vec<f32> = rows.iter().map(|row| f32::from(u8::from(row.is_some()))).collect();
         let there = Tensor::<2>::from_data(TensorData::new(there, [batch * each, 1]), &device);
         let numbers: Vec<u32> = rows.into_iter().map(Option::unwrap_or_default).collect();
-        let users = self.rows.clone().select(0, integers([batch * each], &numbers, &device)) * there;
-        let users = users.reshape([batch, each, width]);
-        if each == count { users } else { users.repeat_dim(1, count) }
+        let users = states.select(0, integers([batch * each], &numbers, &device)) * there;
+        users.reshape([batch, each, width])
     }
 }
 

@@ -52,8 +52,11 @@ pub(crate) fn scan<G: Gsu>(
             rows = placed.zip(&added).map(|(value, added)| value + added).collect();
         }
     }
+    // As published, users without events have an output, too: it is made of their means.
+    let output = attention.masks_padding().then(|| Output::of(attention, plan.width));
+    let (absorbed, shifts) = (host_rows(&absorbed), host_rows(&shifts));
     let task =
-        Task { plan: &plan, pairs: &rows, absorbed: &host_rows(&absorbed), shifts: &host_rows(&shifts) };
+        Task { plan: &plan, pairs: &rows, absorbed: &absorbed, shifts: &shifts, output: output.as_ref() };
     let mut weights = with_weights.then(|| vec![0.0; batch * count * length]);
     let records = match &mut weights {
         Some(all) => all.chunks_exact_mut(count * length).map(Record::Weights).collect(),
@@ -61,10 +64,37 @@ pub(crate) fn scan<G: Gsu>(
     };
     let means = task.run(records);
     let device = pairs.events.device();
-    let means = Tensor::from_data(TensorData::new(means, [batch * count, plan.heads * plan.width]), &device);
     let weights =
         weights.map(|weights| Tensor::from_data(TensorData::new(weights, [batch, count, length]), &device));
-    Scanned { attended: attention.combine(means, pairs.any(None)), weights }
+    let attended = match output {
+        Some(_) => Tensor::from_data(TensorData::new(means, [batch, count, plan.width]), &device),
+        None => {
+            let means = TensorData::new(means, [batch * count, plan.heads * plan.width]);
+            attention.combine(Tensor::from_data(means, &device), pairs.any(None))
+        }
+    };
+    Scanned { attended, weights }
+}
+
+/// What makes the exact search unit's output of the heads' means: values and output in one.
+pub(crate) struct Output {
+    /// `W_V W_O` of all heads, `[H·D, D]`, each row padded to whole vectors.
+    pub weight: Vec<f32>,
+    /// What their biases add up to, `[D]`.
+    pub offset: Vec<f32>,
+}
+
+impl Output {
+    fn of(attention: &TargetAttention, width: usize) -> Self {
+        let (weight, offset) = attention.values_and_output(width);
+        let padded = width.next_multiple_of(16);
+        let mut rows = Vec::with_capacity(attention.query.len() * width * padded);
+        for row in host_rows(&weight).chunks_exact(width) {
+            rows.extend_from_slice(row);
+            rows.resize(rows.len() + padded - width, 0.0);
+        }
+        Self { weight: rows, offset: host_rows(&offset) }
+    }
 }
 
 /// What a batch looks at: everything but the vectors.
@@ -135,17 +165,19 @@ pub(crate) struct Task<'a, G> {
     pub absorbed: &'a [f32],
     /// `[V, H]`.
     pub shifts: &'a [f32],
+    /// If it is there, the output is computed in place of the means.
+    pub output: Option<&'a Output>,
 }
 
 impl<G: HostGsu> Task<'_, G> {
-    /// The weighted means of all users, `[B, C, H, D]`. Each user's record keeps what it asks for.
+    /// The weighted means of all users, `[B, C, H, D]`, or the output, `[B, C, D]`. Each user's record keeps what it asks for.
     pub fn run(&self, records: Vec<Record<'_>>) -> Vec<f32> {
         self.run_with(records, &|work| Arch::new().dispatch(work))
     }
 
     fn run_with(&self, records: Vec<Record<'_>>, one: OneUser<'_, G>) -> Vec<f32> {
         let Plan { count, heads, width, .. } = *self.plan;
-        let size = count * heads * width;
+        let size = if self.output.is_some() { count * width } else { count * heads * width };
         let mut means = vec![0.0; records.len() * size];
         let outputs = means.par_chunks_exact_mut(size).zip(records).enumerate();
         outputs.for_each_init(Scratch::default, |scratch, (user, (out, record))| {
@@ -254,7 +286,7 @@ mod tests {
     }
 
     fn check<G: HostGsu>(Batch { plan, pairs, absorbed, shifts }: &Batch<G>) {
-        let task = Task { plan, pairs, absorbed, shifts };
+        let task = Task { plan, pairs, absorbed, shifts, output: None };
         let Plan { length, count, heads, top_k, .. } = *plan;
         let users = plan.candidates.len() / count;
         let mut sums = vec![0.0; users * count * length];
@@ -293,6 +325,50 @@ mod tests {
                 }
             }
             assert!(traced == weights, "candidate {at}");
+        }
+    }
+
+    /// The output in place of the means, for users with few events and with many.
+    #[test]
+    fn outputs_are_what_is_made_of_means() {
+        let heads = 3;
+        let close = |a: f32, b: f32| (a - b).abs() < 1e-4 * b.abs().max(1.0);
+        for many in [false, true] {
+            let Batch { mut plan, pairs, absorbed, shifts } = batch(|_| Heads, true, heads);
+            plan.sees.clear();
+            if many {
+                // Two users' histories as one.
+                plan.length *= 2;
+                plan.inverse.truncate(3 * plan.length);
+                plan.mask = vec![true; 3 * plan.length];
+                plan.candidates.truncate(3 * plan.count);
+                plan.recency.clear();
+            }
+            let (width, padded) = (plan.width, plan.width.next_multiple_of(16));
+            let weight = |row: usize, column: usize| ((row * 7 + column * 3) % 13) as f32 / 13.0 - 0.5;
+            let offset: Vec<f32> = (0..width).map(|column| column as f32 / 9.0).collect();
+            let rows = (0..heads * width).flat_map(|row| {
+                (0..padded).map(move |column| if column < width { weight(row, column) } else { 0.0 })
+            });
+            let output = Output { weight: rows.collect(), offset: offset.clone() };
+            let means =
+                Task { plan: &plan, pairs: &pairs, absorbed: &absorbed, shifts: &shifts, output: None };
+            let task = Task { output: Some(&output), ..means };
+            let records = || (0..plan.candidates.len() / plan.count).map(|_| Record::Nothing).collect();
+            let (means, vectors) = (means.run(records()), task.run(records()));
+            let scalar = task.run_with(records(), &|user| user.run(Scalar::new()));
+            assert!(vectors.iter().zip(&scalar).all(|(a, b)| a.to_bits() == b.to_bits()));
+            for (at, (out, means)) in
+                vectors.chunks_exact(width).zip(means.chunks_exact(heads * width)).enumerate()
+            {
+                let user = at / plan.count;
+                let any = plan.mask[user * plan.length..][..plan.length].contains(&true);
+                for (column, &value) in out.iter().enumerate() {
+                    let sum: f32 =
+                        means.iter().enumerate().map(|(row, mean)| mean * weight(row, column)).sum();
+                    assert!(close(value, if any { sum + offset[column] } else { 0.0 }), "candidate {at}");
+                }
+            }
         }
     }
 

@@ -22,9 +22,17 @@ pub(super) struct Scratch<T> {
     scores: Vec<f32>,
     kept: Vec<u32>,
     weights: Vec<f32>,
+    /// Of the output: what is kept for all heads, with weights; means of all heads; the numbers from 0 on.
+    all_kept: Vec<u32>,
+    all_weights: Vec<f32>,
+    means: Vec<f32>,
+    numbers: Vec<u32>,
     /// Of the search.
     gsu: T,
 }
+
+/// Up to so many events each is taken through values and output once; with more, the means of each candidate are.
+const FEW: usize = 64;
 
 /// What is kept of a user beside its means.
 pub(crate) enum Record<'a> {
@@ -74,7 +82,21 @@ impl<G: HostGsu> User<'_, G> {
         let Self { task, user, scratch, out, mut record } = self;
         let plan = task.plan;
         let Plan { width, length, heads, top_k, mask_padding, padding_is_zero, .. } = *plan;
-        let Scratch { positions, rows, own, panels, events, scores, kept, weights, gsu } = scratch;
+        let Scratch {
+            positions,
+            rows,
+            own,
+            panels,
+            events,
+            scores,
+            kept,
+            weights,
+            all_kept,
+            all_weights,
+            means,
+            numbers,
+            gsu,
+        } = scratch;
         let mask = &plan.mask[user * length..][..length];
         positions.clear();
         positions.extend((0..length as u32).filter(|&l| mask[l as usize] || !mask_padding));
@@ -105,6 +127,21 @@ impl<G: HostGsu> User<'_, G> {
             }
             events.resize(end, 0.0);
         }
+        let few = task.output.filter(|_| seen.len() <= FEW);
+        numbers.extend(numbers.len() as u32..(heads * width) as u32);
+        if let Some(output) = few {
+            // Head by head the events as values behind the output layer.
+            let mut values = vec![0.0; heads * events.len()];
+            let rows = values.chunks_exact_mut(padded_width);
+            for (number, value) in rows.enumerate() {
+                let (head, event) = (number / seen.len(), number % seen.len());
+                let weight = &output.weight[head * width * padded_width..][..width * padded_width];
+                let event = &events[event * padded_width..][..width];
+                kernel::weighted_sum(simd, event, &numbers[..width], weight, padded_width, value);
+            }
+            *events = values;
+        }
+        means.resize(heads * width, 0.0);
         plan.gsu.enter(&seen, gsu);
         let stride = seen.len().next_multiple_of(PANEL);
         scores.resize(stride * heads, 0.0);
@@ -114,8 +151,9 @@ impl<G: HostGsu> User<'_, G> {
         let candidates = &plan.candidates[user * plan.count..][..plan.count];
         let recency = plan.recency.get(user * heads * length..).unwrap_or_default();
         let recency = &recency[..recency.len().min(heads * length)];
-        for (number, (&target, out)) in candidates.iter().zip(out.chunks_exact_mut(heads * width)).enumerate()
-        {
+        let size = if task.output.is_some() { width } else { heads * width };
+        for (number, (&target, out)) in candidates.iter().zip(out.chunks_exact_mut(size)).enumerate() {
+            let events_of_user = seen.len();
             let absorbed = &task.absorbed[target as usize * heads * width..][..heads * width];
             let shifts = &task.shifts[target as usize * heads..][..heads];
             // What this candidate sees is the beginning of what the user has.
@@ -133,7 +171,9 @@ impl<G: HostGsu> User<'_, G> {
                 row.iter_mut().zip(seen.positions).for_each(|(score, &l)| *score += bias[l as usize]);
             }
             let mut count = 0;
-            for (head, out) in out.chunks_exact_mut(width).enumerate() {
+            all_kept.clear();
+            all_weights.clear();
+            for head in 0..heads {
                 let row = &scores[head * stride..][..seen.len()];
                 if G::PER_HEAD || head == 0 {
                     let candidate = Candidate { seen: &seen, target, scores: row, k: top_k };
@@ -156,7 +196,20 @@ impl<G: HostGsu> User<'_, G> {
                     *weight = score + shifts[head];
                 }
                 kernel::softmax(simd, weights, scale);
-                kernel::weighted_sum(simd, weights, kept, events, padded_width, out);
+                match (task.output, few) {
+                    (_, Some(_)) => {
+                        all_kept.extend(kept.iter().map(|&at| (head * events_of_user) as u32 + at));
+                        all_weights.extend_from_slice(weights);
+                    }
+                    (Some(_), None) => {
+                        let mean = &mut means[head * width..][..width];
+                        kernel::weighted_sum(simd, weights, kept, events, padded_width, mean);
+                    }
+                    (None, None) => {
+                        let out = &mut out[head * width..][..width];
+                        kernel::weighted_sum(simd, weights, kept, events, padded_width, out);
+                    }
+                }
                 match &mut record {
                     Record::Nothing => {}
                     Record::Weights(explained) => {
@@ -172,6 +225,19 @@ impl<G: HostGsu> User<'_, G> {
                     }
                 }
             }
+            let Some(output) = task.output else { continue };
+            match few {
+                Some(_) => kernel::weighted_sum(simd, all_weights, all_kept, events, padded_width, out),
+                None => kernel::weighted_sum(
+                    simd,
+                    means,
+                    &numbers[..means.len()],
+                    &output.weight,
+                    padded_width,
+                    out,
+                ),
+            }
+            out.iter_mut().zip(&output.offset).for_each(|(out, offset)| *out += offset);
         }
     }
 }
