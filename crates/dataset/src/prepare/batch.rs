@@ -75,12 +75,12 @@ impl Batch {
     }
 }
 
-/// Reads all events of a source into a table: while one thread reads, another numbers.
+/// Reads all events of a source into a table: while one thread reads, another numbers. Events of one batch are numbered at once.
 pub(super) fn read(source: &impl EventSource, table: EventTable) -> Result<(EventTable, Vec<FileReport>)> {
     std::thread::scope(|scope| {
         let (to, batches) = sync_channel::<Batch>(WAITING);
         let (back, emptied) = channel::<Batch>();
-        let numbering = scope.spawn(move || {
+        let mut idle = Some(move || {
             let mut table = table;
             for mut batch in batches {
                 table.push_all(&batch)?;
@@ -90,10 +90,14 @@ pub(super) fn read(source: &impl EventSource, table: EventTable) -> Result<(Even
             }
             Ok(table)
         });
+        let mut numbering = None;
         let mut batch = Batch::default();
         let read = source.for_each_event(&mut |event| {
             batch.add(event);
             if batch.is_full() {
+                if let Some(idle) = idle.take() {
+                    numbering = Some(scope.spawn(idle));
+                }
                 let full = std::mem::replace(&mut batch, emptied.try_recv().unwrap_or_default());
                 // Nobody takes it: numbering has failed, and says why below.
                 to.send(full).map_err(|_| Error::Config { field: "events", message: String::new() })?;
@@ -102,8 +106,13 @@ pub(super) fn read(source: &impl EventSource, table: EventTable) -> Result<(Even
         });
         let _ = to.send(batch);
         drop(to);
-        let table: Result<EventTable> =
-            numbering.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let table: Result<EventTable> = match (idle, numbering) {
+            (Some(work), _) => work(),
+            (None, thread) => {
+                let thread = thread.expect("the work was given to it");
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            }
+        };
         Ok((table?, read?))
     })
 }

@@ -1,6 +1,7 @@
 //! Bounded lines out of a plain or gzip file, with positions.
 //!
-//! Decompression runs on a thread of its own, so that parsing overlaps with it; lines still come in file order.
+//! Decompression runs on a thread of its own, so that parsing overlaps with it; lines still come in file order. A file of one block
+//! is read at once.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -56,31 +57,28 @@ impl LineReader {
     fn over(input: Input, path: &Path, options: &ReadOptions) -> Result<Self> {
         let Input { mut reader, packing, start } = input;
         let (sender, blocks) = sync_channel(BLOCKS_IN_FLIGHT);
-        let thread = std::thread::Builder::new()
-            .name("decompress".into())
-            .spawn(move || {
-                // A failed send means that the receiver gave up: nothing left to do.
-                loop {
-                    let mut block = Vec::with_capacity(BLOCK);
-                    let result = reader.by_ref().take(BLOCK as u64).read_to_end(&mut block);
-                    let last = block.is_empty();
-                    if !last && sender.send(Ok(block)).is_err() {
-                        return;
-                    }
-                    match result {
-                        Err(error) => return drop(sender.send(Err(error))),
-                        Ok(_) if last => return,
-                        Ok(_) => {}
-                    }
-                }
-            })
-            .map_err(Error::io(path, "cannot start the reading thread"))?;
+        // Whether more may follow. A failed send means that the receiver gave up: nothing left to do.
+        let mut read = move |mut block: Vec<u8>| {
+            let result = reader.by_ref().take(BLOCK as u64).read_to_end(&mut block);
+            let full = block.len() == BLOCK;
+            let sent = block.is_empty() || sender.send(Ok(block)).is_ok();
+            match result {
+                Err(error) => sender.send(Err(error)).is_ok() && false,
+                Ok(_) => sent && full,
+            }
+        };
+        let mut thread = None;
+        if read(Vec::new()) {
+            let rest = move || while read(Vec::with_capacity(BLOCK)) {};
+            let spawned = std::thread::Builder::new().name("decompress".into()).spawn(rest);
+            thread = Some(spawned.map_err(Error::io(path, "cannot start the reading thread"))?);
+        }
         Ok(Self {
             path: path.to_path_buf(),
             options: options.clone(),
             packing,
             blocks,
-            thread: Some(thread),
+            thread,
             buffer: Vec::new(),
             start: 0,
             number: 0,
