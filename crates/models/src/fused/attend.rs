@@ -49,6 +49,20 @@ impl<G: HostGsu> Function for Attend<G> {
     }
 
     fn slopes(&self, [absorbed, pairs, _, _]: [&[f32]; 4], by_value: &[f32]) -> [Vec<f32>; 4] {
+        let [absorbed, pairs] = self.back(absorbed, pairs, by_value, &|user| Arch::new().dispatch(user));
+        [absorbed, pairs, Vec::new(), Vec::new()]
+    }
+}
+
+impl<G: HostGsu> Attend<G> {
+    /// The derivatives by absorbed targets and by events; `one` does the work on a user.
+    fn back(
+        &self,
+        absorbed: &[f32],
+        pairs: &[f32],
+        by_value: &[f32],
+        one: &(dyn Fn(User<'_>) + Sync),
+    ) -> [Vec<f32>; 2] {
         let Plan { width, heads, count, length, ref inverse, ref candidates, .. } = self.plan;
         let traces = self.traces.get().expect("the value was computed before");
         // Of each candidate, and of each position that was looked at.
@@ -61,7 +75,7 @@ impl<G: HostGsu> Function for Attend<G> {
             let (trace, candidates) = (&traces[user], &candidates[user * count..][..count]);
             let rows = trace.positions.iter().map(|&l| inverse[user * length + l as usize]).collect();
             let by_value = &by_value[user * size..][..size];
-            Arch::new().dispatch(User {
+            one(User {
                 width,
                 heads,
                 trace,
@@ -81,7 +95,7 @@ impl<G: HostGsu> Function for Attend<G> {
         let rows: Vec<u32> = rows.collect();
         let by_absorbed = sums(&by_candidates, heads * width, candidates, absorbed.len() / (heads * width));
         let by_pairs = sums(&by_events.concat(), width, &rows, pairs.len() / width);
-        [by_absorbed, by_pairs, Vec::new(), Vec::new()]
+        [by_absorbed, by_pairs]
     }
 }
 
@@ -168,6 +182,63 @@ impl WithSimd for User<'_> {
                     add_scaled(simd, slope, absorbed, by_event);
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use pulp::Scalar;
+
+    use super::*;
+    use crate::events::{Events, UniqueEvents, integers};
+    use crate::gsu::Heads;
+    use crate::parts::TargetAttentionConfig;
+
+    #[test]
+    fn vectors_give_the_bits_of_scalars_on_any_number_of_threads() {
+        let (users, length, count, width, distinct) = (6, 40, 5, 20, 50);
+        let device = Device::flex();
+        let numbers = |n: usize, by: usize| (0..n).map(move |at| ((at * by) % 97) as f32 / 97.0 - 0.5);
+        let rows = |by: usize| -> Vec<f32> { numbers(distinct * width, by).collect() };
+        let matrix = |by: usize| {
+            let data = burn::tensor::TensorData::new(rows(by), [distinct, width]);
+            Tensor::<2>::from_data(data, &device)
+        };
+        let events = |wide: usize, by: usize, filled: &dyn Fn(usize, usize) -> bool| {
+            let inverse: Vec<u32> = (0..users * wide).map(|at| ((at * by) % distinct) as u32).collect();
+            let mask: Vec<bool> = (0..users * wide).map(|at| filled(at / wide, at % wide)).collect();
+            Events {
+                unique: UniqueEvents::of_items(matrix(by)),
+                inverse: integers([users, wide], &inverse, &device),
+                mask: Tensor::from_data(burn::tensor::TensorData::new(mask, [users, wide]), &device),
+                sees: None,
+                times: None,
+            }
+        };
+        // The first user has no event, the last one all.
+        let history = events(length, 7, &|user, l| l + user * 8 >= length);
+        let mut candidates = events(count, 11, &|_, _| true);
+        let sees: Vec<u32> = (0..users * count).map(|at| [40, 33, 40, 12, 0][at % count]).collect();
+        candidates.sees = Some(integers([users, count], &sees, &device));
+        let attention = TargetAttentionConfig { dim: width, heads: 3, ..TargetAttentionConfig::default() };
+        let attention = attention.init(&device);
+        let pairs = Pairs::new(&history, &candidates, matrix(13), matrix(17));
+        let function = Attend { plan: Plan::of(&attention, &Heads, &pairs, 9), traces: OnceLock::new() };
+        let (absorbed, shifts) = attention.absorb(&pairs.targets);
+        let host = |tensor: Tensor<2>| tensor.into_data_as::<f32>().try_into_vec::<f32>().unwrap();
+        let (absorbed, shifts, events) = (host(absorbed), host(shifts), rows(13));
+        function.value([&absorbed, &events, &shifts, &[0.0]]);
+        let by_value: Vec<f32> = numbers(users * count * 3 * width, 31).collect();
+        let scalar = function.back(&absorbed, &events, &by_value, &|user| user.with_simd(Scalar::new()));
+        assert!(scalar.iter().flatten().any(|&x| x != 0.0));
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let [by_absorbed, by_events, ..] =
+                pool.install(|| function.slopes([&absorbed, &events, &shifts, &[0.0]], &by_value));
+            let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            assert!(bits(&by_absorbed) == bits(&scalar[0]) && bits(&by_events) == bits(&scalar[1]));
         }
     }
 }

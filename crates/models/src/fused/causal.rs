@@ -68,21 +68,40 @@ impl Function for Causal {
     }
 
     fn value(&self, inputs: [&[f32]; 4]) -> Vec<f32> {
-        let mut out = vec![0.0; self.rows * self.width];
-        let users = self.users.par_iter().zip(self.split(&mut out));
-        let forward = |scratch: &mut Scratch, (rows, out): (&Range<usize>, &mut [f32])| {
-            let mut weights = vec![0.0; self.heads * rows.len() * rows.len()];
-            let rows = rows.clone();
-            Arch::new().dispatch(Forward { all: self, rows, inputs, scratch, out, weights: &mut weights });
-            weights
-        };
-        let weights = users.map_init(Scratch::default, forward).collect();
+        let (out, weights) = self.forward(inputs, &|user| Arch::new().dispatch(user));
         self.weights.set(weights).expect("the value is computed once");
         out
     }
 
     fn slopes(&self, inputs: [&[f32]; 4], by_value: &[f32]) -> [Vec<f32>; 4] {
         let weights = self.weights.get().expect("the value was computed before");
+        self.back(inputs, weights, by_value, &|user| Arch::new().dispatch(user))
+    }
+}
+
+impl Causal {
+    /// The value, and each user's weights; `one` does the work on a user.
+    fn forward(&self, inputs: [&[f32]; 4], one: &(dyn Fn(Forward<'_>) + Sync)) -> (Vec<f32>, Vec<Vec<f32>>) {
+        let mut out = vec![0.0; self.rows * self.width];
+        let users = self.users.par_iter().zip(self.split(&mut out));
+        let forward = |scratch: &mut Scratch, (rows, out): (&Range<usize>, &mut [f32])| {
+            let mut weights = vec![0.0; self.heads * rows.len() * rows.len()];
+            let rows = rows.clone();
+            one(Forward { all: self, rows, inputs, scratch, out, weights: &mut weights });
+            weights
+        };
+        let weights = users.map_init(Scratch::default, forward).collect();
+        (out, weights)
+    }
+
+    /// The derivatives by the inputs.
+    fn back(
+        &self,
+        inputs: [&[f32]; 4],
+        weights: &[Vec<f32>],
+        by_value: &[f32],
+        one: &(dyn Fn(Back<'_>) + Sync),
+    ) -> [Vec<f32>; 4] {
         let mut out = [(); 3].map(|()| vec![0.0; self.rows * self.width]);
         let [queries, keys, values] = out.each_mut().map(|matrix| self.split(matrix));
         let users = self.users.par_iter().zip(weights).zip(queries).zip(keys).zip(values);
@@ -90,15 +109,7 @@ impl Function for Causal {
             .map_init(Scratch::default, |scratch, ((((rows, weights), queries), keys), values)| {
                 let mut distance = vec![0.0; self.heads * self.distances];
                 let out = [queries, keys, values, distance.as_mut_slice()];
-                Arch::new().dispatch(Back {
-                    all: self,
-                    rows: rows.clone(),
-                    inputs,
-                    weights,
-                    by_value,
-                    scratch,
-                    out,
-                });
+                one(Back { all: self, rows: rows.clone(), inputs, weights, by_value, scratch, out });
                 distance
             })
             .collect();
@@ -240,6 +251,80 @@ impl WithSimd for Back<'_> {
                     &scratch.padded,
                     padded,
                     by_query,
+                );
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulp::Scalar;
+
+    use super::*;
+
+    /// Three users with 1, 45 and 4 events, whose positions have holes.
+    fn function() -> Causal {
+        let positions: Vec<u32> =
+            (0..45).map(|at| 100 + at + at / 30).chain([7, 201, 202, 204, 209]).collect();
+        let mut positions = positions;
+        positions.sort_unstable();
+        let users = vec![0..1, 1..46, 46..50];
+        Causal { rows: 53, width: 20, heads: 2, distances: 60, users, positions, weights: OnceLock::new() }
+    }
+
+    fn numbers(count: usize, by: usize) -> Vec<f32> {
+        (0..count).map(|at| ((at * by) % 89) as f32 / 44.5 - 1.0).collect()
+    }
+
+    #[test]
+    fn vectors_give_the_bits_of_scalars_on_any_number_of_threads() {
+        let function = function();
+        let matrices = [3, 5, 7].map(|by| numbers(53 * 20, by));
+        let (distance, by_value) = (numbers(2 * 60, 11), numbers(53 * 20, 13));
+        let inputs = [&matrices[0][..], &matrices[1], &matrices[2], &distance];
+        let (value, weights) = function.forward(inputs, &|user| user.with_simd(Scalar::new()));
+        let slopes = function.back(inputs, &weights, &by_value, &|user| user.with_simd(Scalar::new()));
+        let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let (own, traced) = pool.install(|| function.forward(inputs, &|user| Arch::new().dispatch(user)));
+            assert!(bits(&own) == bits(&value) && traced == weights);
+            let own = pool
+                .install(|| function.back(inputs, &traced, &by_value, &|user| Arch::new().dispatch(user)));
+            assert!(own.iter().zip(&slopes).all(|(a, b)| bits(a) == bits(b)));
+        }
+        assert!(value[..50 * 20].iter().all(|x| *x != 0.0) && value[50 * 20..].iter().all(|x| *x == 0.0));
+    }
+
+    /// Derivatives against differences of the value.
+    #[test]
+    fn slopes_are_those_of_the_value() {
+        let function = function();
+        let matrices = [3, 5, 7].map(|by| numbers(53 * 20, by));
+        let (distance, by_value) = (numbers(2 * 60, 11), numbers(53 * 20, 13));
+        let mut inputs = [matrices[0].clone(), matrices[1].clone(), matrices[2].clone(), distance];
+        let result = |inputs: &[Vec<f32>; 4]| -> f64 {
+            let inputs = inputs.each_ref().map(Vec::as_slice);
+            let (value, _) = function.forward(inputs, &|user| Arch::new().dispatch(user));
+            value.iter().zip(&by_value).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+        };
+        let borrowed = inputs.each_ref().map(Vec::as_slice);
+        let (_, weights) = function.forward(borrowed, &|user| Arch::new().dispatch(user));
+        let slopes = function.back(borrowed, &weights, &by_value, &|user| Arch::new().dispatch(user));
+        for input in 0..4 {
+            for at in (0..inputs[input].len().min(50 * 20)).step_by(29) {
+                let (before, step) = (inputs[input][at], 1e-2);
+                inputs[input][at] = before + step;
+                let above = result(&inputs);
+                inputs[input][at] = before - step;
+                let below = result(&inputs);
+                inputs[input][at] = before;
+                let expected = (above - below) / f64::from(2.0 * step);
+                let own = f64::from(slopes[input][at]);
+                assert!(
+                    (own - expected).abs() < 2e-2 * expected.abs().max(0.5),
+                    "{input}, {at}: {own} {expected}"
                 );
             }
         }

@@ -57,15 +57,16 @@ impl LineReader {
     fn over(input: Input, path: &Path, options: &ReadOptions) -> Result<Self> {
         let Input { mut reader, packing, start } = input;
         let (sender, blocks) = sync_channel(BLOCKS_IN_FLIGHT);
-        // Whether more may follow. A failed send means that the receiver gave up: nothing left to do.
+        // Reads a block; whether more may follow. A failed send means that the receiver gave up: nothing left to do.
         let mut read = move |mut block: Vec<u8>| {
             let result = reader.by_ref().take(BLOCK as u64).read_to_end(&mut block);
             let full = block.len() == BLOCK;
             let sent = block.is_empty() || sender.send(Ok(block)).is_ok();
-            match result {
-                Err(error) => sender.send(Err(error)).is_ok() && false,
-                Ok(_) => sent && full,
+            if let Err(error) = result {
+                let _ = sender.send(Err(error));
+                return false;
             }
+            sent && full
         };
         let mut thread = None;
         if read(Vec::new()) {
