@@ -2,7 +2,6 @@
 
 use burn::tensor::Tensor;
 
-#[cfg(feature = "flex")]
 use crate::fused;
 use crate::gsu::scan::scan;
 use crate::gsu::{Gsu, Scene};
@@ -19,7 +18,6 @@ impl TargetAttention {
             let attended = scan(self, gsu, pairs, top_k, false).attended;
             return Retrieval { attended, relevance: None, selection: None };
         }
-        #[cfg(feature = "flex")]
         if self.masks_padding() && self.recency.is_none() && fused::taken(&pairs.events) {
             let means = fused::attend(self, gsu, pairs, top_k);
             let attended = self.combine(means, pairs.any(pairs.seen().as_ref()));

@@ -4,17 +4,12 @@
 //! They are taken where tensors lie in the host's memory anyway, on the device flex. On other devices, and in the published mode, the
 //! operators stay. Both give the same numbers but for rounding, and [`composed`] takes the operators on flex, too, to compare them.
 
-#[cfg(feature = "flex")]
 mod attend;
-#[cfg(feature = "flex")]
 mod causal;
-#[cfg(feature = "flex")]
 mod rows;
 mod tape;
 
-#[cfg(feature = "flex")]
 pub(crate) use self::attend::attend;
-#[cfg(feature = "flex")]
 pub(crate) use self::causal::causal;
 pub use self::tape::composed;
 pub(crate) use self::tape::taken;

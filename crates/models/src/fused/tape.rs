@@ -1,7 +1,6 @@
 //! How a function on the host becomes an operation of the tape.
 
 use std::cell::Cell;
-#[cfg(feature = "flex")]
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
@@ -44,6 +43,10 @@ fn on_host(tensor: &Tensor<2>) -> bool {
 }
 
 /// A function of four matrices and its derivative.
+#[cfg_attr(
+    not(feature = "flex"),
+    allow(dead_code, reason = "without the device flex nothing is computed by it")
+)]
 pub(super) trait Function: std::fmt::Debug + Send + Sync {
     /// Rows and columns of its value.
     fn shape(&self) -> [usize; 2];
@@ -64,6 +67,11 @@ pub(super) trait Function: std::fmt::Debug + Send + Sync {
 pub(super) fn apply(inputs: [Tensor<2>; 4], function: Arc<dyn Function>) -> Tensor<2> {
     let [a, b, c, d] = inputs.map(Tensor::into_dispatch);
     Tensor::from_dispatch(<burn::backend::Dispatch as backend::Functions>::value(a, b, c, d, function))
+}
+
+#[cfg(not(feature = "flex"))]
+pub(super) fn apply(_: [Tensor<2>; 4], _: Arc<dyn Function>) -> Tensor<2> {
+    unreachable!("`taken` says no without the device flex")
 }
 
 #[cfg(feature = "flex")]

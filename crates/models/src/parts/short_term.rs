@@ -23,7 +23,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::events::{Events, UniqueEvents, host_bools, host_integers, integers};
-#[cfg(feature = "flex")]
 use crate::fused;
 use crate::init::Init;
 use crate::losses::sampled_softmax;
@@ -262,7 +261,6 @@ impl ShortTerm {
 impl Layer {
     /// Causal attention over packed rows `[T, D]`.
     fn attend(&self, rows: Tensor<2>, places: &Places) -> Tensor<2> {
-        #[cfg(feature = "flex")]
         if fused::taken(&rows) {
             let inputs = [&self.query, &self.key, &self.value].map(|layer| layer.forward(rows.clone()));
             let mixed = fused::causal(inputs, self.distance.val(), &places.events, places.length);
