@@ -69,11 +69,18 @@ impl<G: HostGsu> Attend<G> {
         let mut by_candidates = vec![0.0; by_value.len()];
         let mut by_events: Vec<Vec<f32>> =
             traces.iter().map(|trace| vec![0.0; trace.positions.len() * width]).collect();
+        // The unique events at each user's positions.
+        let row = |user: usize, l: u32| inverse[user * length + l as usize];
+        let rows = traces
+            .iter()
+            .enumerate()
+            .map(|(user, trace)| trace.positions.iter().map(|&l| row(user, l)).collect());
+        let rows: Vec<Vec<u32>> = rows.collect();
         let size = count * heads * width;
         let outputs = by_candidates.par_chunks_exact_mut(size).zip(&mut by_events).enumerate();
         outputs.for_each_init(Scratch::default, |scratch, (user, (by_candidates, by_events))| {
             let (trace, candidates) = (&traces[user], &candidates[user * count..][..count]);
-            let rows = trace.positions.iter().map(|&l| inverse[user * length + l as usize]).collect();
+            let rows = &rows[user];
             let by_value = &by_value[user * size..][..size];
             one(User {
                 width,
@@ -89,12 +96,8 @@ impl<G: HostGsu> Attend<G> {
                 by_events,
             });
         });
-        let rows = traces.iter().enumerate().flat_map(|(user, trace)| {
-            trace.positions.iter().map(move |&l| inverse[user * length + l as usize])
-        });
-        let rows: Vec<u32> = rows.collect();
         let by_absorbed = sums(&by_candidates, heads * width, candidates, absorbed.len() / (heads * width));
-        let by_pairs = sums(&by_events.concat(), width, &rows, pairs.len() / width);
+        let by_pairs = sums(&by_events.concat(), width, &rows.concat(), pairs.len() / width);
         [by_absorbed, by_pairs]
     }
 }
@@ -114,7 +117,7 @@ struct User<'a> {
     heads: usize,
     trace: &'a Trace,
     /// Unique events at the trace's positions.
-    rows: Vec<u32>,
+    rows: &'a [u32],
     /// Unique targets, `[C]`.
     candidates: &'a [u32],
     absorbed: &'a [f32],
@@ -141,11 +144,11 @@ impl WithSimd for User<'_> {
             return;
         }
         let Scratch { panels, events, products, slopes } = scratch;
-        pack(pairs, width, &rows, panels);
+        pack(pairs, width, rows, panels);
         let padded = width.next_multiple_of(16);
         events.clear();
         events.resize(rows.len() * padded, 0.0);
-        for (event, &row) in events.chunks_exact_mut(padded).zip(&rows) {
+        for (event, &row) in events.chunks_exact_mut(padded).zip(rows) {
             event[..width].copy_from_slice(&pairs[row as usize * width..][..width]);
         }
         let stride = rows.len().next_multiple_of(PANEL);

@@ -134,12 +134,16 @@ struct Scratch {
 }
 
 impl Scratch {
-    fn enter(&mut self, rows: &Range<usize>) {
+    /// Prepares for a user with these rows, and heads of width `part`.
+    fn enter(&mut self, rows: &Range<usize>, part: usize) -> Sizes {
+        let stride = rows.len().next_multiple_of(PANEL);
         self.rows.clear();
         self.rows.extend(rows.start as u32..rows.end as u32);
         self.places.clear();
         self.places.extend(0..rows.len() as u32);
-        self.scores.resize(rows.len().next_multiple_of(PANEL), 0.0);
+        self.scores.resize(stride, 0.0);
+        let scale = 1.0 / (part as f32).sqrt();
+        Sizes { count: rows.len(), part, stride, padded: part.next_multiple_of(16), scale }
     }
 
     /// The part of a head of rows `[·, width]`, each padded to `stride`.
@@ -150,6 +154,20 @@ impl Scratch {
             self.padded.resize((row - rows.start + 1) * stride, 0.0);
         }
     }
+}
+
+/// What both ways through a user have in common.
+struct Sizes {
+    /// n, its events.
+    count: usize,
+    /// D/H, the width of a head.
+    part: usize,
+    /// n in whole panels.
+    stride: usize,
+    /// D/H in whole vectors.
+    padded: usize,
+    /// 1 / √(D/H).
+    scale: f32,
 }
 
 /// One user forward.
@@ -169,10 +187,7 @@ impl WithSimd for Forward<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { all, rows, inputs: [queries, keys, values, distance], scratch, out, weights } = self;
         let Causal { width, heads, distances, .. } = *all;
-        let (count, part) = (rows.len(), width / heads);
-        let (stride, padded) = (count.next_multiple_of(PANEL), part.next_multiple_of(16));
-        let scale = 1.0 / (part as f32).sqrt();
-        scratch.enter(&rows);
+        let Sizes { count, part, stride, padded, scale } = scratch.enter(&rows, width / heads);
         for head in 0..heads {
             let start = head * part;
             pack_part(keys, [width, start, part], &scratch.rows, &mut scratch.panels);
@@ -217,10 +232,7 @@ impl WithSimd for Back<'_> {
         let Self { all, rows, inputs: [queries, keys, values, _], weights, by_value, scratch, out } = self;
         let [by_queries, by_keys, by_values, by_distance] = out;
         let Causal { width, heads, distances, .. } = *all;
-        let (count, part) = (rows.len(), width / heads);
-        let (stride, padded) = (count.next_multiple_of(PANEL), part.next_multiple_of(16));
-        let scale = 1.0 / (part as f32).sqrt();
-        scratch.enter(&rows);
+        let Sizes { count, part, stride, padded, scale } = scratch.enter(&rows, width / heads);
         for head in 0..heads {
             let start = head * part;
             pack_part(values, [width, start, part], &scratch.rows, &mut scratch.panels);

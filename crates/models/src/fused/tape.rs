@@ -54,8 +54,7 @@ pub(super) trait Function: std::fmt::Debug + Send + Sync {
     /// The value. It is computed once, before [`Function::slopes`].
     fn value(&self, inputs: [&[f32]; 4]) -> Vec<f32>;
 
-    /// From the derivative of some number by the value to its derivatives by the inputs; those that are longer than nothing are as long
-    /// as their input.
+    /// From the derivatives of a loss by the value to those by each input, in its order; an empty list stands for zeros.
     fn slopes(&self, inputs: [&[f32]; 4], by_value: &[f32]) -> [Vec<f32>; 4];
 }
 
