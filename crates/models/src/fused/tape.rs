@@ -65,7 +65,8 @@ pub(super) trait Function: std::fmt::Debug + Send + Sync {
 #[cfg(feature = "flex")]
 pub(super) fn apply(inputs: [Tensor<2>; 4], function: Arc<dyn Function>) -> Tensor<2> {
     let [a, b, c, d] = inputs.map(Tensor::into_dispatch);
-    Tensor::from_dispatch(<burn::backend::Dispatch as backend::Functions>::value(a, b, c, d, function))
+    let inputs = backend::Four { a, b, c, d };
+    Tensor::from_dispatch(<burn::backend::Dispatch as backend::Functions>::value(inputs, function))
 }
 
 #[cfg(not(feature = "flex"))]
@@ -83,34 +84,32 @@ mod backend {
     use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
     use burn::backend::ops::FloatTensorOps;
     use burn::backend::tensor::FloatTensor;
-    use burn::backend::{Autodiff, Backend, Flex, TensorMetadata, backend_extension};
+    use burn::backend::{Autodiff, Backend, ExtensionType, Flex, TensorMetadata, backend_extension};
     use burn::tensor::TensorData;
 
     use super::Function;
 
-    type Four<B> = (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>);
+    /// Inputs, or derivatives by them.
+    #[derive(ExtensionType)]
+    pub struct Four<B: Backend> {
+        pub a: FloatTensor<B>,
+        pub b: FloatTensor<B>,
+        pub c: FloatTensor<B>,
+        pub d: FloatTensor<B>,
+    }
 
     /// What a backend that knows [`Function`]s does with them.
     #[backend_extension(Flex, Autodiff)]
     pub trait Functions: Backend {
         /// The value.
-        fn value(
-            a: FloatTensor<Self>,
-            b: FloatTensor<Self>,
-            c: FloatTensor<Self>,
-            d: FloatTensor<Self>,
-            function: Arc<dyn Function>,
-        ) -> FloatTensor<Self>;
+        fn value(#[extension_type] inputs: Four<Self>, function: Arc<dyn Function>) -> FloatTensor<Self>;
 
         /// The derivatives by the inputs.
         fn slopes(
-            a: FloatTensor<Self>,
-            b: FloatTensor<Self>,
-            c: FloatTensor<Self>,
-            d: FloatTensor<Self>,
+            #[extension_type] inputs: Four<Self>,
             by_value: FloatTensor<Self>,
             function: Arc<dyn Function>,
-        ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+        ) -> Four<Self>;
     }
 
     /// The numbers of a matrix that lies in order.
@@ -121,13 +120,7 @@ mod backend {
     }
 
     impl Functions for Flex {
-        fn value(
-            a: FloatTensor<Self>,
-            b: FloatTensor<Self>,
-            c: FloatTensor<Self>,
-            d: FloatTensor<Self>,
-            function: Arc<dyn Function>,
-        ) -> FloatTensor<Self> {
+        fn value(Four { a, b, c, d }: Four<Self>, function: Arc<dyn Function>) -> FloatTensor<Self> {
             let device = a.device();
             let [a, b, c, d] = [a, b, c, d].map(|input| input.to_contiguous());
             let value = function.value([numbers!(a), numbers!(b), numbers!(c), numbers!(d)]);
@@ -135,10 +128,7 @@ mod backend {
         }
 
         fn slopes(
-            a: FloatTensor<Self>,
-            b: FloatTensor<Self>,
-            c: FloatTensor<Self>,
-            d: FloatTensor<Self>,
+            Four { a, b, c, d }: Four<Self>,
             by_value: FloatTensor<Self>,
             function: Arc<dyn Function>,
         ) -> Four<Self> {
@@ -154,7 +144,7 @@ mod backend {
                     Self::float_from_data(TensorData::new(slope, shape), &device)
                 });
             let mut next = || slopes.next().expect("there are four");
-            (next(), next(), next(), next())
+            Four { a: next(), b: next(), c: next(), d: next() }
         }
     }
 
@@ -167,7 +157,7 @@ mod backend {
         fn backward(self, ops: Ops<Self::State, 4>, grads: &mut Gradients, _: &mut Checkpointer) {
             let ([a, b, c, d], function) = ops.state;
             let by_value = grads.consume::<B>(&ops.node);
-            let (a, b, c, d) = B::slopes(a, b, c, d, by_value, function);
+            let Four { a, b, c, d } = B::slopes(Four { a, b, c, d }, by_value, function);
             for (parent, slope) in ops.parents.into_iter().zip([a, b, c, d]) {
                 if let Some(parent) = parent {
                     grads.register::<B>(parent.id, slope);
@@ -177,31 +167,18 @@ mod backend {
     }
 
     impl<B: Backend + Functions, C: CheckpointStrategy> Functions for Autodiff<B, C> {
-        fn value(
-            a: FloatTensor<Self>,
-            b: FloatTensor<Self>,
-            c: FloatTensor<Self>,
-            d: FloatTensor<Self>,
-            function: Arc<dyn Function>,
-        ) -> FloatTensor<Self> {
+        fn value(Four { a, b, c, d }: Four<Self>, function: Arc<dyn Function>) -> FloatTensor<Self> {
             let nodes = [a.node(), b.node(), c.node(), d.node()];
             let [a, b, c, d] = [a, b, c, d].map(|input| input.into_parts().0);
             let inputs = [a.clone(), b.clone(), c.clone(), d.clone()];
-            let value = B::value(a, b, c, d, function.clone());
+            let value = B::value(Four { a, b, c, d }, function.clone());
             match Recorded.prepare::<C>(nodes).compute_bound().stateful() {
                 OpsKind::Tracked(prep) => prep.finish((inputs, function), value),
                 OpsKind::UnTracked(prep) => prep.finish(value),
             }
         }
 
-        fn slopes(
-            _: FloatTensor<Self>,
-            _: FloatTensor<Self>,
-            _: FloatTensor<Self>,
-            _: FloatTensor<Self>,
-            _: FloatTensor<Self>,
-            _: Arc<dyn Function>,
-        ) -> Four<Self> {
+        fn slopes(_: Four<Self>, _: FloatTensor<Self>, _: Arc<dyn Function>) -> Four<Self> {
             unreachable!("derivatives of derivatives are not recorded")
         }
     }
